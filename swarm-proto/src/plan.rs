@@ -1,0 +1,141 @@
+//! Who holds which layers: the one shape of a plan, everywhere.
+
+use bincode::{Decode, Encode};
+
+use crate::{ColumnRange, Hash, HeadRange, LayerRange, ModelSpec, NodeId, PlanId};
+
+/// A numbered plan by an elected leader.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Plan {
+    /// Its place in the order of plans.
+    pub id: PlanId,
+    /// Who made it.
+    pub leader: NodeId,
+    /// Which model it serves.
+    pub model: Hash,
+    /// Replicas of the model.
+    pub pipelines: Vec<Pipeline>,
+}
+
+/// One replica: stages in the order that activations pass them.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Pipeline {
+    /// First layers first.
+    pub stages: Vec<Stage>,
+}
+
+/// Consecutive layers, shared out among one or more devices.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stage {
+    /// Which layers.
+    pub layers: LayerRange,
+    /// Who computes them together. The first leads: it takes activations in and hands them on,
+    /// and in the last stage it holds the output head and samples.
+    pub members: Vec<Member>,
+}
+
+/// One device's share of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Member {
+    /// Whose device.
+    pub node: NodeId,
+    /// Its number there.
+    pub device: u8,
+    /// Its KV-head groups.
+    pub kv_heads: HeadRange,
+    /// Its FFN columns.
+    pub ffn_columns: ColumnRange,
+}
+
+/// Why a plan cannot be right for a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanFault {
+    /// Another model's plan.
+    #[error("the plan is for another model")]
+    Model,
+    /// No pipeline, an empty stage, or layers that do not follow on.
+    #[error("pipeline {pipeline} does not cover layers 0 to {layers} in order")]
+    Layers {
+        /// Which pipeline.
+        pipeline: usize,
+        /// Layers of the model.
+        layers: u32,
+    },
+    /// Heads or columns that overlap, leave a gap, or split a weight block.
+    #[error(
+        "stage {stage} of pipeline {pipeline} does not share out its heads and columns exactly"
+    )]
+    Shares {
+        /// Which pipeline.
+        pipeline: usize,
+        /// Which of its stages.
+        stage: usize,
+    },
+    /// A device named twice.
+    #[error("device {device} of {node:?} is named twice")]
+    Twice {
+        /// Whose device.
+        node: NodeId,
+        /// Its number there.
+        device: u8,
+    },
+}
+
+impl Plan {
+    /// Refuses a plan that does not hold every layer, head and column of `model` exactly once a
+    /// pipeline, or that uses a device twice. A plan is a claim until this has passed.
+    pub fn check(&self, model: &ModelSpec) -> Result<(), PlanFault> {
+        if self.model != model.hash {
+            return Err(PlanFault::Model);
+        }
+        if self.pipelines.is_empty() {
+            return Err(PlanFault::Layers { pipeline: 0, layers: model.layers });
+        }
+        for (p, pipeline) in self.pipelines.iter().enumerate() {
+            if !covers(pipeline.stages.iter().map(|s| s.layers.range()), model.layers) {
+                return Err(PlanFault::Layers { pipeline: p, layers: model.layers });
+            }
+            for (s, stage) in pipeline.stages.iter().enumerate() {
+                let heads =
+                    covers(stage.members.iter().map(|m| m.kv_heads.range()), model.kv_heads);
+                let columns =
+                    covers(stage.members.iter().map(|m| m.ffn_columns.range()), model.ffn);
+                let grain = model.ffn_grain.max(1);
+                let whole = stage.members.iter().all(|m| m.ffn_columns.first() % grain == 0);
+                if !(heads && columns && whole) {
+                    return Err(PlanFault::Shares { pipeline: p, stage: s });
+                }
+            }
+        }
+        let mut devices: Vec<_> = self.members().map(|m| (m.node, m.device)).collect();
+        devices.sort_unstable();
+        match devices.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(PlanFault::Twice { node: pair[0].0, device: pair[0].1 }),
+            None => Ok(()),
+        }
+    }
+
+    /// Every member of every stage.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.pipelines.iter().flat_map(|p| &p.stages).flat_map(|s| &s.members)
+    }
+}
+
+impl Stage {
+    /// The member that leads the stage. Stages of a checked plan have one.
+    pub fn leader(&self) -> &Member {
+        &self.members[0]
+    }
+}
+
+/// Whether `runs` follow on from 0 to `end` without gap or overlap.
+fn covers(runs: impl Iterator<Item = std::ops::Range<usize>>, end: u32) -> bool {
+    let mut next = 0;
+    for run in runs {
+        if run.start != next {
+            return false;
+        }
+        next = run.end;
+    }
+    next == end as usize
+}
