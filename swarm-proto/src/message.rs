@@ -1,0 +1,47 @@
+//! Everything one peer can say to another.
+
+use bincode::{Decode, Encode};
+
+use crate::{RowsHeader, SessionMessage, codec};
+
+/// A control message. A variant's position is its tag on the wire: append, never reorder.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Message {
+    /// I am here: sent to neighbours several times a second.
+    Beat,
+    /// About a generation.
+    Session(SessionMessage),
+}
+
+/// The header of a frame on the data plane; raw bytes follow it.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum FrameHeader {
+    /// Activations: `rows x hidden` f32 values, little-endian.
+    Rows(RowsHeader),
+    /// A session message that must stay in order with activations; no bytes follow.
+    Session(SessionMessage),
+}
+
+impl Message {
+    /// As it travels.
+    pub fn seal(&self) -> Result<Vec<u8>, codec::TooLong> {
+        codec::seal(self)
+    }
+
+    /// From outside.
+    pub fn open(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::open(bytes)
+    }
+}
+
+impl FrameHeader {
+    /// As it travels.
+    pub fn seal(&self) -> Result<Vec<u8>, codec::TooLong> {
+        codec::seal(self)
+    }
+
+    /// From outside.
+    pub fn open(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::open(bytes)
+    }
+}
