@@ -1,1 +1,4 @@
-//! To come.
+//! The node: actors that drive the mind, the HTTP API, the command line. Decides nothing.
+
+pub mod handle;
+pub mod status;
