@@ -37,6 +37,23 @@ pub struct RowsItem {
     pub step: Option<u32>,
 }
 
+/// Names one exchange of partial sums among the members of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SumsHeader {
+    /// Under which plan.
+    pub plan: PlanId,
+    /// Which pipeline.
+    pub pipeline: u16,
+    /// Which stage.
+    pub stage: u16,
+    /// Which batch of that stage.
+    pub batch: u64,
+    /// The how-manieth sum of that batch: two a layer.
+    pub index: u32,
+    /// Whose: a place in the stage's list of members.
+    pub member: u16,
+}
+
 impl RowsHeader {
     /// Rows over all items.
     pub fn rows(&self) -> usize {

@@ -21,7 +21,7 @@ mod work;
 
 pub use advert::{Advert, DEVICES_MAX, Heard, LINKS_MAX, Load};
 pub use council::{Ballot, Certificate, VOTERS_MAX, Vote, VoterSet};
-pub use frame::{FRAME_ROWS_MAX, RowsHeader, RowsItem};
+pub use frame::{FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
 pub use hardware::{Device, DeviceKind, LinkReport};
 pub use id::{Epoch, Hash, NodeId, PlanId, SessionId, Signature, Term};
 pub use message::{FrameHeader, Message};

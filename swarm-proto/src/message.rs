@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{RowsHeader, SessionMessage, codec};
+use crate::{RowsHeader, SessionMessage, SumsHeader, codec};
 
 /// A control message. A variant's position is its tag on the wire: append, never reorder.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -20,6 +20,9 @@ pub enum FrameHeader {
     Rows(RowsHeader),
     /// A session message that must stay in order with activations; no bytes follow.
     Session(SessionMessage),
+    /// One member's partial sums of a tensor-parallel stage: `rows x hidden` i64 values,
+    /// little-endian.
+    Sums(SumsHeader),
 }
 
 impl Message {
