@@ -80,6 +80,10 @@ pub enum Effect {
 /// A device's share of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shard {
+    /// Which pipeline of the plan.
+    pub pipeline: u16,
+    /// Which stage of that pipeline.
+    pub stage: u16,
     /// Its layers.
     pub layers: LayerRange,
     /// Its KV-head groups of each.
