@@ -6,7 +6,7 @@ mod file;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
-pub use device::{DeviceChoice, DeviceError};
+pub use device::{DeviceChoice, DeviceError, size};
 pub use file::ConfigError;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +62,9 @@ pub struct NodeOptions {
     /// Key file of a private swarm; peers without it are kept out
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// While this node leads, use this plan (as `plan --json` prints it), not the planner's
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
     /// Do not look for peers on the LAN
     #[arg(long)]
     pub no_mdns: bool,
@@ -92,6 +95,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// Key file of a private swarm.
     pub key: Option<PathBuf>,
+    /// A file with the plan to use while this node leads.
+    pub plan: Option<PathBuf>,
     /// Whether to look for peers on the LAN.
     pub mdns: bool,
 }
@@ -112,6 +117,7 @@ impl NodeOptions {
             context: self.context.or(below.context),
             state: self.state.or(below.state),
             key: self.key.or(below.key),
+            plan: self.plan.or(below.plan),
             no_mdns: self.no_mdns || below.no_mdns,
         }
     }
@@ -144,6 +150,7 @@ impl NodeOptions {
             context_tokens,
             state: self.state.unwrap_or_else(state_folder),
             key: self.key,
+            plan: self.plan,
             mdns: !self.no_mdns,
         })
     }

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{RowsHeader, SessionMessage, SumsHeader, codec};
+use crate::{CouncilMessage, Hello, RoundMessage, RowsHeader, SessionMessage, SumsHeader, codec};
 
 /// A control message. A variant's position is its tag on the wire: append, never reorder.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -11,6 +11,12 @@ pub enum Message {
     Beat,
     /// About a generation.
     Session(SessionMessage),
+    /// We have just met.
+    Hello(Hello),
+    /// Who leads.
+    Council(CouncilMessage),
+    /// How a plan comes into force.
+    Round(RoundMessage),
 }
 
 /// The header of a frame on the data plane; raw bytes follow it.

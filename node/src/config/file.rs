@@ -66,6 +66,7 @@ fn example() -> NodeOptions {
         context: Some(0),
         state: Some(PathBuf::new()),
         key: Some(PathBuf::new()),
+        plan: Some(PathBuf::new()),
         ..NodeOptions::default()
     }
 }
