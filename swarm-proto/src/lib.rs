@@ -31,7 +31,7 @@ pub use plan::{Member, Pipeline, Plan, PlanFault, Stage};
 pub use pool::{Machine, Pool};
 pub use round::{Hello, REASON_BYTES_MAX, RoundMessage};
 pub use sampling::{LOGPROBS_MAX, Sampling};
-pub use session::{Attempt, Fault, Finish, Open, SessionMessage, Token};
+pub use session::{Attempt, Fault, Finish, Open, PREFIX_BLOCKS_MAX, SessionMessage, Token};
 pub use sign::{Signed, Statement, signed_bytes};
 pub use span::{ColumnRange, FfnColumns, HeadRange, KvHeads, LayerRange, Layers, Span};
 pub use time::Time;

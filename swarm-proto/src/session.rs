@@ -101,6 +101,10 @@ pub enum Finish {
     Length,
 }
 
+/// Blocks that [`Open::prefix`] names at most, so that the message stays within its bound; a longer
+/// prompt computes the rest.
+pub const PREFIX_BLOCKS_MAX: usize = 1024;
+
 /// Why a try failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Fault {
@@ -114,4 +118,6 @@ pub enum Fault {
     Unknown,
     /// The model computed something that is no number: trying again cannot help.
     Numbers,
+    /// More tokens than the whole KV cache of a device: waiting cannot help.
+    TooLong,
 }

@@ -11,6 +11,10 @@ pub struct Config {
     pub founds: bool,
     /// The model to serve.
     pub model: ModelSpec,
+    /// Our adverts' numbers start above this; it must rise from one run of a node to the next.
+    pub advert_base: u64,
+    /// Where our HTTP API listens, for others to know.
+    pub api: Option<String>,
     /// How often neighbours hear from us.
     pub beat_every: Duration,
     /// How long a neighbour may be silent before it is thought dead: several beats, and below the
@@ -52,6 +56,8 @@ impl Config {
         Self {
             founds: false,
             model,
+            advert_base: 0,
+            api: None,
             beat_every: Duration::from_millis(150),
             silence_max: Duration::from_millis(800),
             patience: Duration::from_millis(600),

@@ -53,8 +53,12 @@ enum Role {
     #[default]
     Follower,
     /// Asks whether it could win.
-    Hopeful { yes: Vec<NodeId> },
-    Candidate { votes: BTreeMap<NodeId, Signature> },
+    Hopeful {
+        yes: Vec<NodeId>,
+    },
+    Candidate {
+        votes: BTreeMap<NodeId, Signature>,
+    },
     Leader(Box<Reign>),
 }
 

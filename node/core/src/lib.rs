@@ -6,10 +6,14 @@
 //! time and dice come in as arguments, and activations pass through unread.
 
 mod config;
+mod council;
 mod effect;
 mod input;
 mod keys;
+mod kv;
+mod membership;
 mod node;
+mod round;
 mod session;
 mod turn;
 

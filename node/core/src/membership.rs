@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use swarm_proto::{Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Signed, Time};
+use swarm_proto::{
+    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Signed, Time,
+};
 
 use crate::{Effect, Notice, turn::Turn};
 
@@ -208,10 +210,6 @@ impl Membership {
     /// Our links, in the order of their far ends.
     pub(crate) fn links(&self) -> impl Iterator<Item = &LinkReport> {
         self.links.values()
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining
     }
 }
 

@@ -36,9 +36,8 @@ pub(super) fn judge(
     if let Err(reason) = sound(theirs, turn) {
         return Verdict::Forged(reason);
     }
-    let later = |ours: &Certificate| {
-        (theirs.term, theirs.set.number) > (ours.term, ours.set.number)
-    };
+    let later =
+        |ours: &Certificate| (theirs.term, theirs.set.number) > (ours.term, ours.set.number);
     if theirs.term < ballot.term || !ours.is_none_or(later) {
         return Verdict::Stale;
     }
