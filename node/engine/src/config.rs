@@ -3,6 +3,8 @@
 //! [`ModelConfig::check`] is the gate: what passes it has a shape that can be multiplied and
 //! indexed without a second thought.
 
+use crate::math::{exp_f64, ln_f64};
+
 /// How long a context may be: a bound for tables of positions, well above any published model.
 const CONTEXT_MAX: usize = 1 << 24;
 /// The largest of any other dimension: 2^20 is four times the widest vocabulary there is.
@@ -106,7 +108,8 @@ impl Rope {
     pub fn frequencies(&self) -> Vec<f64> {
         let pairs = self.dim / 2;
         let frequency = |pair: usize| {
-            let plain = f64::from(self.theta).powf(-2.0 * pair as f64 / self.dim as f64);
+            let exponent = -2.0 * pair as f64 / self.dim as f64;
+            let plain = exp_f64(exponent * ln_f64(f64::from(self.theta)));
             let factor = self.factors.as_ref().map_or(1.0, |factors| f64::from(factors[pair]));
             self.scaling.stretch(plain / factor)
         };

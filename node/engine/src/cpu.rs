@@ -16,7 +16,7 @@ use std::{cell::RefCell, ops::Range};
 
 use attention::Attention;
 use crew::Crew;
-use isa::{Isa, Kernel};
+use isa::Isa;
 pub use matrix::Matrix;
 use matrix::Panel;
 use product::{Product, Sink};
@@ -232,9 +232,8 @@ impl Backend for Cpu {
         pairs: &mut [(&Matrix, &mut Rows<f32>)],
     ) -> Result<(), EngineError> {
         let batch = input.len();
-        let parts = pairs.iter_mut().flat_map(|(matrix, out)| {
-            self.parts(matrix, batch, out.turn(batch))
-        });
+        let parts =
+            pairs.iter_mut().flat_map(|(matrix, out)| self.parts(matrix, batch, out.turn(batch)));
         self.multiply(&input.numbers, input.width, parts.collect());
         pairs.iter_mut().for_each(|(_, out)| out.turn_back());
         Ok(())

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use swarm_proto::{Batch, ColumnRange, HeadRange, LayerRange, Sampled};
+use swarm_proto::{Batch, Sampled};
 use thiserror::Error;
 
-use crate::{Collective, CollectiveError, Cpu, Stage, Weights};
+use crate::{Collective, CollectiveError, Cpu, Memory, Shard, Stage, Weights};
 
 /// Rows in a batch, at most. It bounds the scratch memory; a longer prompt comes in chunks, which
 /// changes no bit of its result.
@@ -43,26 +43,6 @@ pub enum Output {
     Nothing,
 }
 
-/// What a device holds of a model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shard {
-    /// The stage's layers.
-    pub layers: LayerRange,
-    /// This member's KV-head groups of each of them.
-    pub kv_heads: HeadRange,
-    /// This member's FFN columns of each of them; both ends are multiples of
-    /// [`Weights::ffn_grain`], or the end of all.
-    pub ffn_columns: ColumnRange,
-    /// Whether rows start here, from tokens: every member of the first stage.
-    pub embeds: bool,
-    /// Whether rows end here, in logits and samples: the leader of the last stage.
-    pub heads: bool,
-    /// Whether this member answers for its stage.
-    pub leads: bool,
-    /// KV blocks, of `BLOCK_TOKENS` tokens each.
-    pub kv_blocks: u32,
-}
-
 /// A device, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceSpec {
@@ -76,24 +56,6 @@ pub enum DeviceSpec {
         /// Its number on this host.
         index: u32,
     },
-}
-
-/// Bytes of a device's memory, by use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
-    /// Weights of the shard, as they are held.
-    pub weights_bytes: u64,
-    /// The KV cache.
-    pub kv_bytes: u64,
-    /// What a batch of [`BATCH_ROWS_MAX`] rows needs while it is computed.
-    pub scratch_bytes: u64,
-}
-
-impl Memory {
-    /// All of it.
-    pub fn total_bytes(self) -> u64 {
-        self.weights_bytes.saturating_add(self.kv_bytes).saturating_add(self.scratch_bytes)
-    }
 }
 
 /// Why an engine did not open, or a batch was not computed.

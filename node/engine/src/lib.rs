@@ -2,15 +2,36 @@
 //!
 //! Knows neither peers nor the network.
 
+mod backend;
+mod batch;
+mod collective;
 mod config;
+mod cpu;
+mod engine;
+mod fixed;
 mod format;
 mod gguf;
+mod kv;
 mod mapped;
+mod math;
+mod memory;
+mod model;
 mod safetensors;
+mod sampler;
+mod shard;
+mod stage;
 mod tensor;
 mod weights;
 
+pub use backend::{Backend, CacheShape, HeadRows, Ragged};
+pub use collective::{Alone, Collective, CollectiveError, Shared};
 pub use config::{Architecture, ModelConfig, Rope, RopeScaling, RopeStyle};
+pub use cpu::Cpu;
+pub use engine::{BATCH_ROWS_MAX, DeviceSpec, Engine, EngineError, Output, open};
 pub use format::Format;
+pub use memory::Memory;
+pub use sampler::sample;
+pub use shard::Shard;
+pub use stage::Stage;
 pub use tensor::Tensor;
 pub use weights::{Part, Weights, WeightsError};

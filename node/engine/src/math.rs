@@ -48,6 +48,18 @@ pub(crate) fn silu(x: f32) -> f32 {
 const LN2: [f64; 2] =
     [f64::from_bits(0x3fe6_2e42_fee0_0000), f64::from_bits(0x3dea_39ef_3579_3c76)];
 
+/// `1 / k!` for `k` from 0.
+const INVERSE_FACTORIALS: [f64; 15] = {
+    let mut all = [1.0; 15];
+    let (mut k, mut factorial) = (1, 1.0);
+    while k < all.len() {
+        factorial *= k as f64;
+        all[k] = 1.0 / factorial;
+        k += 1;
+    }
+    all
+};
+
 /// `e^x` in double precision, within 4 units in the last place for `-700 <= x <= 700`; zero below,
 /// infinite above.
 pub(crate) fn exp_f64(x: f64) -> f64 {
@@ -59,10 +71,7 @@ pub(crate) fn exp_f64(x: f64) -> f64 {
     }
     let n = (x * std::f64::consts::LOG2_E).round_ties_even();
     let r = x - n * LN2[0] - n * LN2[1];
-    let mut sum = 1.0;
-    for term in (1..=14).rev() {
-        sum = 1.0 + sum * r / f64::from(term);
-    }
+    let sum = INVERSE_FACTORIALS.iter().rev().fold(0.0, |sum, term| sum * r + term);
     sum * f64::from_bits(((n as i64 + 1023) as u64) << 52)
 }
 

@@ -2,4 +2,4 @@
 
 mod llama;
 
-pub(crate) use llama::Llama;
+pub(crate) use llama::{LOGIT_ROWS_MAX, Llama, Source};

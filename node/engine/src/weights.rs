@@ -189,6 +189,12 @@ impl Weights {
         spec::hash(self)
     }
 
+    /// FFN columns are shared out, and summed, in multiples of this: a constant of the model, for
+    /// the bits of every result depend on it.
+    pub fn ffn_grain(&self) -> usize {
+        spec::grain(self)
+    }
+
     /// What the model weighs, for a planner.
     pub fn spec(&self, name: &str) -> ModelSpec {
         spec::spec(self, name)

@@ -38,7 +38,11 @@ impl Crew {
     }
 
     /// Does every task, and whether all of them said yes.
-    pub(super) fn all<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) -> bool + Sync) -> bool {
+    pub(super) fn all<T: Send>(
+        &self,
+        tasks: Vec<T>,
+        work: impl Fn(T) -> bool + Sync + Send,
+    ) -> bool {
         match &self.pool {
             // No short cut on the first no: every task is done, whoever does them.
             None => tasks.into_iter().map(work).fold(true, |all, one| all & one),
@@ -50,7 +54,7 @@ impl Crew {
     }
 
     /// Does every task.
-    pub(super) fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync) {
+    pub(super) fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync + Send) {
         self.all(tasks, |task| {
             work(task);
             true

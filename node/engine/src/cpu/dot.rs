@@ -23,12 +23,9 @@ pub(super) fn tile<const W: usize, const N: usize>(
     inputs: [&[f32]; N],
 ) -> [[f32; W]; N] {
     let steps = weights[0].len() / LANES;
-    let steps_of = |row: &[f32]| {
-        // Reslicing to one known length takes the bounds checks out of the loop.
-        &row.as_chunks::<LANES>().0[..steps]
-    };
-    let weight_steps = weights.map(steps_of);
-    let input_steps = inputs.map(steps_of);
+    // Reslicing to one known length takes the bounds checks out of the loop.
+    let weight_steps = weights.map(|row| &row.as_chunks::<LANES>().0[..steps]);
+    let input_steps = inputs.map(|row| &row.as_chunks::<LANES>().0[..steps]);
     let mut lanes = [[[0.0f32; LANES]; W]; N];
     for step in 0..steps {
         for n in 0..N {

@@ -1,9 +1,6 @@
 //! What is computed number by number: norms, activations, rotations.
 
-use super::{
-    dot::dot,
-    isa::Kernel,
-};
+use super::{dot::dot, isa::Kernel};
 use crate::{RopeStyle, fixed, math::silu};
 
 /// `out = input / sqrt(mean(input^2) + epsilon) * weight`, for whole rows.

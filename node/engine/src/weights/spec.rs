@@ -3,13 +3,16 @@
 use swarm_proto::{Hash, ModelSpec};
 
 use super::{Part, Weights};
-use crate::{Format, Tensor};
+use crate::Tensor;
 
 /// How much of each tensor goes into the name of the weights: enough to tell trained numbers
 /// apart, and no more than one page of the file.
 const SAMPLE_BYTES: usize = 64;
-/// Bytes of a number in the KV cache: an f16.
-const KV_NUMBER_BYTES: usize = 2;
+/// Bytes of a number in the KV cache: an f32.
+const KV_NUMBER_BYTES: usize = 4;
+/// FFN columns that are summed before sums become integers, at least: fewer would cost more in
+/// conversions than in multiplications, more would leave a planner too little to choose from.
+const GRAIN_MIN: usize = 64;
 
 /// A hash over all headers, the size of the files and the first bytes of every tensor.
 ///
@@ -48,7 +51,7 @@ pub(super) fn spec(weights: &Weights, name: &str) -> ModelSpec {
         kv_heads: small(config.kv_heads),
         head_dim: small(config.head_dim),
         ffn: small(config.ffn),
-        ffn_grain: small(layers().map(|layer| grain(weights, layer)).max().unwrap_or(1)),
+        ffn_grain: small(grain(weights)),
         vocab: small(config.vocab),
         context_max: small(config.context_max),
         head_bytes: layers().map(|layer| head_bytes(weights, layer)).max().unwrap_or(0),
@@ -61,10 +64,10 @@ pub(super) fn spec(weights: &Weights, name: &str) -> ModelSpec {
     }
 }
 
-/// The block of the one matrix whose columns are shared out: [`Format::block_len`] of `Down`.
-fn grain(weights: &Weights, layer: usize) -> usize {
-    let format: Format = weights.layer(layer, Part::Down).format();
-    format.block_len()
+/// Blocks of the one matrix whose columns are shared out, in every layer, fill it.
+pub(super) fn grain(weights: &Weights) -> usize {
+    let block = |layer| weights.layer(layer, Part::Down).format().block_len();
+    (0..weights.config().layers).map(block).fold(GRAIN_MIN, usize::max)
 }
 
 fn bytes(weights: &Weights, layer: usize, parts: &[Part]) -> u64 {
