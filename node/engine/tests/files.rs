@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use proptest::prelude::*;
 use swarm_engine::{
-    Format, Part, RopeStyle, Shape, Tensor, Tokenizer, Weights, WeightsError, synth, synth_folder,
+    ChatMessage, Format, Part, RopeStyle, Shape, Tensor, Tokenizer, Weights, WeightsError, synth,
+    synth_folder,
 };
 
 /// A shape in which nothing is a multiple of anything it need not be.
@@ -171,14 +172,31 @@ fn replace(bytes: &mut Vec<u8>, from: &[u8], to: &[u8]) {
     bytes.splice(at..at + from.len(), to.iter().copied());
 }
 
+/// Overwrites what stands after `mark`.
+fn after(bytes: &mut [u8], mark: &[u8], with: &[u8]) {
+    let at = bytes.windows(mark.len()).position(|window| window == mark).unwrap() + mark.len();
+    bytes[at..at + with.len()].copy_from_slice(with);
+}
+
 #[test]
 fn broken_gguf_files_are_refused_with_words() {
     type Change = fn(&mut Vec<u8>);
-    let cases: [(Change, &str); 10] = [
+    let cases: [(Change, &str); 16] = [
         (|bytes| bytes[..4].copy_from_slice(b"GGML"), "expected `GGUF`"),
         (|bytes| bytes[4] = 1, "GGUF version 1, which is not supported; known: 2, 3"),
         (|bytes| bytes[8..16].fill(0xff), "18446744073709551615 tensors"),
         (|bytes| bytes[16..24].fill(0xff), "metadata entries"),
+        (|bytes| bytes[24..32].fill(0xff), "a key is longer than"),
+        (|bytes| after(bytes, b"ggml.tokens\x09\0\0\0\x08\0\0\0", &[0xff; 8]), "values in"),
+        (|bytes| after(bytes, b"blk.1.attn_q.weight\x02\0\0\0", &[0xff; 8]), "rows of"),
+        (|bytes| after(bytes, b"blk.1.attn_q.weight", &[9]), "has 9 dimensions"),
+        (|bytes| after(bytes, b"attn_norm.weight\x01\0\0\0\x50\0\0\0\0\0\0\0", &[7]), "Q5_1"),
+        (
+            |bytes| {
+                after(bytes, b"output_norm.weight\x01\0\0\0\x50\0\0\0\0\0\0\0\0\0\0\0", &[0; 8])
+            },
+            "overlap",
+        ),
         (|bytes| bytes.truncate(100), "bytes, "),
         (|bytes| bytes.truncate(bytes.len() - 1000), "ends beyond the file"),
         (|bytes| bytes.clear(), "the file is empty"),
@@ -232,30 +250,65 @@ fn what_is_no_model_is_refused_with_words() {
     assert!(said.contains("biases"), "{said}");
 }
 
+type Changes = Vec<(prop::sample::Index, u8)>;
+
+/// A few bytes to change.
+fn changes() -> impl Strategy<Value = Changes> {
+    prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)
+}
+
+fn change(bytes: &mut [u8], changes: Changes) {
+    // The header and a little of what follows: numbers of weights cannot be wrong.
+    let places = bytes.len().min(20_000);
+    changes.into_iter().for_each(|(place, byte)| bytes[place.index(places)] = byte);
+}
+
+/// Uses all that files say.
+fn exercise(weights: &Weights) {
+    let _ = (weights.hash(), weights.spec("changed"), weights.config().rope.frequencies());
+    parts(weights).into_iter().for_each(|tensor| drop(numbers(tensor)));
+    if let Ok(tokenizer) = Tokenizer::open(weights) {
+        let _ = tokenizer.decode(&tokenizer.encode_with_specials("abc é<|im_end|>"));
+        let message = ChatMessage { role: "user".into(), content: "<|im_end|>".into() };
+        let _ = tokenizer.chat(&[message], true);
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     /// Whatever a header says, opening it ends in a model or in words.
     #[test]
     fn no_header_breaks_the_reader(
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        changes in changes(),
         cut in prop::option::of(any::<prop::sample::Index>()),
     ) {
         let mut bytes = template().to_vec();
-        for (place, byte) in changes {
-            // The header and a little of what follows: numbers of weights cannot be wrong.
-            let place = place.index(bytes.len().min(20_000));
-            bytes[place] = byte;
-        }
+        change(&mut bytes, changes);
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
         }
         if let Ok(weights) = Weights::parse_gguf(&Bytes::from(bytes), Path::new("changed.gguf")) {
-            let _ = (weights.hash(), weights.spec("changed"), weights.config().rope.frequencies());
-            parts(&weights).into_iter().for_each(|tensor| drop(numbers(tensor)));
-            if let Ok(tokenizer) = Tokenizer::open(&weights) {
-                let _ = tokenizer.decode(&tokenizer.encode("abc é"));
-            }
+            exercise(&weights);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Nor does what any file of a folder says.
+    #[test]
+    fn no_folder_breaks_the_reader(changes in changes(), file in 0_usize..4) {
+        let files = ["model.safetensors", "config.json", "tokenizer.json", "tokenizer_config.json"];
+        let folder = tempfile::tempdir().unwrap();
+        synth_folder(&Shape { layers: 1, ..odd() }, Format::F16, 1, 1, folder.path()).unwrap();
+        let path = folder.path().join(files[file]);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes, changes);
+        fs::write(&path, bytes).unwrap();
+        if let Ok(weights) = Weights::open(folder.path()) {
+            exercise(&weights);
         }
     }
 }
