@@ -17,8 +17,7 @@ use std::{cell::RefCell, ops::Range};
 use attention::Attention;
 use crew::Crew;
 use isa::Isa;
-pub use matrix::Matrix;
-use matrix::Panel;
+use matrix::{Matrix, Panel};
 use product::{Product, Sink};
 use rows::{Add, RmsNorm, SwiGlu, rotate};
 

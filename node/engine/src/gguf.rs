@@ -16,7 +16,7 @@ use crate::{Format, Tensor};
 use cursor::Cursor;
 
 pub(crate) use config::config;
-pub(crate) use metadata::Metadata;
+pub(crate) use metadata::{Metadata, required};
 
 /// `GGUF` as a little-endian number.
 const MAGIC: u32 = 0x4655_4747;

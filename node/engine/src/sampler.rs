@@ -6,8 +6,10 @@
 
 use std::cmp::Ordering;
 
-use rand::Rng;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use swarm_proto::{Draw, Sampled, Sampling};
 
 use crate::math::{exp_f64, ln_f64};

@@ -1,6 +1,6 @@
 //! Which part of a model a device holds.
 
-use swarm_proto::{ColumnRange, HeadRange, LayerRange};
+use swarm_proto::{ColumnRange, HeadRange, LayerRange, Span};
 
 use crate::{ModelConfig, Weights, backend::CacheShape};
 
@@ -22,6 +22,30 @@ pub struct Shard {
     pub leads: bool,
     /// KV blocks, of `BLOCK_TOKENS` tokens each.
     pub kv_blocks: u32,
+}
+
+impl Weights {
+    /// The shard that is the whole model.
+    ///
+    /// # Panics
+    /// Never: a model's dimensions are checked when it is opened.
+    pub fn whole(&self, kv_blocks: u32) -> Shard {
+        let config = self.config();
+        Shard {
+            layers: all(config.layers),
+            kv_heads: all(config.kv_heads),
+            ffn_columns: all(config.ffn),
+            embeds: true,
+            heads: true,
+            leads: true,
+            kv_blocks,
+        }
+    }
+}
+
+fn all<Of>(len: usize) -> Span<Of> {
+    let end = u32::try_from(len).expect("a checked dimension");
+    Span::new(0, end).expect("at least one of everything")
 }
 
 impl Shard {

@@ -213,11 +213,6 @@ impl Metadata {
         })
     }
 
-    /// How many values a list has.
-    pub(crate) fn count(&self, key: &str) -> Result<Option<usize>, Fault> {
-        Ok(self.list(key)?.map(|list| list.count))
-    }
-
     /// A list of strings.
     pub(crate) fn texts(&self, key: &str) -> Result<Option<Vec<String>>, Fault> {
         self.list(key)?.map(|list| list.texts(key)).transpose()
