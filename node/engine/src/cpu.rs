@@ -338,3 +338,39 @@ impl Backend for Cpu {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use swarm_proto::{Batch, Item};
+
+    use super::*;
+    use crate::{Alone, Format, Shape, Stage, Weights, synth};
+
+    fn logits(isa: Isa, weights: &Weights) -> Vec<Vec<f32>> {
+        let cpu = Cpu { isa, crew: Crew::new(1).unwrap() };
+        let mut stage = Stage::open(cpu, weights, weights.whole(4), u64::MAX).unwrap();
+        let item = |position: usize| Item {
+            position: position as u32,
+            tokens: vec![10 + position as u32 * 7],
+            blocks: Arc::new([3, 0, 2, 1]),
+            sample: None,
+        };
+        let batch = Batch { items: (0..40).map(item).collect() };
+        stage.logits(&batch, None, &mut Alone).unwrap()
+    }
+
+    #[test]
+    fn every_instruction_set_computes_the_same_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        for format in Format::ALL {
+            for hidden in [64, 102, 256] {
+                let path = folder.path().join("made.gguf");
+                synth(&Shape { hidden, ..Shape::tiny() }, format, 3, &path).unwrap();
+                let weights = Weights::open(&path).unwrap();
+                assert!(logits(Isa::plain(), &weights) == logits(Isa::best(), &weights));
+            }
+        }
+    }
+}

@@ -20,8 +20,8 @@ const EXP_F32_MAX: f32 = 88.0;
 pub(crate) fn exp_f32(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves an integer in the low bits of the sum: rounding without a call.
     const ROUND: f32 = 12_582_912.0;
-    // 355/512 times any n here is exact; the rest of ln 2 follows.
-    const LN2_HIGH: f32 = 0.693_359_375;
+    // Times any n here it is exact; the rest of ln 2 follows.
+    const LN2_HIGH: f32 = 355.0 / 512.0;
     const LN2_LOW: f32 = -2.121_944_4e-4;
 
     let shifted = x * std::f32::consts::LOG2_E + ROUND;
