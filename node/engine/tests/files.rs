@@ -181,7 +181,7 @@ fn after(bytes: &mut [u8], mark: &[u8], with: &[u8]) {
 #[test]
 fn broken_gguf_files_are_refused_with_words() {
     type Change = fn(&mut Vec<u8>);
-    let cases: [(Change, &str); 16] = [
+    let cases: [(Change, &str); 17] = [
         (|bytes| bytes[..4].copy_from_slice(b"GGML"), "expected `GGUF`"),
         (|bytes| bytes[4] = 1, "GGUF version 1, which is not supported; known: 2, 3"),
         (|bytes| bytes[8..16].fill(0xff), "18446744073709551615 tensors"),
@@ -197,6 +197,7 @@ fn broken_gguf_files_are_refused_with_words() {
             },
             "overlap",
         ),
+        (|bytes| after(bytes, b"llama.block_count\x04\0\0\0", &[1]), "has the tensor `blk.1."),
         (|bytes| bytes.truncate(100), "bytes, "),
         (|bytes| bytes.truncate(bytes.len() - 1000), "ends beyond the file"),
         (|bytes| bytes.clear(), "the file is empty"),
@@ -230,6 +231,48 @@ fn broken_folders_are_refused_with_words() {
         synth_folder(&odd(), Format::F16, 1, 2, folder.path()).unwrap();
         let path = folder.path().join(file);
         let said = refusal(folder.path(), &path, |bytes| replace(bytes, from, to));
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+/// What opening the tokenizer of a model says after one file of it was changed.
+fn tokenizer_refusal(path: &Path, file: &Path, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut bytes = fs::read(file).unwrap();
+    change(&mut bytes);
+    fs::write(file, bytes).unwrap();
+    match Tokenizer::open(&Weights::open(path).unwrap()) {
+        Ok(_) => panic!("a broken tokenizer was opened"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn broken_tokenizers_are_refused_with_words() {
+    type Change = fn(&mut Vec<u8>);
+    let in_gguf: [(Change, &str); 3] = [
+        (
+            |bytes| after(bytes, b"token_embd.weight\x02\0\0\0\x50\0\0\0\0\0\0\0", &[200, 0]),
+            "263 tokens for an embedding of 200",
+        ),
+        (|bytes| replace(bytes, b"smollm", b"tekken"), "pre-tokenizer `tekken`, which is not"),
+        (|bytes| replace(bytes, b"a d", b"a \0"), "the merge `a \0` is not of tokens"),
+    ];
+    for (change, expected) in in_gguf {
+        let (_folder, path) = write(&odd(), Format::F16, 1);
+        let said = tokenizer_refusal(&path, &path, change);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let in_folder: [(&[u8], &[u8], &str); 4] = [
+        (br#"["a","d"]"#, br#"["aa","aa"]"#, "the merge `aa aa` is not of tokens"),
+        (br#""ad":262"#, br#""ad":999"#, "a token 999 for an embedding of 263"),
+        (br#""BPE""#, br#""Unigram""#, "tokenizer model `Unigram`"),
+        (b"{", b"[", "fetch it again"),
+    ];
+    for (from, to, expected) in in_folder {
+        let folder = tempfile::tempdir().unwrap();
+        synth_folder(&odd(), Format::F16, 1, 1, folder.path()).unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let said = tokenizer_refusal(folder.path(), &path, |bytes| replace(bytes, from, to));
         assert!(said.contains(expected), "{expected}: {said}");
     }
 }

@@ -100,6 +100,20 @@ fn a_chat_of_plain_text_is_cut_as_one_text() {
 }
 
 #[test]
+fn numerals_stand_alone() {
+    let tokenizer = tokenizer();
+    let numerals = "07²³½¾٠١٢٣०१२३Ⅰ①";
+    // A space does not join a numeral either, though ` ` and the first byte of `²` are a token.
+    for left in numerals.chars().chain([' ']) {
+        for right in numerals.chars() {
+            let both = tokenizer.encode(&format!("{left}{right}"));
+            let apart = [left, right].map(|numeral| tokenizer.encode(&numeral.to_string()));
+            assert_eq!(both, apart.concat(), "{left}{right}");
+        }
+    }
+}
+
+#[test]
 fn tokens_have_their_roles() {
     let tokenizer = tokenizer();
     assert_eq!(tokenizer.vocab_len(), 49_152);
