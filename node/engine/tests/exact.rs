@@ -6,13 +6,23 @@ mod support;
 
 use std::sync::{Arc, LazyLock};
 
-use layout::{Pipeline, Share, Stages, alone, item, logits, whole};
+use layout::{Pipeline, Share, Stages, alone, item, whole};
 use proptest::prelude::*;
 use support::default_model;
 use swarm_engine::{Alone, Cpu, Engine, EngineError, Format, Shape, Stage, Weights, synth};
 use swarm_proto::Batch;
 
 const BLOCKS: u32 = 64;
+
+/// The logits after `tokens`, given to the model in chunks of `chunk`.
+fn logits(pipeline: &mut Pipeline, tokens: &[u32], chunk: usize) -> Vec<f32> {
+    let mut last = Vec::new();
+    for (index, rows) in tokens.chunks(chunk).enumerate() {
+        let batch = Batch { items: vec![item(0, index * chunk, rows)] };
+        last = pipeline.logits(&batch).remove(0);
+    }
+    last
+}
 
 /// The default model, and a text for it.
 static REAL: LazyLock<(Weights, Vec<u32>)> = LazyLock::new(|| {

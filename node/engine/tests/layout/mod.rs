@@ -111,13 +111,3 @@ pub(crate) fn item(first: u32, position: usize, tokens: &[u32]) -> Item {
         sample: None,
     }
 }
-
-/// The logits after `tokens`, given to the model in chunks of `chunk`.
-pub(crate) fn logits(pipeline: &mut Pipeline, tokens: &[u32], chunk: usize) -> Vec<f32> {
-    let mut last = Vec::new();
-    for (index, rows) in tokens.chunks(chunk).enumerate() {
-        let batch = Batch { items: vec![item(0, index * chunk, rows)] };
-        last = pipeline.logits(&batch).remove(0);
-    }
-    last
-}
