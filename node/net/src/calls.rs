@@ -127,10 +127,10 @@ impl Task {
     /// A call failed: tries another way, or tells those who wait.
     pub(crate) fn call_failed(&mut self, call: ConnectionId, error: &DialError) {
         let now = Instant::now();
-        if let DialError::LocalPeerId { .. } = error {
-            if let Some(addr) = self.joins.drop_call(call) {
-                tracing::info!(%addr, "this address to join is our own");
-            }
+        if let DialError::LocalPeerId { .. } = error
+            && let Some(addr) = self.joins.drop_call(call)
+        {
+            tracing::info!(%addr, "this address to join is our own");
         }
         if let Some((addr, retry_in)) = self.joins.failed(call, now) {
             let reason = reason(error);

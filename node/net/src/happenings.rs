@@ -93,6 +93,12 @@ impl Task {
         };
         let way = if endpoint.is_relayed() { Way::Relay } else { Way::of(&addr) };
         self.crowd.connected(peer, node, Link { id, addr, way }, now);
+        // One more connection with a peer that is known to be one of us.
+        match self.crowd.get_mut(peer).map(|known| known.kind) {
+            Some(Kind::Node) => self.tell_joined(peer, false),
+            Some(Kind::Door) => self.tell_joined(peer, true),
+            _ => {}
+        }
         for (protocol, reply) in self.waiting.remove(&peer).unwrap_or_default() {
             self.swarm.behaviour_mut().streams.open(peer, id, protocol, reply);
         }
@@ -201,10 +207,10 @@ impl Task {
                         }
                     }
                 }
-                if step.last {
-                    if let Some(peer) = self.lookups.remove(&id) {
-                        self.looked_up(peer);
-                    }
+                if step.last
+                    && let Some(peer) = self.lookups.remove(&id)
+                {
+                    self.looked_up(peer);
                 }
             }
             _ => {}

@@ -120,6 +120,20 @@ pub fn verify(node: NodeId, bytes: &[u8], signature: &Signature) -> bool {
         .is_ok_and(|key| PublicKey::from(key).verify(bytes, &signature.0))
 }
 
+/// The id of `node` as libp2p writes it, at the end of its addresses too. Bytes that are no key
+/// are written in hexadecimal digits.
+pub fn peer_text(node: NodeId) -> String {
+    match peer_id(node) {
+        Some(peer) => peer.to_base58(),
+        None => node.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
+
+/// The node that `text` is the id of, as libp2p writes it; none if it is not one.
+pub fn parse_peer(text: &str) -> Option<NodeId> {
+    node_id(&text.parse().ok()?)
+}
+
 /// libp2p's name for `node`; none if no key has these bytes.
 pub(crate) fn peer_id(node: NodeId) -> Option<PeerId> {
     ed25519::PublicKey::try_from_bytes(&node.0).ok().map(|key| PublicKey::from(key).to_peer_id())
@@ -184,6 +198,8 @@ mod tests {
         let identity = Identity::ephemeral();
         assert_eq!(peer_id(identity.node_id()), Some(identity.peer_id()));
         assert_eq!(node_id(&identity.peer_id()), Some(identity.node_id()));
+        assert_eq!(parse_peer(&peer_text(identity.node_id())), Some(identity.node_id()));
+        assert_eq!(parse_peer("12D3KooW"), None);
     }
 
     #[test]

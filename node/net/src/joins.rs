@@ -107,12 +107,6 @@ impl Joins {
             }
         }
     }
-
-    /// Whether `peer` is one that we were told to join.
-    pub(crate) fn has(&self, peer: PeerId) -> bool {
-        let is = |state| state == State::Joined(peer) || state == State::Connected(peer);
-        self.all.iter().any(|join| is(join.state))
-    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub use crowd::PeerInfo;
 pub use dialect::PROTOCOL_VERSION;
 pub use error::{NetError, OpenError, SendError};
 pub use event::{Event, Events, Refusal};
-pub use identity::{Identity, SecretFileError, verify};
+pub use identity::{Identity, SecretFileError, parse_peer, peer_text, verify};
 pub use key::SwarmKey;
 pub use lane::{BODY_BYTES_MAX, HEAD_BYTES_MAX, Lane, MESSAGE_BYTES_MAX};
 pub use libp2p::Multiaddr;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::behaviour::Behaviour;
 use crate::book::Way;
+use crate::calls::deepest;
 use crate::config::Config;
 use crate::dialect::{Dialect, NAME_BYTES_MAX};
 use crate::event::{self, Event, Events};
@@ -133,17 +134,7 @@ fn announce(task: &mut Task) {
     }
 }
 
-/// An error of a transport, by what can be done about it.
+/// What the transport said, from its first cause.
 fn fault(addr: Multiaddr, error: &(dyn std::error::Error + 'static)) -> NetError {
-    let mut reason = error.to_string();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        if kind == Some(std::io::ErrorKind::AddrInUse) {
-            return NetError::InUse { addr };
-        }
-        reason = error.to_string();
-        cause = error.source();
-    }
-    NetError::Listen { addr, reason }
+    NetError::Listen { addr, reason: deepest(error) }
 }

@@ -1,7 +1,7 @@
 //! How bytes get from machine to machine: TCP and QUIC, or TCP under a swarm's key, and relays.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use libp2p::core::muxing::StreamMuxerBox;
@@ -104,10 +104,11 @@ fn multiplexer() -> yamux::Config {
     config
 }
 
-/// Whether another program listens on the TCP port of `addr`.
+/// Whether another program has the port of `addr`.
 ///
-/// libp2p shares its ports, so that it can call from the port it listens on. Without this check
-/// two nodes of one user would both get the port, and each half of the calls.
+/// libp2p shares its TCP ports, so that it can call from the port it listens on. Without this check
+/// two nodes of one user would both get the port, and each half of the calls. The error of a UDP
+/// port in use comes without its kind.
 pub(crate) fn is_taken(addr: &Multiaddr) -> bool {
     let mut parts = addr.iter();
     let host = match parts.next() {
@@ -115,9 +116,14 @@ pub(crate) fn is_taken(addr: &Multiaddr) -> bool {
         Some(Protocol::Ip6(host)) => host.into(),
         _ => return false,
     };
-    match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind(SocketAddr::new(host, port))
-            .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse),
-        _ => false,
-    }
+    let bound = match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => {
+            TcpListener::bind(SocketAddr::new(host, port)).map(drop)
+        }
+        Some(Protocol::Udp(port)) if port != 0 => {
+            UdpSocket::bind(SocketAddr::new(host, port)).map(drop)
+        }
+        _ => return false,
+    };
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }

@@ -7,30 +7,30 @@ use swarm_net::{Config, Event, Events, Identity, Multiaddr, Net, RelayLimits, Ro
 use swarm_proto::NodeId;
 
 /// Nothing here should take seconds; on a machine with much else to do it may.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A peer and what happened to it.
-pub struct Peer {
-    pub net: Net,
-    pub events: Events,
+pub(crate) struct Peer {
+    pub(crate) net: Net,
+    pub(crate) events: Events,
     /// What was waited for, and all before it.
-    pub seen: Vec<Event>,
+    pub(crate) seen: Vec<Event>,
 }
 
 impl Peer {
-    pub async fn start(config: Config) -> Self {
+    pub(crate) async fn start(config: Config) -> Self {
         let (net, events) = start(config).await.expect("the network starts");
         Self { net, events, seen: Vec::new() }
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Event {
+    pub(crate) async fn next(&mut self) -> Event {
         let next = tokio::time::timeout(PATIENCE, self.events.next()).await;
         next.unwrap_or_else(|_| panic!("nothing happens; seen: {:?}", self.seen)).expect("not over")
     }
 
     /// Waits for the first event of which `find` makes something.
-    pub async fn wait<T>(&mut self, find: impl Fn(&Event) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&mut self, find: impl Fn(&Event) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let next = tokio::time::timeout_at(deadline, self.events.next()).await;
@@ -48,7 +48,7 @@ impl Peer {
     }
 
     /// Waits until `other` is connected.
-    pub async fn peer_up(&mut self, other: &Self) {
+    pub(crate) async fn peer_up(&mut self, other: &Self) {
         let id = other.net.node_id();
         let up = |event: &Event| matches!(event, Event::PeerUp { node } if *node == id);
         if !self.seen.iter().any(up) {
@@ -57,7 +57,7 @@ impl Peer {
     }
 
     /// The next message.
-    pub async fn message(&mut self) -> (NodeId, Bytes) {
+    pub(crate) async fn message(&mut self) -> (NodeId, Bytes) {
         self.wait(|event| match event {
             Event::Message { from, bytes } => Some((*from, bytes.clone())),
             _ => None,
@@ -66,13 +66,13 @@ impl Peer {
     }
 
     /// Where it listens.
-    pub async fn addr(&self) -> Multiaddr {
+    pub(crate) async fn addr(&self) -> Multiaddr {
         self.net.addrs().await.remove(0)
     }
 }
 
 /// A node with these settings that listens, and joins these peers.
-pub async fn node_with(mut config: Config, join: &[&Peer]) -> Peer {
+pub(crate) async fn node_with(mut config: Config, join: &[&Peer]) -> Peer {
     if config.listen.is_empty() {
         config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().expect("an address")];
     }
@@ -83,19 +83,19 @@ pub async fn node_with(mut config: Config, join: &[&Peer]) -> Peer {
 }
 
 /// A node that joins these peers.
-pub async fn node(join: &[&Peer]) -> Peer {
+pub(crate) async fn node(join: &[&Peer]) -> Peer {
     node_with(Config::new(Identity::ephemeral(), "test"), join).await
 }
 
 /// A door.
-pub async fn door() -> Peer {
+pub(crate) async fn door() -> Peer {
     let mut config = Config::new(Identity::ephemeral(), "test");
     config.role = Role::Door(RelayLimits::default());
     node_with(config, &[]).await
 }
 
 /// Two nodes that are connected.
-pub async fn pair() -> (Peer, Peer) {
+pub(crate) async fn pair() -> (Peer, Peer) {
     let mut one = node(&[]).await;
     let mut other = node(&[&one]).await;
     other.peer_up(&one).await;
@@ -104,7 +104,7 @@ pub async fn pair() -> (Peer, Peer) {
 }
 
 /// Nodes that met each other through `door`.
-pub async fn mesh(count: usize, door: &Peer) -> Vec<Peer> {
+pub(crate) async fn mesh(count: usize, door: &Peer) -> Vec<Peer> {
     let mut nodes = Vec::new();
     for _ in 0..count {
         nodes.push(node(&[door]).await);
@@ -120,7 +120,7 @@ pub async fn mesh(count: usize, door: &Peer) -> Vec<Peer> {
 }
 
 /// Nothing bad happened so far.
-pub async fn calm(peer: &mut Peer) {
+pub(crate) async fn calm(peer: &mut Peer) {
     let _ = peer.net.peers().await;
     let bad = |event: &&Event| {
         matches!(
@@ -128,5 +128,5 @@ pub async fn calm(peer: &mut Peer) {
             Event::Refused { .. } | Event::Undeliverable { .. } | Event::PeerDown { .. }
         )
     };
-    assert!(peer.seen.iter().find(bad).is_none(), "{:?}", peer.seen);
+    assert!(!peer.seen.iter().any(|event| bad(&event)), "{:?}", peer.seen);
 }
