@@ -7,10 +7,11 @@ use libp2p::PeerId;
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinError};
 
+use crate::Limits;
 use crate::crowd::Kind;
 use crate::error::Fault;
 use crate::event::{Event, Refusal};
-use crate::inbox::Inbox;
+use crate::inbox::{self, Inbox};
 use crate::lane::Lane;
 use crate::pipe::Duplex;
 use crate::streams::Arrived;
@@ -23,15 +24,15 @@ const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Reading {
     turn: Arc<Semaphore>,
     last: Option<AbortHandle>,
-}
-
-impl Default for Reading {
-    fn default() -> Self {
-        Self { turn: Arc::new(Semaphore::new(1)), last: None }
-    }
+    bytes: Arc<Semaphore>,
 }
 
 impl Reading {
+    fn new(lane: Lane, limits: &Limits) -> Self {
+        let bytes = inbox::budget(lane, limits);
+        Self { turn: Arc::new(Semaphore::new(1)), last: None, bytes }
+    }
+
     /// Ends it.
     pub(crate) fn stop(&self) {
         self.turn.close();
@@ -68,8 +69,15 @@ impl Task {
             }
             return;
         };
-        let inbox = Inbox::new(from, lane, self.outlet.clone(), &self.config.limits);
-        let reading = known.readings.entry(lane).or_default();
+        let limits = &self.config.limits;
+        let reading = known.readings.entry(lane).or_insert_with(|| Reading::new(lane, limits));
+        let inbox = Inbox {
+            from,
+            lane,
+            outlet: self.outlet.clone(),
+            patience: limits.progress_timeout,
+            bytes: Arc::clone(&reading.bytes),
+        };
         let (turn, previous) = (Arc::clone(&reading.turn), reading.last.take());
         let reader = self.readers.spawn(async move {
             let early = tokio::time::timeout(HANDOVER_TIMEOUT, turn.acquire()).await;

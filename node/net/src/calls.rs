@@ -27,7 +27,7 @@ impl Task {
     /// Opens a stream, after calling or finding its peer if need be.
     pub(crate) fn open(&mut self, peer: PeerId, protocol: StreamProtocol, reply: Reply) {
         if let Some(known) = self.crowd.get_mut(peer) {
-            if let Some(link) = known.best().map(|link| link.id) {
+            if let Some(link) = known.best().map(|link| (link.id, link.way)) {
                 self.swarm.behaviour_mut().streams.open(peer, link, protocol, reply);
             }
             return;
@@ -134,7 +134,7 @@ impl Task {
         }
         if let Some((addr, retry_in)) = self.joins.failed(call, now) {
             let reason = reason(error);
-            self.backlog.push_back(Event::JoinFailed { addr, reason, retry_in });
+            self.tell(Event::JoinFailed { addr, reason, retry_in });
         }
         let Some(peer) = self.calls.remove(&call) else { return };
         if self.crowd.has(peer) {

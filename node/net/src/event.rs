@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use libp2p::Multiaddr;
 use swarm_proto::NodeId;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::lane::Lane;
@@ -190,6 +191,20 @@ pub(crate) struct Outlet {
     frames: mpsc::Sender<Arrival>,
 }
 
+/// A sending end that does not keep the queue open.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakOutlet(mpsc::WeakSender<Event>);
+
+impl WeakOutlet {
+    /// Waits for room, then tells `event`, unless the network was shut down.
+    pub(crate) async fn tell(&self, event: Event) {
+        if let Some(happened) = self.0.upgrade() {
+            // Nobody listening is as good as shut down.
+            let _ = happened.send(event).await;
+        }
+    }
+}
+
 /// Both ends.
 pub(crate) fn channel() -> (Outlet, Events) {
     let (happened_in, happened) = mpsc::channel(EVENTS_MAX);
@@ -215,6 +230,20 @@ impl Outlet {
     /// Waits for room, then tells `event`. False if nobody listens any longer.
     pub(crate) async fn tell(&self, event: Event) -> bool {
         self.happened.send(event).await.is_ok()
+    }
+
+    /// Tells `event` if there is room; gives it back otherwise. It is lost if nobody listens.
+    #[expect(clippy::result_large_err, reason = "the error is the event, to be kept")]
+    pub(crate) fn try_tell(&self, event: Event) -> Result<(), Event> {
+        match self.happened.try_send(event) {
+            Err(TrySendError::Full(event)) => Err(event),
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    /// The same, for those whose existence is no reason to go on listening.
+    pub(crate) fn downgrade(&self) -> WeakOutlet {
+        WeakOutlet(self.happened.downgrade())
     }
 
     /// Waits for room, then tells a frame, which returns `bytes` when it is taken out.

@@ -50,7 +50,7 @@ impl Task {
                 let relay = self.circuits.closed(listener_id, Instant::now());
                 let reason = deepest(&reason);
                 if let Some(addr) = relay.or_else(|| addresses.into_iter().next()) {
-                    self.backlog.push_back(Event::ListenFailed { addr, reason });
+                    self.tell(Event::ListenFailed { addr, reason });
                 }
             }
             SwarmEvent::ListenerClosed { listener_id, .. } => {
@@ -100,7 +100,7 @@ impl Task {
             _ => {}
         }
         for (protocol, reply) in self.waiting.remove(&peer).unwrap_or_default() {
-            self.swarm.behaviour_mut().streams.open(peer, id, protocol, reply);
+            self.swarm.behaviour_mut().streams.open(peer, (id, way), protocol, reply);
         }
     }
 
@@ -111,7 +111,7 @@ impl Task {
         self.book.lost(peer, now);
         self.joins.lost(peer, now);
         if gone.kind == Kind::Node {
-            self.backlog.push_back(Event::PeerDown { node: gone.node });
+            self.tell(Event::PeerDown { node: gone.node });
         }
     }
 
@@ -145,14 +145,14 @@ impl Task {
         if known.kind == Kind::Unknown {
             known.kind = Kind::Node;
             let node = known.node;
-            self.backlog.push_back(Event::PeerUp { node });
+            self.tell(Event::PeerUp { node });
             self.tell_joined(peer, false);
         }
     }
 
     fn tell_joined(&mut self, peer: PeerId, door: bool) {
         for addr in self.joins.joined(peer) {
-            self.backlog.push_back(Event::Joined { addr, door });
+            self.tell(Event::Joined { addr, door });
         }
     }
 
@@ -179,7 +179,7 @@ impl Task {
                 known.rtt = Some(rtt);
                 let (node, best) = (known.node, known.best().map(|link| link.id));
                 if known.kind == Kind::Node && best == Some(event.connection) && !crowded {
-                    self.backlog.push_back(Event::Rtt { node, rtt });
+                    self.tell(Event::Rtt { node, rtt });
                 }
             }
             // A machine that vanished closes nothing: only its silence tells.
@@ -223,7 +223,7 @@ impl Task {
                 let author = message.source.and_then(|author| node_id(&author));
                 // Gossip may be lost: better here than that nobody is heard at all.
                 if let (Some(author), true) = (author, self.backlog.len() < CROWDED) {
-                    self.backlog.push_back(Event::Gossip { author, bytes: message.data.into() });
+                    self.tell(Event::Gossip { author, bytes: message.data.into() });
                 }
             }
             gossipsub::Event::Subscribed { .. } => self.gossip(),
@@ -237,7 +237,7 @@ impl Task {
         if !reachable && self.config.relay {
             self.use_relays();
         }
-        self.backlog.push_back(Event::Reachability { addr: event.tested_addr, reachable });
+        self.tell(Event::Reachability { addr: event.tested_addr, reachable });
     }
 
     /// Has every door that we are connected with listen for us.
@@ -258,7 +258,7 @@ impl Task {
         }
         let own = *self.swarm.local_peer_id();
         let addr = addr.with_p2p(own).unwrap_or_else(|addr| addr);
-        self.backlog.push_back(Event::Listening { addr });
+        self.tell(Event::Listening { addr });
     }
 
     fn handshake_failed(&mut self, addr: Multiaddr, error: &ListenError) {

@@ -20,22 +20,22 @@ const BUFFER_BYTES: usize = 16 << 10;
 
 /// Reads one lane from one peer.
 pub(crate) struct Inbox {
-    from: NodeId,
-    lane: Lane,
-    outlet: Outlet,
-    patience: Duration,
+    pub(crate) from: NodeId,
+    pub(crate) lane: Lane,
+    pub(crate) outlet: Outlet,
+    pub(crate) patience: Duration,
     /// What may be read and not yet drained. It comes back as frames are taken out.
-    bytes: Arc<Semaphore>,
+    pub(crate) bytes: Arc<Semaphore>,
+}
+
+/// The bytes that may be read from one peer in one lane, and wait to be drained.
+pub(crate) fn budget(lane: Lane, limits: &Limits) -> Arc<Semaphore> {
+    // Room for at least one frame of the greatest length, or it could never be read.
+    let frame_bytes_max = lane.head_bytes_max() + lane.body_bytes_max();
+    Arc::new(Semaphore::new(limits.frame_queue_bytes.max(frame_bytes_max)))
 }
 
 impl Inbox {
-    pub(crate) fn new(from: NodeId, lane: Lane, outlet: Outlet, limits: &Limits) -> Self {
-        // Room for at least one frame of the greatest length, or it could never be read.
-        let frame_bytes_max = lane.head_bytes_max() + lane.body_bytes_max();
-        let bytes = Arc::new(Semaphore::new(limits.frame_queue_bytes.max(frame_bytes_max)));
-        Self { from, lane, outlet, patience: limits.progress_timeout, bytes }
-    }
-
     /// Reads until the stream ends. A fault says how.
     pub(crate) async fn read(&self, stream: Stream) -> Result<(), Fault> {
         let mut socket = BufReader::with_capacity(BUFFER_BYTES, stream.compat());

@@ -1,7 +1,7 @@
 //! The sending half of the lanes: for each peer and lane a bounded queue, and a task that writes it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use dashmap::DashMap;
@@ -12,8 +12,9 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
+use crate::book::Way;
 use crate::error::Fault;
-use crate::event::{Event, Outlet};
+use crate::event::{Event, WeakOutlet};
 use crate::lane::{self, Frame, Lane, Socket};
 use crate::opener::Opener;
 use crate::{Limits, SendError};
@@ -24,12 +25,16 @@ const QUEUES_MAX: usize = 2048;
 /// A queue that was not used for so long is given up, with its stream.
 const IDLE_MAX: Duration = Duration::from_secs(300);
 
+/// After so long on a relayed stream the next one is opened, at a moment when nothing waits: by
+/// then there may be a direct connection.
+const RELAYED_STINT: Duration = Duration::from_secs(10);
+
 /// All queues of this node.
 #[derive(Clone)]
 pub(crate) struct Outbox {
     queues: Arc<DashMap<(NodeId, Lane), Queue>>,
     opener: Opener,
-    outlet: Outlet,
+    outlet: WeakOutlet,
     limits: Limits,
     runtime: Handle,
 }
@@ -48,7 +53,7 @@ struct Queued {
 
 impl Outbox {
     /// No queues yet. The tasks run on the current runtime.
-    pub(crate) fn new(opener: Opener, outlet: Outlet, limits: Limits) -> Self {
+    pub(crate) fn new(opener: Opener, outlet: WeakOutlet, limits: Limits) -> Self {
         let runtime = Handle::current();
         Self { queues: Arc::default(), opener, outlet, limits, runtime }
     }
@@ -132,7 +137,7 @@ struct Carrier {
     lane: Lane,
     frames: mpsc::Receiver<Queued>,
     opener: Opener,
-    outlet: Outlet,
+    outlet: WeakOutlet,
     patience: Duration,
     scratch: BytesMut,
 }
@@ -175,7 +180,8 @@ impl Carrier {
 
     /// Opens a stream and writes frames to it until it ends.
     async fn stream(&mut self, first: Queued) -> Result<End, Fault> {
-        let stream = self.opener.lane(self.to, self.lane).await?;
+        let (stream, way) = self.opener.lane(self.to, self.lane).await?;
+        let opened = Instant::now();
         let (mut hearing, mut socket) = tokio::io::split(stream.compat());
         let mut queued = first;
         loop {
@@ -184,6 +190,9 @@ impl Carrier {
                 Ok(next) => next,
                 Err(_) => {
                     lane::flush(&mut socket, self.patience).await?;
+                    if way == Way::Relay && opened.elapsed() >= RELAYED_STINT {
+                        return self.end(socket, End::Quiet).await;
+                    }
                     match self.wait(&mut hearing).await {
                         Ok(next) => next,
                         Err(End::Quiet) => return Ok(End::Quiet),

@@ -53,7 +53,7 @@ pub async fn start(config: Config) -> Result<(Net, Events), NetError> {
     let (commands_in, commands) = mpsc::channel::<Command>(COMMANDS_MAX);
     let (outlet, events) = event::channel();
     let opener = Opener { own, dialect: dialect.clone(), commands: commands_in };
-    let outbox = Outbox::new(opener.clone(), outlet.clone(), config.limits.clone());
+    let outbox = Outbox::new(opener.clone(), outlet.downgrade(), config.limits.clone());
     let net = Net::new(config.identity.node_id(), opener, outbox);
 
     let mut task = Task::new(swarm, config, dialect, commands, outlet);
@@ -130,7 +130,7 @@ fn announce(task: &mut Task) {
     for addr in task.config.external.clone() {
         task.swarm.add_external_address(addr.clone());
         let addr = addr.with_p2p(own).unwrap_or_else(|addr| addr);
-        task.backlog.push_back(Event::Listening { addr });
+        task.tell(Event::Listening { addr });
     }
 }
 

@@ -26,9 +26,10 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use crate::OpenError;
+use crate::book::Way;
 
-/// Where the answer to a request for a stream goes.
-pub(crate) type Reply = oneshot::Sender<Result<Stream, OpenError>>;
+/// Where the answer to a request for a stream goes: the stream, and what it goes through.
+pub(crate) type Reply = oneshot::Sender<Result<(Stream, Way), OpenError>>;
 
 /// A stream that a peer opened.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct Arrived {
 #[derive(Debug)]
 pub(crate) struct Request {
     protocol: StreamProtocol,
+    way: Way,
     reply: Reply,
 }
 
@@ -60,12 +62,12 @@ impl Streams {
     pub(crate) fn open(
         &mut self,
         peer_id: PeerId,
-        connection: ConnectionId,
+        (connection, way): (ConnectionId, Way),
         protocol: StreamProtocol,
         reply: Reply,
     ) {
         let handler = NotifyHandler::One(connection);
-        let event = Request { protocol, reply };
+        let event = Request { protocol, way, reply };
         self.actions.push_back(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
@@ -130,7 +132,7 @@ impl ConnectionHandler for Handler {
     type InboundProtocol = Offer;
     type OutboundProtocol = Offer;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = Reply;
+    type OutboundOpenInfo = (Way, Reply);
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
         SubstreamProtocol::new(self.accepted.clone(), ())
@@ -139,14 +141,14 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         _: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Offer, Reply, Self::ToBehaviour>> {
+    ) -> Poll<ConnectionHandlerEvent<Offer, (Way, Reply), Self::ToBehaviour>> {
         if let Some(arrived) = self.arrived.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(arrived));
         }
-        let Some(Request { protocol, reply }) = self.requests.pop_front() else {
+        let Some(Request { protocol, way, reply }) = self.requests.pop_front() else {
             return Poll::Pending;
         };
-        let protocol = SubstreamProtocol::new(Offer(Arc::new([protocol])), reply);
+        let protocol = SubstreamProtocol::new(Offer(Arc::new([protocol])), (way, reply));
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
@@ -154,7 +156,7 @@ impl ConnectionHandler for Handler {
         self.requests.push_back(request);
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer, (), Reply>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer, (), (Way, Reply)>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol: arrived,
@@ -163,10 +165,10 @@ impl ConnectionHandler for Handler {
             // A caller that gave up has dropped its end; then the stream is dropped, and reset.
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (_, stream),
-                info,
-            }) => drop(info.send(Ok(stream))),
-            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
-                drop(info.send(Err(OpenError::Refused(error.to_string()))));
+                info: (way, reply),
+            }) => drop(reply.send(Ok((stream, way)))),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info: (_, reply), error }) => {
+                drop(reply.send(Err(OpenError::Refused(error.to_string()))));
             }
             _ => {}
         }

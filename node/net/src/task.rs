@@ -160,6 +160,16 @@ impl Task {
         }
     }
 
+    /// Tells `event`, at once if there is room: before any message of a peer that it is about.
+    pub(crate) fn tell(&mut self, event: Event) {
+        if !self.backlog.is_empty() {
+            return self.backlog.push_back(event);
+        }
+        if let Err(event) = self.outlet.try_tell(event) {
+            self.backlog.push_back(event);
+        }
+    }
+
     fn command(&mut self, command: Command) {
         match command {
             Command::Open { peer, protocol, reply } => self.open(peer, protocol, reply),
@@ -263,22 +273,23 @@ impl Task {
         if matches!(known.kind, Kind::Refused(_)) {
             return;
         }
-        if known.kind == Kind::Node {
-            self.backlog.push_back(Event::PeerDown { node: known.node });
-        }
+        let was_up = known.kind == Kind::Node;
         known.kind = Kind::Refused(Instant::now() + REFUSED_STAY);
         known.readings.values().for_each(Reading::stop);
-        let node = Some(known.node);
+        let node = known.node;
         let addr = known.best().map_or_else(Multiaddr::empty, |link| link.addr.clone());
         self.book.forget(peer);
         self.swarm.behaviour_mut().kad.remove_peer(&peer);
-        self.tell_refusal(Event::Refused { node, addr, reason });
+        if was_up {
+            self.tell(Event::PeerDown { node });
+        }
+        self.tell_refusal(Event::Refused { node: Some(node), addr, reason });
     }
 
     pub(crate) fn tell_refusal(&mut self, refusal: Event) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_MAX {
-            self.backlog.push_back(refusal);
+            self.tell(refusal);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Peers find each other, stay together, and notice who is gone.
 
 use bytes::Bytes;
-use swarm_net::{Config, Event, Identity, Lane, NetError, RelayLimits, Role, SwarmKey};
+use swarm_net::{Config, Event, Identity, Lane, NetError, RelayLimits, Role, SendError, SwarmKey};
 
 use crate::support::{PATIENCE, Peer, calm, door, mesh, node, node_with, pair};
 
@@ -148,4 +148,19 @@ async fn a_peer_that_is_killed_is_missed() {
     runtime.shutdown_background();
     one.wait(|event| matches!(event, Event::PeerDown { node } if *node == id).then_some(())).await;
     drop(peer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_end_nothing_happens_and_nothing_is_taken() {
+    let (mut one, mut other) = pair().await;
+    let to = other.net.node_id();
+    one.net.send(to, Bytes::from_static(b"last words")).unwrap();
+    assert_eq!(other.message().await.1, b"last words"[..]);
+    one.net.clone().shutdown().await;
+    let end = async { while one.events.next().await.is_some() {} };
+    tokio::time::timeout(PATIENCE, end).await.expect("the events end");
+    assert_eq!(one.net.send(to, Bytes::new()), Err(SendError::Closed));
+    assert_eq!(one.net.publish(Bytes::new()), Err(SendError::Closed));
+    assert!(one.net.open(to, 1).await.is_err());
+    assert!(one.net.peers().await.is_empty());
 }
