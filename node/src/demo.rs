@@ -72,8 +72,9 @@ async fn play(options: &Options) -> color_eyre::Result<()> {
     show.model(&spec, &path);
 
     show.step("processes");
-    let caps = swarm_scheduler::caps(&spec, usize::from(options.nodes), CONTEXT_TOKENS)
-        .map_err(|error| eyre!("this model cannot be shown with {} nodes: {error}", options.nodes))?;
+    let caps = swarm_scheduler::caps(&spec, usize::from(options.nodes), CONTEXT_TOKENS).map_err(
+        |error| eyre!("this model cannot be shown with {} nodes: {error}", options.nodes),
+    )?;
     let room = tempfile::Builder::new().prefix("hexswarm-demo-").tempdir()?;
     let swarm = format!("demo-{}", std::process::id());
     let door = Door::start(room.path(), &swarm).await.context("the door did not open")?;

@@ -294,4 +294,3 @@ impl Driver {
         self.runtime.spawn(async move { inputs.send(input).await });
     }
 }
-

@@ -4,7 +4,9 @@
 use std::{fs, path::Path};
 
 use color_eyre::eyre::{Context, eyre};
-use swarm_proto::{ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, Pool, Stage};
+use swarm_proto::{
+    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, Pool, Stage,
+};
 
 use crate::status::{MemberView, PlanView, StageView};
 
@@ -18,8 +20,9 @@ impl FixedPlan {
     pub fn read(path: &Path) -> color_eyre::Result<Self> {
         let text =
             fs::read_to_string(path).wrap_err_with(|| format!("reading {}", path.display()))?;
-        let view: PlanView = serde_json::from_str(&text)
-            .wrap_err_with(|| format!("{} is no plan as `plan --json` prints it", path.display()))?;
+        let view: PlanView = serde_json::from_str(&text).wrap_err_with(|| {
+            format!("{} is no plan as `plan --json` prints it", path.display())
+        })?;
         let pipelines = view.pipelines.iter().map(|pipeline| {
             let stages = pipeline.stages.iter().map(stage).collect::<color_eyre::Result<_>>()?;
             Ok(Pipeline { stages })
@@ -59,8 +62,8 @@ fn stage(view: &StageView) -> color_eyre::Result<Stage> {
 }
 
 fn member(view: &MemberView) -> color_eyre::Result<Member> {
-    let node = swarm_net::parse_peer(&view.peer)
-        .ok_or_else(|| eyre!("`{}` is no peer id", view.peer))?;
+    let node =
+        swarm_net::parse_peer(&view.peer).ok_or_else(|| eyre!("`{}` is no peer id", view.peer))?;
     let kv_heads = HeadRange::new(view.kv_heads[0], view.kv_heads[1]);
     let ffn_columns = ColumnRange::new(view.ffn_columns[0], view.ffn_columns[1]);
     Ok(Member {

@@ -71,9 +71,7 @@ impl Pump {
                     None
                 }
             },
-            Event::Rtt { node, rtt } => {
-                Some(Input::LinkMeasured(self.probe.round_trip(node, rtt)))
-            }
+            Event::Rtt { node, rtt } => Some(Input::LinkMeasured(self.probe.round_trip(node, rtt))),
             Event::Undeliverable { to, reason, .. } => {
                 tracing::debug!(peer = %view::peer(to), %reason, "undeliverable");
                 Some(Input::Undeliverable(to))

@@ -136,7 +136,17 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
         }
     });
     let _state = state;
-    Ok(Running { peer, api: api_address, about, handle, driver, net, serve, _arbiter: arbiter, _state })
+    Ok(Running {
+        peer,
+        api: api_address,
+        about,
+        handle,
+        driver,
+        net,
+        serve,
+        _arbiter: arbiter,
+        _state,
+    })
 }
 
 impl Running {
@@ -215,4 +225,3 @@ fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
-

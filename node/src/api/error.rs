@@ -99,7 +99,8 @@ pub(super) fn busy() -> ApiError {
 
 /// A path that leads nowhere.
 pub(super) fn nowhere(path: &str) -> ApiError {
-    let message = format!("nothing at {path}; see /v1/chat/completions, /v1/completions, /v1/models");
+    let message =
+        format!("nothing at {path}; see /v1/chat/completions, /v1/completions, /v1/models");
     ApiError::new(StatusCode::NOT_FOUND, "invalid_request_error", "not_found", message)
 }
 

@@ -32,9 +32,24 @@ const NEUTRAL: &[(&str, fn(&Value) -> bool)] = &[
 
 /// Every field that is understood, for whoever mistypes one.
 const KNOWN: &[&str] = &[
-    "model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "top_p",
-    "top_k", "min_p", "repetition_penalty", "seed", "stop", "logprobs", "top_logprobs", "n",
-    "stream", "stream_options", "return_token_ids",
+    "model",
+    "messages",
+    "prompt",
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "logprobs",
+    "top_logprobs",
+    "n",
+    "stream",
+    "stream_options",
+    "return_token_ids",
 ];
 
 fn is_zero(value: &Value) -> bool {
@@ -91,16 +106,29 @@ impl Fields {
     }
 
     /// A number within bounds.
-    pub(super) fn number(&mut self, name: &str, low: f64, high: f64) -> Result<Option<f32>, ApiError> {
+    pub(super) fn number(
+        &mut self,
+        name: &str,
+        low: f64,
+        high: f64,
+    ) -> Result<Option<f32>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_f64() {
             Some(number) if (low..=high).contains(&number) => Ok(Some(number as f32)),
-            _ => Err(error::field(name, format!("`{name}` is {value}, not a number from {low} to {high}"))),
+            _ => Err(error::field(
+                name,
+                format!("`{name}` is {value}, not a number from {low} to {high}"),
+            )),
         }
     }
 
     /// A whole number within bounds.
-    pub(super) fn count(&mut self, name: &str, low: u64, high: u64) -> Result<Option<u64>, ApiError> {
+    pub(super) fn count(
+        &mut self,
+        name: &str,
+        low: u64,
+        high: u64,
+    ) -> Result<Option<u64>, ApiError> {
         let Some(value) = self.take(name) else { return Ok(None) };
         match value.as_u64() {
             Some(number) if (low..=high).contains(&number) => Ok(Some(number)),
@@ -116,7 +144,9 @@ impl Fields {
         match self.take(name) {
             None => Ok(false),
             Some(Value::Bool(on)) => Ok(on),
-            Some(value) => Err(error::field(name, format!("`{name}` is {value}, not true or false"))),
+            Some(value) => {
+                Err(error::field(name, format!("`{name}` is {value}, not true or false")))
+            }
         }
     }
 
@@ -129,7 +159,9 @@ impl Fields {
             match NEUTRAL.iter().find(|(field, _)| field == name) {
                 Some((_, neutral)) if neutral(value) => {}
                 Some(_) => {
-                    let message = format!("`{name}` is not supported here, and {value} would change the answer");
+                    let message = format!(
+                        "`{name}` is not supported here, and {value} would change the answer"
+                    );
                     return Err(error::unsupported(name, message));
                 }
                 None => return Err(unknown(name)),

@@ -135,7 +135,8 @@ impl Telling {
         match (self.request.ask.sampling.logprobs, self.request.kind) {
             (None, _) => Value::Null,
             (Some(_), Kind::Chat) => {
-                let list: Vec<_> = tokens.iter().map(|t| token::chat(t, &self.state.text)).collect();
+                let list: Vec<_> =
+                    tokens.iter().map(|t| token::chat(t, &self.state.text)).collect();
                 json!({ "content": list, "refusal": null })
             }
             (Some(_), Kind::Text) => token::text(tokens, offset, &self.state.text),
@@ -258,10 +259,8 @@ impl Telling {
         offset: usize,
         reason: Option<&str>,
     ) -> Value {
-        let logprobs =
-            if tokens.is_empty() { Value::Null } else { self.logprobs(tokens, offset) };
-        let mut choice =
-            json!({ "index": index, "logprobs": logprobs, "finish_reason": reason });
+        let logprobs = if tokens.is_empty() { Value::Null } else { self.logprobs(tokens, offset) };
+        let mut choice = json!({ "index": index, "logprobs": logprobs, "finish_reason": reason });
         match self.request.kind {
             Kind::Chat => choice["delta"] = delta,
             Kind::Text => choice["text"] = delta.get("content").cloned().unwrap_or("".into()),

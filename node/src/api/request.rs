@@ -57,7 +57,12 @@ pub(super) fn read(
     match name {
         Some(name) if name == model.name => {}
         Some(name) => return Err(error::no_model(name, &model.name)),
-        None => return Err(error::field("model", format!("`model` is missing; `{}` is served", model.name))),
+        None => {
+            return Err(error::field(
+                "model",
+                format!("`model` is missing; `{}` is served", model.name),
+            ));
+        }
     }
     let tokens = match kind {
         Kind::Chat => conversation(&mut fields, text)?,
@@ -84,7 +89,10 @@ fn conversation(fields: &mut Fields, text: &ModelText) -> Result<Vec<u32>, ApiEr
         return Err(error::field("messages", "`messages` is missing, or no list"));
     };
     if list.is_empty() || list.len() > MESSAGES_MAX {
-        return Err(error::field("messages", format!("{} messages, not 1 to {MESSAGES_MAX}", list.len())));
+        return Err(error::field(
+            "messages",
+            format!("{} messages, not 1 to {MESSAGES_MAX}", list.len()),
+        ));
     }
     let messages = list.iter().enumerate().map(|(index, value)| message(index, value));
     let messages = messages.collect::<Result<Vec<_>, _>>()?;
@@ -99,7 +107,10 @@ fn message(index: usize, value: &Value) -> Result<ChatMessage, ApiError> {
     for name in fields.keys() {
         let neutral = fields[name].is_null() || name == "name";
         if !matches!(name.as_str(), "role" | "content") && !neutral {
-            return Err(error::unsupported(&at, format!("{at} has `{name}`, which is not supported")));
+            return Err(error::unsupported(
+                &at,
+                format!("{at} has `{name}`, which is not supported"),
+            ));
         }
     }
     let role = fields.get("role").and_then(Value::as_str);
@@ -108,7 +119,9 @@ fn message(index: usize, value: &Value) -> Result<ChatMessage, ApiError> {
     let role = if role == "developer" { "system" } else { role };
     let content = match fields.get("content") {
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => parts.iter().map(|part| text_part(&at, part)).collect::<Result<_, _>>()?,
+        Some(Value::Array(parts)) => {
+            parts.iter().map(|part| text_part(&at, part)).collect::<Result<_, _>>()?
+        }
         _ => return Err(error::field(&at, format!("{at} has no text as its content"))),
     };
     Ok(ChatMessage { role: role.to_owned(), content })
@@ -119,7 +132,10 @@ fn text_part(at: &str, part: &Value) -> Result<String, ApiError> {
         (Some("text"), Some(text)) => Ok(text.to_owned()),
         (kind, _) => {
             let kind = kind.unwrap_or("no type");
-            Err(error::unsupported(at, format!("{at} has a part of type `{kind}`; only text is supported")))
+            Err(error::unsupported(
+                at,
+                format!("{at} has a part of type `{kind}`; only text is supported"),
+            ))
         }
     }
 }
@@ -179,7 +195,9 @@ fn sampling(kind: Kind, fields: &mut Fields) -> Result<Sampling, ApiError> {
         logprobs: logprobs(kind, fields)?,
     };
     let sound = sampling.check();
-    sound.map(|()| sampling).map_err(|reason| error::field(reason.split(' ').next().unwrap_or("top_p"), reason))
+    sound
+        .map(|()| sampling)
+        .map_err(|reason| error::field(reason.split(' ').next().unwrap_or("top_p"), reason))
 }
 
 /// Any whole number; drawn if absent.
@@ -188,7 +206,9 @@ fn seed(fields: &mut Fields) -> Result<u64, ApiError> {
         None => Ok(rand::rng().random()),
         Some(value) => {
             let number = value.as_u64().or(value.as_i64().map(|number| number as u64));
-            number.ok_or_else(|| error::field("seed", format!("`seed` is {value}, not a whole number")))
+            number.ok_or_else(|| {
+                error::field("seed", format!("`seed` is {value}, not a whole number"))
+            })
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn text(tokens: &[Sampled], offset: usize, model: &ModelText) -> Valu
         offsets.push(at);
         at += name.chars().count();
         let top = sampled.top.iter().map(|(token, logprob)| (model.token(*token).0, *logprob));
-        let top: serde_json::Map<_, _> = top.map(|(name, logprob)| (name, logprob.into())).collect();
+        let top: serde_json::Map<_, _> =
+            top.map(|(name, logprob)| (name, logprob.into())).collect();
         tops.push(top);
         logprobs.push(sampled.logprob);
         names.push(name);

@@ -116,7 +116,8 @@ fn list(store: &Store, as_json: bool) -> color_eyre::Result<()> {
             .iter()
             .map(|m| json!({ "name": m.name, "bytes": m.bytes, "licence": m.licence, "cached": here(m) }))
             .collect();
-        let files: Vec<_> = cached.iter().map(|(p, bytes)| json!({ "path": p, "bytes": bytes })).collect();
+        let files: Vec<_> =
+            cached.iter().map(|(p, bytes)| json!({ "path": p, "bytes": bytes })).collect();
         let document = json!({ "known": known, "cached": files });
         println!("{}", serde_json::to_string_pretty(&document)?);
         return Ok(());

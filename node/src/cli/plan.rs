@@ -89,7 +89,8 @@ pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())?;
     let mut plan = view::plan(&found.plan);
-    let members = plan.pipelines.iter_mut().flat_map(|p| &mut p.stages).flat_map(|s| &mut s.members);
+    let members =
+        plan.pipelines.iter_mut().flat_map(|p| &mut p.stages).flat_map(|s| &mut s.members);
     for member in members {
         if let Some(name) = names.get(&member.peer) {
             member.peer.clone_from(name);

@@ -83,7 +83,8 @@ impl Door {
             command.args(["--listen", "/ip4/127.0.0.1/tcp/0"]);
         })?;
         let opened: Opened = process.first_line().await?;
-        let address = opened.listen.into_iter().next().ok_or_else(|| eyre!("it listens nowhere"))?;
+        let address =
+            opened.listen.into_iter().next().ok_or_else(|| eyre!("it listens nowhere"))?;
         Ok(Self { address, _process: process })
     }
 }
