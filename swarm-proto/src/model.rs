@@ -4,6 +4,9 @@ use bincode::{Decode, Encode};
 
 use crate::Hash;
 
+/// Rows of a batch that scratch memory is reckoned for.
+const SCRATCH_ROWS: u64 = 256;
+
 /// A decoder's shape and weight, as a planner sees it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct ModelSpec {
@@ -57,5 +60,42 @@ impl ModelSpec {
     pub fn total_bytes(&self) -> u64 {
         let ends = self.embedding_bytes + if self.tied { 0 } else { self.output_bytes };
         self.layer_bytes() * u64::from(self.layers) + ends
+    }
+
+    /// Weights of one device's share of a stage: so many layers of so many KV-head groups and FFN
+    /// columns each, the embedding if it is a member of the first stage (`embeds`), the output
+    /// head if it leads the last one (`samples`).
+    pub fn share_bytes(
+        &self,
+        layers: u32,
+        kv_heads: u32,
+        columns: u32,
+        embeds: bool,
+        samples: bool,
+    ) -> u64 {
+        let layer = self.head_bytes * u64::from(kv_heads)
+            + (self.column_bytes * f64::from(columns)).ceil() as u64
+            + self.layer_shared_bytes;
+        let embedding = if embeds { self.embedding_bytes } else { 0 };
+        let head = if samples && !(embeds && self.tied) { self.output_bytes } else { 0 };
+        layer * u64::from(layers) + embedding + head
+    }
+
+    /// KV cache of one block of [`crate::BLOCK_TOKENS`] tokens in such a share.
+    pub fn kv_block_bytes(&self, layers: u32, kv_heads: u32) -> u64 {
+        self.kv_bytes * u64::from(crate::BLOCK_TOKENS) * u64::from(layers) * u64::from(kv_heads)
+    }
+
+    /// What a device needs beside weights and KV cache: rows of activations of every width, for a
+    /// batch, and one row of logits.
+    pub fn scratch_bytes(&self) -> u64 {
+        let widths = 6 * u64::from(self.hidden) + 3 * u64::from(self.ffn);
+        4 * (widths * SCRATCH_ROWS + u64::from(self.vocab))
+    }
+
+    /// KV blocks that fit a device beside such a share; none if not even the weights fit.
+    pub fn kv_blocks(&self, memory_bytes: u64, share_bytes: u64, block_bytes: u64) -> u32 {
+        let left = memory_bytes.saturating_sub(share_bytes).saturating_sub(self.scratch_bytes());
+        u32::try_from(left / block_bytes.max(1)).unwrap_or(u32::MAX)
     }
 }

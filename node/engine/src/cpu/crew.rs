@@ -1,0 +1,63 @@
+//! The threads of an engine.
+
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
+
+use crate::EngineError;
+
+/// Threads of an engine, at most: more than any processor has, and a bound for what a
+/// configuration file can ask for.
+const THREADS_MAX: usize = 1024;
+
+/// The threads of an engine. Which of them does a task is chance; what a task computes is not.
+#[derive(Debug)]
+pub(super) struct Crew {
+    /// None for a single thread, which is the caller's own.
+    pool: Option<ThreadPool>,
+    threads: usize,
+}
+
+impl Crew {
+    pub(super) fn new(threads: usize) -> Result<Self, EngineError> {
+        if !(1..=THREADS_MAX).contains(&threads) {
+            let words = format!("cpu with {threads} threads, expected 1 to {THREADS_MAX}");
+            return Err(EngineError::Device(words));
+        }
+        let build = || {
+            let name = |index| format!("engine-{index}");
+            ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()
+        };
+        let pool = (threads > 1).then(build).transpose();
+        let pool = pool.map_err(|error| EngineError::Device(format!("no threads: {error}")))?;
+        Ok(Self { pool, threads })
+    }
+
+    /// How many things a task should take, so that `len` of them make a few tasks a thread.
+    pub(super) fn share(&self, len: usize, multiple: usize) -> usize {
+        let tasks = if self.threads == 1 { 1 } else { 4 * self.threads };
+        len.div_ceil(tasks).next_multiple_of(multiple).max(multiple)
+    }
+
+    /// Does every task, and whether all of them said yes.
+    pub(super) fn all<T: Send>(
+        &self,
+        tasks: Vec<T>,
+        work: impl Fn(T) -> bool + Sync + Send,
+    ) -> bool {
+        match &self.pool {
+            // No short cut on the first no: every task is done, whoever does them.
+            None => tasks.into_iter().map(work).fold(true, |all, one| all & one),
+            Some(pool) => pool.install(|| {
+                let done = tasks.into_par_iter().with_max_len(1).map(work);
+                done.reduce(|| true, |all, one| all & one)
+            }),
+        }
+    }
+
+    /// Does every task.
+    pub(super) fn each<T: Send>(&self, tasks: Vec<T>, work: impl Fn(T) + Sync + Send) {
+        self.all(tasks, |task| {
+            work(task);
+            true
+        });
+    }
+}

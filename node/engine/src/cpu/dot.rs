@@ -1,0 +1,92 @@
+//! Dot products in one fixed order.
+//!
+//! Sixteen lanes run over the columns in steps of sixteen, a multiplication and then an addition
+//! each; the last, partial step touches only its own lanes; then the lanes are added as a tree.
+//! However many products are computed side by side, each one follows this order, so its bits do
+//! not depend on its company.
+
+/// Lanes of every sum. Two registers of AVX2, four of NEON or SSE.
+pub(super) const LANES: usize = 16;
+
+/// Adds the lanes, always as the same tree.
+#[inline(always)]
+pub(super) fn total(lanes: &[f32; LANES]) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
+    (four[0] + four[2]) + (four[1] + four[3])
+}
+
+/// The products of each of `inputs` with each of `weights`. All are equally long.
+#[inline(always)]
+pub(super) fn tile<const W: usize, const N: usize>(
+    weights: [&[f32]; W],
+    inputs: [&[f32]; N],
+) -> [[f32; W]; N] {
+    let steps = weights[0].len() / LANES;
+    // Reslicing to one known length takes the bounds checks out of the loop.
+    let weight_steps = weights.map(|row| &row.as_chunks::<LANES>().0[..steps]);
+    let input_steps = inputs.map(|row| &row.as_chunks::<LANES>().0[..steps]);
+    let mut lanes = [[[0.0f32; LANES]; W]; N];
+    for step in 0..steps {
+        for n in 0..N {
+            for w in 0..W {
+                for lane in 0..LANES {
+                    lanes[n][w][lane] += weight_steps[w][step][lane] * input_steps[n][step][lane];
+                }
+            }
+        }
+    }
+    for n in 0..N {
+        for w in 0..W {
+            let tails = (&weights[w][steps * LANES..], &inputs[n][steps * LANES..]);
+            for (lane, (a, b)) in lanes[n][w].iter_mut().zip(tails.0.iter().zip(tails.1)) {
+                *lane += a * b;
+            }
+        }
+    }
+    lanes.map(|row| row.map(|one| total(&one)))
+}
+
+/// The product of two rows.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    tile([a], [b])[0][0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(len: usize, seed: u32) -> Vec<f32> {
+        (0..len as u32).map(|i| ((i * 7 + seed * 13) % 101) as f32 * 0.037 - 1.7).collect()
+    }
+
+    /// The order as the module's head tells it, with nothing side by side.
+    fn told(a: &[f32], b: &[f32]) -> f32 {
+        let mut lanes = [0.0; LANES];
+        for (k, (a, b)) in a.iter().zip(b).enumerate() {
+            lanes[k % LANES] += a * b;
+        }
+        for half in [8, 4, 2, 1] {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+        }
+        lanes[0]
+    }
+
+    #[test]
+    fn company_does_not_change_a_product() {
+        for len in [1, 3, 15, 16, 17, 48, 64, 191, 576] {
+            let weights: Vec<_> = (0..2).map(|seed| row(len, seed)).collect();
+            let inputs: Vec<_> = (2..5).map(|seed| row(len, seed)).collect();
+            let together = tile([&weights[0], &weights[1]], [&inputs[0], &inputs[1], &inputs[2]]);
+            for (n, input) in inputs.iter().enumerate() {
+                for (w, weight) in weights.iter().enumerate() {
+                    assert_eq!(together[n][w], told(weight, input), "{len} columns");
+                    assert_eq!(dot(weight, input), told(weight, input));
+                }
+            }
+        }
+    }
+}
