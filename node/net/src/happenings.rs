@@ -127,7 +127,6 @@ impl Task {
             self.learn(peer, addr);
         }
         if first {
-            self.search_soon();
             if door { self.door_up(peer) } else { self.node_up(peer) }
         }
     }
@@ -152,6 +151,7 @@ impl Task {
 
     fn tell_joined(&mut self, peer: PeerId, door: bool) {
         for addr in self.joins.joined(peer) {
+            self.search_soon();
             self.tell(Event::Joined { addr, door });
         }
     }

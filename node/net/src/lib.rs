@@ -27,6 +27,7 @@ mod net;
 mod opener;
 mod outbox;
 mod pipe;
+mod refusals;
 mod start;
 mod streams;
 mod task;

@@ -12,15 +12,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::arrivals::Reading;
 use crate::behaviour::{Behaviour, topic};
 use crate::book::Book;
 use crate::circuits::Circuits;
 use crate::config::Config;
-use crate::crowd::{Crowd, Kind, PeerInfo};
+use crate::crowd::{Crowd, PeerInfo};
 use crate::dialect::Dialect;
 use crate::error::Fault;
-use crate::event::{Event, Outlet, Refusal};
+use crate::event::{Event, Outlet};
 use crate::joins::Joins;
 use crate::lane::Lane;
 use crate::streams::Reply;
@@ -31,23 +30,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// Events that may wait in the task for room in the queue.
 pub(crate) const BACKLOG_MAX: usize = 256;
 
-/// Refusals that are told between two ticks; a flood of them would only drown the log.
-const REFUSALS_MAX: usize = 8;
-
 /// Gossip that may wait for the first listener. More would be out of date when one comes.
 const UNSAID_MAX: usize = 64;
-
-/// A peer that does not say what it is for so long is let go.
-const IDENTIFY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a refused peer may stay: long enough to learn our version from us.
-const REFUSED_STAY: Duration = Duration::from_secs(1);
-
-/// How long a refused peer cannot come back.
-const SHUN_TIME: Duration = Duration::from_secs(60);
-
-/// Peers shunned at once; beyond it the earliest may come back sooner.
-const SHUNNED_MAX: usize = 1024;
 
 /// The pause between two searches for peers, doubled from the least to the greatest.
 const SEARCH_PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -92,8 +76,9 @@ pub(crate) struct Task {
     pub(crate) lookups: HashMap<kad::QueryId, PeerId>,
     pub(crate) readers: JoinSet<(PeerId, Lane, Result<(), Fault>)>,
     unsaid: VecDeque<Bytes>,
-    shunned: VecDeque<(Instant, PeerId)>,
-    refusals: usize,
+    pub(crate) shunned: VecDeque<(Instant, PeerId)>,
+    /// Refusals told since the last tick.
+    pub(crate) refusals: usize,
     search_at: Instant,
     search_pause: Duration,
 }
@@ -244,68 +229,16 @@ impl Task {
         }
         self.search_at = now + self.search_pause;
         self.search_pause = (self.search_pause * 2).min(SEARCH_PAUSE_MAX);
-        // It fails as long as nobody is known who could be asked.
-        let _ = self.swarm.behaviour_mut().kad.bootstrap();
+        if self.config.limits.mesh_max > self.crowd.nodes() && !self.crowd.peers.is_empty() {
+            // The nearest to a point drawn at random: in the end, everyone.
+            self.swarm.behaviour_mut().kad.get_closest_peers(PeerId::random());
+        }
     }
 
     /// Somebody new is here who may know others: searches soon and often again.
     pub(crate) fn search_soon(&mut self) {
         self.search_pause = SEARCH_PAUSE_MIN;
         self.search_at = self.search_at.min(Instant::now() + SEARCH_PAUSE_MIN);
-    }
-
-    /// Lets go of those who are not one of us, and lets those back in whose time is up.
-    fn let_go(&mut self, now: Instant) {
-        for (peer, kind) in self.crowd.unwanted(now, IDENTIFY_TIMEOUT) {
-            if kind == Kind::Unknown {
-                self.refuse(peer, Refusal::Silent);
-            }
-            self.shun(peer, now);
-        }
-        while self.shunned.front().is_some_and(|(until, _)| *until <= now) {
-            self.unshun();
-        }
-    }
-
-    /// Says that `peer` is not one of us; it is let go a little later.
-    pub(crate) fn refuse(&mut self, peer: PeerId, reason: Refusal) {
-        let Some(known) = self.crowd.get_mut(peer) else { return };
-        if matches!(known.kind, Kind::Refused(_)) {
-            return;
-        }
-        let was_up = known.kind == Kind::Node;
-        known.kind = Kind::Refused(Instant::now() + REFUSED_STAY);
-        known.readings.values().for_each(Reading::stop);
-        let node = known.node;
-        let addr = known.best().map_or_else(Multiaddr::empty, |link| link.addr.clone());
-        self.book.forget(peer);
-        self.swarm.behaviour_mut().kad.remove_peer(&peer);
-        if was_up {
-            self.tell(Event::PeerDown { node });
-        }
-        self.tell_refusal(Event::Refused { node: Some(node), addr, reason });
-    }
-
-    pub(crate) fn tell_refusal(&mut self, refusal: Event) {
-        self.refusals += 1;
-        if self.refusals <= REFUSALS_MAX {
-            self.tell(refusal);
-        }
-    }
-
-    /// Cuts the connections with `peer`, and lets it make no other for a while.
-    fn shun(&mut self, peer: PeerId, now: Instant) {
-        if self.shunned.len() >= SHUNNED_MAX {
-            self.unshun();
-        }
-        self.swarm.behaviour_mut().shunned.block_peer(peer);
-        self.shunned.push_back((now + SHUN_TIME, peer));
-    }
-
-    fn unshun(&mut self) {
-        if let Some((_, peer)) = self.shunned.pop_front() {
-            self.swarm.behaviour_mut().shunned.unblock_peer(peer);
-        }
     }
 
     /// Closes all connections, so that others notice at once.

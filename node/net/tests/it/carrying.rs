@@ -136,8 +136,6 @@ async fn a_reader_that_stalls_fills_a_bounded_queue_and_is_given_up() {
     // Their sum is far above what both queues and the wire hold.
     let taken = (0..1000).take_while(|_| one.net.frame(to, Bytes::new(), body.clone()).is_ok());
     assert!(taken.count() < 100, "the queue has no end");
-    let refused = one.net.frame(to, Bytes::new(), body.clone());
-    assert!(matches!(refused, Err(SendError::Full) | Ok(())), "{refused:?}");
     let mut ticks = tokio::time::interval(Duration::from_millis(5));
     let lane = loop {
         tokio::select! {

@@ -6,12 +6,12 @@ use swarm_net::{Config, Event, Identity, Lane, NetError, RelayLimits, Role, Send
 use crate::support::{PATIENCE, Peer, calm, door, mesh, node, node_with, pair};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_nodes_meet_through_a_door_and_the_door_is_no_node() {
+async fn six_nodes_meet_through_a_door_and_the_door_is_no_node() {
     let mut door = door().await;
-    let mut nodes = mesh(3, &door).await;
+    let mut nodes = mesh(6, &door).await;
     for node in &mut nodes {
         let peers = node.net.peers().await;
-        assert_eq!(peers.iter().filter(|peer| !peer.door).count(), 2);
+        assert_eq!(peers.iter().filter(|peer| !peer.door).count(), 5);
         assert_eq!(peers.iter().filter(|peer| peer.door).count(), 1);
     }
     let door_id = door.net.node_id();
