@@ -43,14 +43,14 @@ impl FixedPlan {
             let machine = pool.machines.iter().find(|machine| machine.node == member.node);
             machine.is_some_and(|m| m.devices.iter().any(|device| device.index == member.device))
         };
-        match plan.members().find(|member| !here(member)) {
-            None => Ok(plan),
-            Some(absent) => Err(format!(
+        if let Some(absent) = plan.members().find(|member| !here(member)) {
+            return Err(format!(
                 "the plan given by --plan needs device {} of {}, which is not here",
                 absent.device,
                 crate::view::peer(absent.node),
-            )),
+            ));
         }
+        Ok(plan)
     }
 }
 

@@ -154,9 +154,8 @@ impl Running {
     pub async fn stop(self, patience: Duration) {
         drop(self.driver.send(Drain).await);
         let mut status = self.handle.watch();
-        let idle = async {
-            while !status.borrow_and_update().is_idle() && status.changed().await.is_ok() {}
-        };
+        let idle =
+            async { while !status.borrow_and_update().idle && status.changed().await.is_ok() {} };
         drop(tokio::time::timeout(patience, idle).await);
         self.serve.abort();
         self.net.shutdown().await;
@@ -168,7 +167,7 @@ async fn model(model: String) -> color_eyre::Result<(String, Arc<Weights>, Model
     let opened = tokio::task::spawn_blocking(move || -> color_eyre::Result<_> {
         let (name, path) = Store::open().resolve(&model)?;
         let weights = Weights::open(&path)?;
-        let tokenizer = Tokenizer::open(&path)?;
+        let tokenizer = Tokenizer::open(&weights)?;
         Ok((name, Arc::new(weights), ModelText::new(tokenizer)))
     });
     opened.await?
@@ -216,7 +215,9 @@ fn network(settings: &Settings, identity: &Identity) -> color_eyre::Result<swarm
 
 /// Half of what the host has: the rest is its owner's.
 fn half_of_memory() -> u64 {
-    let mut system = sysinfo::System::new();
+    /// What a host has at least, if it will not say.
+    const UNKNOWN: u64 = 2 << 30;
+    let Ok(mut system) = sysinfo::System::new() else { return UNKNOWN };
     system.refresh_memory();
     system.total_memory() / 2
 }

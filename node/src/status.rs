@@ -13,6 +13,8 @@ pub struct Status {
     pub model: String,
     /// Whether a canary token went through the live plan and nothing since spoke against it.
     pub ready: bool,
+    /// Whether no session runs here.
+    pub idle: bool,
     /// Who leads, if anyone.
     pub leader: Option<String>,
     /// The latest term heard of.

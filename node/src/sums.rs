@@ -196,7 +196,7 @@ impl Seat {
             .into_iter()
             .filter(|host| *host != me)
             .all(|host| self.exchange.wire.frame(host, head.clone(), bytes.clone()));
-        if sent { Ok(()) } else { Err(CollectiveError::Lost) }
+        if sent { Ok(()) } else { Err(CollectiveError::Gone) }
     }
 
     /// Waits for another member's sums.
@@ -206,9 +206,12 @@ impl Seat {
             if let Some(bytes) = table.take((self.key.batch, self.index, member)) {
                 return Ok(bytes);
             }
+            if table.broken {
+                return Err(CollectiveError::Gone);
+            }
             let left = until.saturating_duration_since(Instant::now());
-            if table.broken || left.is_zero() {
-                return Err(CollectiveError::Lost);
+            if left.is_zero() {
+                return Err(CollectiveError::Late { waited: WAIT_MAX });
             }
             let waited = self.stage.changed.wait_timeout(table, left);
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -231,7 +234,8 @@ impl Collective for Seat {
             }
             let bytes = self.wait(member, until)?;
             if bytes.len() != size_of_val(sums) {
-                return Err(CollectiveError::Lost);
+                let (expected, found) = (sums.len(), bytes.len() / 8);
+                return Err(CollectiveError::Length { expected, found });
             }
             for (sum, other) in sums.iter_mut().zip(bytes.chunks_exact(8)) {
                 let other = i64::from_le_bytes(other.try_into().expect("chunks of eight"));

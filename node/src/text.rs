@@ -34,8 +34,8 @@ impl ModelText {
 
     /// What one token stands for, as far as it is text, and its bytes.
     pub fn token(&self, token: u32) -> (String, Vec<u8>) {
-        let bytes = self.tokenizer.bytes(token).unwrap_or_default();
-        (String::from_utf8_lossy(&bytes).into_owned(), bytes)
+        let bytes = self.tokenizer.bytes(token);
+        (String::from_utf8_lossy(bytes).into_owned(), bytes.to_vec())
     }
 
     /// Tokens that end an answer.

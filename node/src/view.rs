@@ -56,6 +56,7 @@ pub fn status(about: &About, node: &Node, now: Time) -> Status {
         swarm: about.swarm.clone(),
         model: about.model.clone(),
         ready,
+        idle: node.is_idle(),
         leader: node.leader().map(peer),
         term: node.term().0,
         voters: node.voters().iter().copied().map(peer).collect(),

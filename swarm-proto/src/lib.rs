@@ -26,7 +26,7 @@ pub use frame::{FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
 pub use hardware::{Device, DeviceKind, LinkReport};
 pub use id::{Epoch, Hash, NodeId, PlanId, SessionId, Signature, Term};
 pub use message::{FrameHeader, Message};
-pub use model::ModelSpec;
+pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
 pub use plan::{Member, Pipeline, Plan, PlanFault, Stage};
 pub use pool::{Machine, Pool};
 pub use round::{Hello, REASON_BYTES_MAX, RoundMessage};

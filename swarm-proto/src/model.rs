@@ -4,8 +4,12 @@ use bincode::{Decode, Encode};
 
 use crate::Hash;
 
-/// Rows of a batch that scratch memory is reckoned for.
-const SCRATCH_ROWS: u64 = 256;
+/// Rows of a batch at most: it bounds scratch memory. A longer prompt comes in pieces.
+pub const BATCH_ROWS_MAX: usize = 256;
+/// Rows whose logits a device computes at a time, at most.
+pub const LOGIT_ROWS_MAX: usize = 8;
+/// What norms and rounding may add to a share.
+const SLACK_BYTES: u64 = 256 << 10;
 
 /// A decoder's shape and weight, as a planner sees it.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -86,11 +90,16 @@ impl ModelSpec {
         self.kv_bytes * u64::from(crate::BLOCK_TOKENS) * u64::from(layers) * u64::from(kv_heads)
     }
 
-    /// What a device needs beside weights and KV cache: rows of activations of every width, for a
-    /// batch, and one row of logits.
+    /// What a device needs beside weights and KV cache, at most: the intermediate rows of a full
+    /// batch, logits, and some slack for what is rounded up. A device that allots less is welcome.
     pub fn scratch_bytes(&self) -> u64 {
-        let widths = 6 * u64::from(self.hidden) + 3 * u64::from(self.ffn);
-        4 * (widths * SCRATCH_ROWS + u64::from(self.vocab))
+        let [hidden, ffn, heads, kv_heads, head_dim] =
+            [self.hidden, self.ffn, self.heads, self.kv_heads, self.head_dim].map(u64::from);
+        let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
+        // Products are kept output-major and row-major; sums are twice as wide.
+        let row = 3 * hidden + queries + head_dim + 2 * (queries + 2 * (keys + ffn + hidden));
+        let logits = 2 * LOGIT_ROWS_MAX as u64 * u64::from(self.vocab);
+        4 * (BATCH_ROWS_MAX as u64 * row + logits + u64::from(self.context_max)) + SLACK_BYTES
     }
 
     /// KV blocks that fit a device beside such a share; none if not even the weights fit.

@@ -66,7 +66,7 @@ impl Config {
             load_max: Duration::from_secs(120),
             gain_min: 1.15,
             context_tokens: 8192,
-            batch_rows_max: 256,
+            batch_rows_max: swarm_proto::BATCH_ROWS_MAX,
             sessions_max: 64,
             waiting_max: 256,
             stall_max: Duration::from_secs(20),

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use swarm_proto::Hash;
+
 /// A device's measured rates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
@@ -15,6 +17,15 @@ pub struct Profile {
     /// Floating-point operations a second, by all threads together: a multiplication and an
     /// addition count as two.
     pub flops_per_s: f64,
+}
+
+/// Names the arithmetic: whoever computes by these rules computes the same bits.
+const ARITHMETIC: &str =
+    "float32, 16 lanes, chunk sums in 2^-32 fixed point, KV float32, version 1";
+
+/// The class of devices whose results are equal bit for bit.
+pub fn drift_class() -> Hash {
+    Hash::of(ARITHMETIC.as_bytes())
 }
 
 /// Bytes that each thread reads: far more than any cache keeps.

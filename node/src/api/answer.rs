@@ -21,7 +21,8 @@ pub(super) enum Next {
 /// A choice under way. Dropping it frees its session.
 pub(super) struct Choice {
     answering: Answering,
-    detokenizer: Detokenizer,
+    /// Until the end.
+    detokenizer: Option<Detokenizer>,
     stops: Stops,
     pub(super) cached_tokens: u32,
     pub(super) tokens: u32,
@@ -30,7 +31,7 @@ pub(super) struct Choice {
 impl Choice {
     pub(super) fn new(answering: Answering, detokenizer: Detokenizer, stops: Vec<String>) -> Self {
         let stops = Stops::new(stops);
-        Self { answering, detokenizer, stops, cached_tokens: 0, tokens: 0 }
+        Self { answering, detokenizer: Some(detokenizer), stops, cached_tokens: 0, tokens: 0 }
     }
 
     /// The next piece. After an end or a refusal nothing comes.
@@ -40,7 +41,8 @@ impl Choice {
                 Some(Answer::Started { cached_tokens }) => self.cached_tokens = cached_tokens,
                 Some(Answer::Token(sampled)) => {
                     self.tokens += 1;
-                    let text = self.detokenizer.push(sampled.token).unwrap_or_default();
+                    let more = self.detokenizer.as_mut().and_then(|d| d.push(sampled.token));
+                    let text = more.unwrap_or_default();
                     let shown = self.stops.push(&text);
                     if shown.stopped {
                         return Next::End { text: shown.text, reason: "stop" };
@@ -55,7 +57,7 @@ impl Choice {
     }
 
     fn end(&mut self, finish: Finish) -> Next {
-        let tail = self.detokenizer.finish().unwrap_or_default();
+        let tail = self.detokenizer.take().and_then(Detokenizer::finish).unwrap_or_default();
         let shown = self.stops.push(&tail);
         if shown.stopped {
             return Next::End { text: shown.text, reason: "stop" };

@@ -167,14 +167,18 @@ fn inspect(store: &Store, model: &str, as_json: bool) -> color_eyre::Result<()> 
 }
 
 fn write(options: &Synth) -> color_eyre::Result<()> {
-    let format: Format = options.format.parse().map_err(|error| eyre!("--format: {error}"))?;
+    let name = options.format.to_ascii_uppercase();
+    let known = Format::ALL.map(Format::name).join(", ");
+    let format = Format::from_name(&name)
+        .ok_or_else(|| eyre!("--format {} is none of {known}", options.format))?;
     let shape = Shape {
         layers: options.layers,
         hidden: options.hidden,
         heads: options.heads,
         kv_heads: options.kv_heads,
+        head_dim: options.hidden / options.heads.max(1),
         ffn: options.ffn,
-        ..Shape::default()
+        ..Shape::tiny()
     };
     synth(&shape, format, options.seed, &options.path)?;
     println!("{}", options.path.display());
