@@ -79,7 +79,8 @@ impl Door {
     pub(super) async fn start(room: &Path, swarm: &str) -> color_eyre::Result<Self> {
         let state = room.join("door");
         let mut process = Process::start(room, "door", |command| {
-            command.args(["bootstrap", "--json", "--swarm", swarm, "--state"]).arg(&state);
+            command.args(["bootstrap", "--json", "--leash", "--swarm", swarm]);
+            command.arg("--state").arg(&state);
             command.args(["--listen", "/ip4/127.0.0.1/tcp/0"]);
         })?;
         let opened: Opened = process.first_line().await?;
