@@ -25,7 +25,7 @@ const READY_MAX: Duration = Duration::from_secs(120);
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// KV cache to plan for: the demo's prompt and a conversation after it.
-const CONTEXT_TOKENS: u32 = 2048;
+const CONTEXT_TOKENS: u32 = 512;
 
 /// A whole swarm on this machine.
 #[derive(Debug, Args)]

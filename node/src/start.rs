@@ -152,7 +152,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
 impl Running {
     /// Lets what runs here finish, for at most `patience`, then stops.
     pub async fn stop(self, patience: Duration) {
-        drop(self.driver.send(Drain).await);
+        let _ = self.driver.send(Drain).await;
         let mut status = self.handle.watch();
         let idle =
             async { while !status.borrow_and_update().idle && status.changed().await.is_ok() {} };

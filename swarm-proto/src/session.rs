@@ -28,6 +28,8 @@ pub enum SessionMessage {
         attempt: Attempt,
         /// Leading KV blocks of the prompt found in the cache, the least over its devices.
         cached_blocks: u32,
+        /// Blocks that the smallest of its devices has altogether: no session outgrows them.
+        blocks_max: u32,
     },
     /// Entry to the first stage's leader: the tokens to compute, from `position` on.
     Prompt {

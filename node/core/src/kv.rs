@@ -115,16 +115,19 @@ impl KvPool {
         fits
     }
 
-    /// Extends a table to `blocks`, out of what was promised. Whether that sufficed.
+    /// Extends a table to `blocks`: first out of what was promised, then out of what is free.
+    /// Whether that sufficed.
     pub(crate) fn grow(&mut self, table: &mut Table, blocks: usize) -> bool {
         if blocks <= table.blocks.len() {
             return true;
         }
         let mut grown = table.blocks.to_vec();
-        while grown.len() < blocks && table.promised > 0 {
+        while grown.len() < blocks && (table.promised > 0 || self.available() > 0) {
             let Some(block) = self.free.pop().or_else(|| self.evict()) else { break };
-            table.promised -= 1;
-            self.promised -= 1;
+            if table.promised > 0 {
+                table.promised -= 1;
+                self.promised -= 1;
+            }
             self.blocks[block as usize].users = 1;
             grown.push(block);
         }

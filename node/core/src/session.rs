@@ -179,8 +179,8 @@ impl Sessions {
         let Self { entry, stages, post, .. } = self;
         match message {
             SessionMessage::Open(open) => stages.open(from, open, post, turn),
-            SessionMessage::Opened { attempt, cached_blocks } => {
-                entry.opened(from, attempt, cached_blocks, post, turn);
+            SessionMessage::Opened { attempt, cached_blocks, blocks_max } => {
+                entry.opened(from, attempt, (cached_blocks, blocks_max), post, turn);
             }
             SessionMessage::Prompt { attempt, position, tokens, last } => {
                 stages.prompt(from, attempt, position, tokens, last, post, turn);

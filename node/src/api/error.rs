@@ -125,8 +125,3 @@ pub(super) fn refusal(refusal: &Refusal) -> ApiError {
     };
     ApiError::new(status, kind, code, refusal.to_string())
 }
-
-/// The driver is gone.
-pub(super) fn stopped() -> ApiError {
-    refusal(&Refusal::Draining)
-}

@@ -37,7 +37,7 @@ impl Show {
 
     pub(super) fn model(self, spec: &ModelSpec, path: &Path) {
         self.say(&format!(
-            "{}: {} layers, {} query and {} KV heads, {:.1} MB, blake3 checked\n{}\n",
+            "{}: {} layers, {} query and {} KV heads, {:.1} MB, blake3 checked when it was fetched\n{}\n",
             spec.name,
             spec.layers,
             spec.heads,

@@ -118,12 +118,12 @@ impl Entry {
         &mut self,
         from: NodeId,
         attempt: Attempt,
-        cached_blocks: u32,
+        blocks: (u32, u32),
         post: &mut Post,
         turn: &mut Turn<'_>,
     ) {
         if let Some(session) = self.current(attempt) {
-            session.opened(from, cached_blocks, post, turn);
+            session.opened(from, blocks, post, turn);
         }
     }
 

@@ -29,6 +29,8 @@ use own::{OwnStage, Shape};
 
 /// Sessions that have room here at a time; the KV cache is the tighter bound by far.
 const GUESTS_MAX: usize = 4096;
+/// Tokens of an answer that room is promised for.
+const ANSWER_TOKENS_PROMISED: u32 = 256;
 /// Tokens that may end an answer.
 const END_TOKENS_MAX: usize = 64;
 /// Numbered batches that may wait at a member: its leader sends the next one when it has begun
@@ -91,13 +93,15 @@ impl Stages {
             self.close(from, guest.attempt());
         }
         let answer = match self.make_room(from, open, turn.now) {
-            Ok(cached_blocks) => SessionMessage::Opened { attempt, cached_blocks },
+            Ok((cached_blocks, blocks_max)) => {
+                SessionMessage::Opened { attempt, cached_blocks, blocks_max }
+            }
             Err(fault) => SessionMessage::Fault { attempt, fault },
         };
         post.say(from, answer, turn);
     }
 
-    fn make_room(&mut self, entry: NodeId, open: Open, now: Time) -> Result<u32, Fault> {
+    fn make_room(&mut self, entry: NodeId, open: Open, now: Time) -> Result<(u32, u32), Fault> {
         if self.plan.as_ref().is_none_or(|plan| plan.id != open.plan) {
             return Err(Fault::OtherPlan);
         }
@@ -120,11 +124,16 @@ impl Stages {
             return Err(Fault::Unknown);
         }
         let devices = || stages.iter().flat_map(|(_, devices)| devices);
-        let total = open.tokens_max.div_ceil(BLOCK_TOKENS);
         let pools = &mut self.pools;
-        if devices().any(|device| pools.get(device).is_none_or(|pool| pool.len() < total)) {
+        let blocks_max = devices().map(|device| pools.get(device).map_or(0, KvPool::len)).min();
+        let blocks_max = blocks_max.unwrap_or(0);
+        if open.prompt_tokens.div_ceil(BLOCK_TOKENS) > blocks_max {
             return Err(Fault::TooLong);
         }
+        // Room for the prompt and the beginning of an answer is promised. A longer answer takes
+        // what is free when it gets there, or waits for it.
+        let promised = open.prompt_tokens.saturating_add(ANSWER_TOKENS_PROMISED);
+        let total = promised.min(open.tokens_max).div_ceil(BLOCK_TOKENS).min(blocks_max);
         if self.guests.len() >= GUESTS_MAX {
             return Err(Fault::Full);
         }
@@ -147,7 +156,7 @@ impl Stages {
         }
         let session = open.attempt.session;
         self.guests.insert(session, Guest { entry, open, seats, touched: now });
-        Ok(cached)
+        Ok((cached, blocks_max))
     }
 
     /// The entry hands over the prompt.

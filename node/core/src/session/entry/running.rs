@@ -22,6 +22,8 @@ pub(super) struct Running {
     ask: Ask,
     answer: Vec<u32>,
     number: u32,
+    /// Tokens that prompt and answer may come to in the smallest KV cache on the way.
+    tokens_max: u64,
     route: Option<Route>,
     pub(super) state: State,
     /// When it last got on.
@@ -82,6 +84,7 @@ impl Running {
             ask,
             answer: Vec::new(),
             number: 0,
+            tokens_max: u64::MAX,
             route: None,
             state: State::Waiting,
             progress: now,
@@ -102,6 +105,7 @@ impl Running {
         self.state =
             State::Opening { waiting: nodes.iter().copied().collect(), cached_blocks: u32::MAX };
         self.route = Some(route);
+        self.tokens_max = u64::MAX;
         self.alarm = turn.now + turn.config.stall_max;
         for node in nodes {
             post.say(node, SessionMessage::Open(open.clone()), turn);
@@ -137,7 +141,7 @@ impl Running {
     pub(super) fn opened(
         &mut self,
         from: NodeId,
-        cached: u32,
+        (cached, blocks_max): (u32, u32),
         post: &mut Post,
         turn: &mut Turn<'_>,
     ) {
@@ -146,6 +150,7 @@ impl Running {
             return;
         }
         *cached_blocks = cached.min(*cached_blocks);
+        self.tokens_max = self.tokens_max.min(u64::from(blocks_max) * u64::from(BLOCK_TOKENS));
         if !waiting.is_empty() {
             return;
         }
@@ -180,7 +185,9 @@ impl Running {
         self.answer.push(token.sampled.token);
         self.progress = turn.now;
         self.alarm = turn.now + turn.config.stall_max;
-        let full = self.answer.len() as u64 >= u64::from(self.ask.answer_tokens_max);
+        let tokens = (self.ask.tokens.len() + self.answer.len()) as u64;
+        let full = self.answer.len() as u64 >= u64::from(self.ask.answer_tokens_max)
+            || tokens >= self.tokens_max;
         // Decided here once more: a stage cannot make an answer longer than was asked for.
         let ends = self.ask.end_tokens.contains(&token.sampled.token);
         let finish = match (ends, full) {
