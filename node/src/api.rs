@@ -4,19 +4,26 @@
 //! driver; what comes back is turned into text.
 
 mod answer;
+mod document;
 mod error;
 mod fields;
 mod metrics;
+mod prompt;
 mod reply;
 mod request;
+mod serve;
 mod stops;
 mod token;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Path, State},
+    body::HttpBody,
+    extract::{DefaultBodyLimit, FromRequest, Path, Request as HttpRequest, State},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
@@ -24,18 +31,23 @@ use axum::{
 use bytes::Bytes;
 use serde_json::json;
 use swarm_proto::ModelSpec;
-use tokio::sync::Semaphore;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tower_http::cors::CorsLayer;
 
 use crate::{handle::Handle, text::ModelText};
 use error::ApiError;
 use metrics::Metrics;
-use request::Kind;
+use request::{Kind, Request};
 
 /// Bytes of a request's body at most: a prompt of the longest context, several times over.
 const BODY_BYTES_MAX: usize = 8 << 20;
 /// Requests for answers at a time; more are told to try again.
 const ANSWERS_MAX: usize = 256;
+
+/// Bodies read at a time: cutting a long text into tokens takes a core, and a node has other work.
+const READS_MAX: usize = 2;
+/// How long a body may take to come.
+const BODY_MAX: Duration = Duration::from_secs(30);
 
 /// What the API works with.
 #[derive(Clone)]
@@ -45,6 +57,7 @@ pub struct ApiState {
     model: Arc<ModelInfo>,
     metrics: Arc<Metrics>,
     turns: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
 }
 
 /// The model as the API tells of it.
@@ -72,8 +85,14 @@ impl ApiState {
             model: Arc::new(model),
             metrics: Arc::default(),
             turns: Arc::new(Semaphore::new(ANSWERS_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         }
     }
+}
+
+/// Serves the API until the future is dropped, and every connection with it.
+pub async fn serve(listener: TcpListener, state: ApiState) {
+    serve::serve(listener, router(state)).await;
 }
 
 /// Every path of the API.
@@ -99,27 +118,45 @@ async fn page() -> Html<&'static str> {
     Html(include_str!("api/page.html"))
 }
 
-async fn chat(State(state): State<ApiState>, body: Result<Bytes, BodyRejection>) -> Response {
-    ask(state, Kind::Chat, body).await
+async fn chat(State(state): State<ApiState>, request: HttpRequest) -> Response {
+    ask(state, Kind::Chat, request).await
 }
 
-async fn completion(State(state): State<ApiState>, body: Result<Bytes, BodyRejection>) -> Response {
-    ask(state, Kind::Text, body).await
+async fn completion(State(state): State<ApiState>, request: HttpRequest) -> Response {
+    ask(state, Kind::Text, request).await
 }
 
-type BodyRejection = axum::extract::rejection::BytesRejection;
-
-async fn ask(state: ApiState, kind: Kind, body: Result<Bytes, BodyRejection>) -> Response {
+async fn ask(state: ApiState, kind: Kind, request: HttpRequest) -> Response {
+    state.metrics.asked();
     let answered = async {
-        let body = body.map_err(|refused| error::body(&refused, BODY_BYTES_MAX))?;
-        let request = request::read(kind, &body, &state.model, &state.text)?;
+        // Before the body, so that bodies take a bounded amount of memory.
         let turn = Arc::clone(&state.turns).try_acquire_owned().map_err(|_| error::busy())?;
+        let request = read(&state, kind, request).await?;
+        state.metrics.prompted(request.prompt_tokens);
         reply::reply(&state, request, turn).await
     };
     answered.await.unwrap_or_else(|refused: ApiError| {
         state.metrics.refused();
         refused.into_response()
     })
+}
+
+/// Reads a request on a thread that may take its time: the network runs on the others.
+async fn read(state: &ApiState, kind: Kind, request: HttpRequest) -> Result<Request, ApiError> {
+    // One that says so beforehand is not waited for.
+    if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(error::large_body(BODY_BYTES_MAX));
+    }
+    let body = tokio::time::timeout(BODY_MAX, Bytes::from_request(request, &())).await;
+    let body = body.map_err(|_| error::slow_body())?;
+    let body = body.map_err(|refused| error::body(&refused, BODY_BYTES_MAX))?;
+    let reading = Arc::clone(&state.reads).acquire_owned().await;
+    let (model, text) = (Arc::clone(&state.model), Arc::clone(&state.text));
+    let read = tokio::task::spawn_blocking(move || {
+        let _reading = reading;
+        request::read(kind, &body, &model, &text)
+    });
+    read.await.unwrap_or_else(|_| Err(error::interrupted()))
 }
 
 fn model_object(model: &ModelInfo) -> serde_json::Value {

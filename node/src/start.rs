@@ -129,12 +129,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     tokio::spawn(pump.run(events));
 
     let state_of_api = api::ApiState::new(handle.clone(), Arc::new(text), &spec);
-    let app = api::router(state_of_api);
-    let serve = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!(%error, "the API stopped");
-        }
-    });
+    let serve = tokio::spawn(api::serve(listener, state_of_api));
     let _state = state;
     Ok(Running {
         peer,

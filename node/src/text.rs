@@ -2,19 +2,24 @@
 
 use swarm_engine::{ChatError, ChatMessage, Detokenizer, Tokenizer};
 
+/// Bytes that one token may take of a text at least, since control tokens are written out there.
+const CONTROL_BYTES_MAX: usize = 64;
+
 /// A model's text side.
 #[derive(Clone)]
 pub struct ModelText {
     tokenizer: Tokenizer,
     end_tokens: Vec<u32>,
+    token_bytes_max: usize,
 }
 
 impl ModelText {
     /// The tokenizer, and the tokens that end an answer.
     pub fn new(tokenizer: Tokenizer) -> Self {
-        let vocab = u32::try_from(tokenizer.vocab_len()).unwrap_or(u32::MAX);
-        let end_tokens = (0..vocab).filter(|token| tokenizer.is_end(*token)).collect();
-        Self { tokenizer, end_tokens }
+        let vocab = 0..u32::try_from(tokenizer.vocab_len()).unwrap_or(u32::MAX);
+        let end_tokens = vocab.clone().filter(|token| tokenizer.is_end(*token)).collect();
+        let longest = vocab.map(|token| tokenizer.bytes(token).len()).max();
+        Self { tokenizer, end_tokens, token_bytes_max: longest.unwrap_or(0).max(CONTROL_BYTES_MAX) }
     }
 
     /// The tokens of a plain text, with what the model wants in front.
@@ -32,10 +37,14 @@ impl ModelText {
         self.tokenizer.stream()
     }
 
-    /// What one token stands for, as far as it is text, and its bytes.
-    pub fn token(&self, token: u32) -> (String, Vec<u8>) {
-        let bytes = self.tokenizer.bytes(token);
-        (String::from_utf8_lossy(bytes).into_owned(), bytes.to_vec())
+    /// The bytes that a token adds to a text; none for control tokens.
+    pub fn bytes(&self, token: u32) -> &[u8] {
+        self.tokenizer.bytes(token)
+    }
+
+    /// Bytes of the longest token: no text has fewer tokens than its bytes divided by this.
+    pub fn token_bytes_max(&self) -> usize {
+        self.token_bytes_max
     }
 
     /// Tokens that end an answer.

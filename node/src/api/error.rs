@@ -9,6 +9,8 @@ use axum::{
 use serde_json::{Value, json};
 use swarm_core::Refusal;
 
+use super::request::Kind;
+
 /// Something that cannot be done, and why.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
@@ -67,21 +69,35 @@ pub(super) fn malformed(message: String) -> ApiError {
 
 /// A body that could not be read.
 pub(super) fn body(refused: &BytesRejection, bytes_max: usize) -> ApiError {
-    let status = refused.status();
-    let message = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => format!("the body is larger than {bytes_max} bytes"),
-        _ => refused.body_text(),
-    };
+    match refused.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => large_body(bytes_max),
+        status => invalid_body(status, refused.body_text()),
+    }
+}
+
+/// A body of too many bytes.
+pub(super) fn large_body(bytes_max: usize) -> ApiError {
+    let message = format!("the body is larger than {bytes_max} bytes");
+    invalid_body(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+/// A body that took too long to come.
+pub(super) fn slow_body() -> ApiError {
+    invalid_body(StatusCode::REQUEST_TIMEOUT, "the body did not come in time".to_owned())
+}
+
+fn invalid_body(status: StatusCode, message: String) -> ApiError {
     ApiError::new(status, "invalid_request_error", "invalid_body", message)
 }
 
-/// A prompt that does not fit.
-pub(super) fn too_long(tokens: usize, answer: u32, context_max: u32) -> ApiError {
+/// A prompt that does not fit, alone or with the answer asked for.
+pub(super) fn too_long(kind: Kind, tokens: usize, answer: u64, context_max: u32) -> ApiError {
     let message = format!(
         "this model's context is {context_max} tokens; the prompt has {tokens} and the answer may \
          have {answer}"
     );
-    let error = field("messages", message);
+    let name = if kind == Kind::Chat { "messages" } else { "prompt" };
+    let error = field(name, message);
     ApiError { code: "context_length_exceeded", ..error }
 }
 
@@ -95,6 +111,13 @@ pub(super) fn no_model(asked: &str, served: &str) -> ApiError {
 /// Too many requests.
 pub(super) fn busy() -> ApiError {
     refusal(&Refusal::Busy)
+}
+
+/// An answer that nobody brings to its end.
+pub(super) fn interrupted() -> ApiError {
+    let message = "the answer was cut off: it was not read in time, or this node is stopping";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    ApiError::new(status, "server_error", "interrupted", message.to_owned())
 }
 
 /// A path that leads nowhere.

@@ -1,41 +1,56 @@
 //! Log-probabilities, in the two shapes that OpenAI's endpoints have.
 
-use serde_json::{Value, json};
-use swarm_proto::Sampled;
+use serde_json::{Map, Value, json};
 
+use super::answer::Placed;
 use crate::text::ModelText;
 
-/// One token as `/v1/chat/completions` shows it.
-pub(super) fn chat(sampled: &Sampled, text: &ModelText) -> Value {
-    let one = |token: u32, logprob: f32| {
-        let (text, bytes) = text.token(token);
-        json!({ "token": text, "logprob": logprob, "bytes": bytes })
-    };
-    let mut entry = one(sampled.token, sampled.logprob.unwrap_or_default());
-    let top: Vec<_> = sampled.top.iter().map(|(token, logprob)| one(*token, *logprob)).collect();
-    entry["top_logprobs"] = top.into();
-    entry
+/// What stands for a log-probability that no JSON number can be, as OpenAI has it.
+const LOGPROB_MIN: f32 = -9999.0;
+
+/// A token's name: its text; its bytes if they are no text; its number if it has none.
+fn name(token: u32, model: &ModelText) -> String {
+    let bytes = model.bytes(token);
+    match std::str::from_utf8(bytes) {
+        Ok("") => format!("token_id:{token}"),
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().fold("bytes:".to_owned(), |name, b| name + &format!("\\x{b:02x}")),
+    }
 }
 
-/// Tokens as `/v1/completions` shows them; `offset` is where their text begins.
-pub(super) fn text(tokens: &[Sampled], offset: usize, model: &ModelText) -> Value {
-    let (mut names, mut logprobs, mut tops, mut offsets) = (vec![], vec![], vec![], vec![]);
-    let mut at = offset;
-    for sampled in tokens {
-        let (name, _) = model.token(sampled.token);
-        offsets.push(at);
-        at += name.chars().count();
-        let top = sampled.top.iter().map(|(token, logprob)| (model.token(*token).0, *logprob));
-        let top: serde_json::Map<_, _> =
-            top.map(|(name, logprob)| (name, logprob.into())).collect();
-        tops.push(top);
-        logprobs.push(sampled.logprob);
-        names.push(name);
-    }
+/// A number that JSON can hold.
+fn logprob(logprob: f32) -> f32 {
+    if logprob.is_finite() { logprob } else { LOGPROB_MIN }
+}
+
+/// Tokens as `/v1/chat/completions` shows them.
+pub(super) fn chat(tokens: &[Placed], model: &ModelText) -> Value {
+    let one = |token: u32, value: f32| {
+        json!({
+            "token": name(token, model),
+            "logprob": logprob(value),
+            "bytes": model.bytes(token),
+        })
+    };
+    let entry = |Placed { sampled, .. }: &Placed| {
+        let mut entry = one(sampled.token, sampled.logprob.unwrap_or_default());
+        entry["top_logprobs"] = sampled.top.iter().map(|(token, p)| one(*token, *p)).collect();
+        entry
+    };
+    json!({ "content": tokens.iter().map(entry).collect::<Vec<_>>(), "refusal": null })
+}
+
+/// Tokens as `/v1/completions` shows them.
+pub(super) fn text(tokens: &[Placed], model: &ModelText) -> Value {
+    let top = |token: &Placed| {
+        let top = token.sampled.top.iter();
+        top.map(|(token, p)| (name(*token, model), logprob(*p).into())).collect::<Map<_, _>>()
+    };
+    let own = |token: &Placed| token.sampled.logprob.map(logprob);
     json!({
-        "tokens": names,
-        "token_logprobs": logprobs,
-        "top_logprobs": tops,
-        "text_offset": offsets,
+        "tokens": tokens.iter().map(|token| name(token.sampled.token, model)).collect::<Vec<_>>(),
+        "token_logprobs": tokens.iter().map(own).collect::<Vec<_>>(),
+        "top_logprobs": tokens.iter().map(top).collect::<Vec<_>>(),
+        "text_offset": tokens.iter().map(|token| token.first).collect::<Vec<_>>(),
     })
 }
