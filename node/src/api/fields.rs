@@ -4,8 +4,11 @@ use serde_json::{Map, Value};
 
 use super::error::{self, ApiError};
 
+/// A field, and whether a value of it changes nothing.
+type Neutral = (&'static str, fn(&Value) -> bool);
+
 /// Fields that are not supported, with the values at which they change nothing.
-const NEUTRAL: &[(&str, fn(&Value) -> bool)] = &[
+const NEUTRAL: &[Neutral] = &[
     ("frequency_penalty", is_zero),
     ("presence_penalty", is_zero),
     ("logit_bias", is_empty),
