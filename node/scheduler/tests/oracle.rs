@@ -91,8 +91,13 @@ fn no_plan_is_faster() {
         let mut pool = pools::pool(seed, if seed % 10 == 0 { 4 } else { 1 + (seed % 3) as u8 });
         if pool.machines.iter().map(|m| m.devices.len()).sum::<usize>() == 2 {
             // So many columns to level that a coarse share is seen.
+            let scratch = pool.model.scratch_bytes();
             pool.model.ffn *= 8;
             pool.model.column_bytes /= 8.0;
+            let more = pool.model.scratch_bytes() - scratch;
+            for device in pool.machines.iter_mut().flat_map(|m| &mut m.devices) {
+                device.memory_bytes += more;
+            }
         }
         let ids: Vec<Id> = pool
             .machines
