@@ -2,22 +2,37 @@
 //!
 //! No clock, no randomness, no I/O.
 
+mod advert;
+pub mod codec;
+mod council;
+mod frame;
 mod hardware;
 mod id;
+mod message;
 mod model;
 mod plan;
 mod pool;
+mod round;
 mod sampling;
+mod session;
+mod sign;
 mod span;
 mod time;
 mod work;
 
+pub use advert::{Advert, DEVICES_MAX, Heard, LINKS_MAX, Load};
+pub use council::{Ballot, Certificate, CouncilMessage, VOTERS_MAX, Vote, VoterSet};
+pub use frame::{FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
 pub use hardware::{Device, DeviceKind, LinkReport};
 pub use id::{Epoch, Hash, NodeId, PlanId, SessionId, Signature, Term};
-pub use model::ModelSpec;
+pub use message::{FrameHeader, Message};
+pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
 pub use plan::{Member, Pipeline, Plan, PlanFault, Stage};
 pub use pool::{Machine, Pool};
+pub use round::{Hello, REASON_BYTES_MAX, RoundMessage};
 pub use sampling::{LOGPROBS_MAX, Sampling};
+pub use session::{Attempt, Fault, Finish, Open, PREFIX_BLOCKS_MAX, SessionMessage, Token};
+pub use sign::{Signed, Statement, signed_bytes};
 pub use span::{ColumnRange, FfnColumns, HeadRange, KvHeads, LayerRange, Layers, Span};
 pub use time::Time;
 pub use work::{BLOCK_TOKENS, Batch, Draw, Item, Sampled};

@@ -1,1 +1,37 @@
-//! To come.
+//! Real swarms of real processes, for tests.
+//!
+//! The process tests are test targets of package `hexswarm`, so that cargo builds the binary they
+//! start; each passes its path in here. Everything listens on the loopback interface, on ports
+//! that the system chooses. Nothing sleeps for a result: every wait is for a condition, and ends
+//! in a panic that shows the processes' logs if it never comes true.
+
+mod layout;
+mod process;
+mod swarm;
+
+pub use layout::{Layout, Share};
+pub use process::Process;
+pub use swarm::{Answer, Member, Swarm};
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+/// How long any condition may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until `probe` gives something.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(begin.elapsed() < PATIENCE, "never came true: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,1 +1,24 @@
-//! To come.
+//! What a node decides: a state machine without I/O.
+//!
+//! One call and one getter are the whole interface: [`Node::handle`] takes what happened and gives
+//! what to do, [`Node::deadline`] says when it wants to be woken. Two drivers run it, one in the
+//! world and one in a simulator. In here there is no clock, no thread, no socket and no tensor:
+//! time and dice come in as arguments, and activations pass through unread.
+
+mod config;
+mod council;
+mod effect;
+mod input;
+mod keys;
+mod kv;
+mod membership;
+mod node;
+mod round;
+mod session;
+mod turn;
+
+pub use config::Config;
+pub use effect::{Answer, Effect, GroupKey, Notice, Refusal, Shard};
+pub use input::{Ask, ComputeFault, Computed, Input, RequestId};
+pub use keys::Keys;
+pub use node::Node;

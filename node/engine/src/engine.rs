@@ -13,7 +13,7 @@ use crate::{Collective, CollectiveError, Cpu, Memory, Shard, Stage, Weights};
 
 /// Rows in a batch, at most. It bounds the scratch memory; a longer prompt comes in chunks, which
 /// changes no bit of its result.
-pub const BATCH_ROWS_MAX: usize = 512;
+pub const BATCH_ROWS_MAX: usize = swarm_proto::BATCH_ROWS_MAX;
 
 /// A device with its shard of a stage.
 pub trait Engine: Send {

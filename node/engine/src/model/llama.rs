@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Rows whose logits are computed at once: it bounds a buffer as wide as the vocabulary.
-pub(crate) const LOGIT_ROWS_MAX: usize = 16;
+pub(crate) const LOGIT_ROWS_MAX: usize = swarm_proto::LOGIT_ROWS_MAX;
 
 /// A shard of a stage of a Llama decoder.
 pub(crate) struct Llama<B: Backend> {

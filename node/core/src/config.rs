@@ -1,0 +1,78 @@
+//! Time-outs and bounds, each with its reason.
+
+use std::time::Duration;
+
+use swarm_proto::ModelSpec;
+
+/// What a node is told before it starts. The defaults suit a LAN.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Whether this node founds a swarm: its first set of voters is itself.
+    pub founds: bool,
+    /// The model to serve.
+    pub model: ModelSpec,
+    /// Our adverts' numbers start above this; it must rise from one run of a node to the next.
+    pub advert_base: u64,
+    /// Where our HTTP API listens, for others to know.
+    pub api: Option<String>,
+    /// How often neighbours hear from us.
+    pub beat_every: Duration,
+    /// How long a neighbour may be silent before it is thought dead: several beats, and below the
+    /// second within which a dead peer is to be noticed.
+    pub silence_max: Duration,
+    /// How long a candidate waits for votes, and a voter for a leader: at least this, at most
+    /// twice this, drawn each time so that candidates do not collide for ever.
+    pub patience: Duration,
+    /// How often our advert goes out when nothing in it changed.
+    pub advert_every: Duration,
+    /// How long a view must have been quiet before it is planned: peers arrive in groups.
+    pub settle: Duration,
+    /// How long the members of a plan may take to load it.
+    pub load_max: Duration,
+    /// A plan is replaced only if another is predicted to be faster by more than this factor:
+    /// moving costs every session a replay.
+    pub gain_min: f64,
+    /// KV cache to plan for, in tokens, over all sessions.
+    pub context_tokens: u32,
+    /// Rows of a batch: more use the weights better, fewer let decode steps in sooner.
+    pub batch_rows_max: usize,
+    /// Sessions one entry runs at a time; more wait.
+    pub sessions_max: usize,
+    /// Requests that may wait at an entry; more are refused.
+    pub waiting_max: usize,
+    /// How long a session may go without a token before its entry opens it anew.
+    pub stall_max: Duration,
+    /// How long a session may wait for a live plan before its client is told there is none.
+    pub plan_wait_max: Duration,
+    /// Tries at one session without a token of progress between them.
+    pub attempts_max: u32,
+    /// How long a stage keeps an open session that nobody asks anything of.
+    pub idle_max: Duration,
+}
+
+impl Config {
+    /// The defaults for a model.
+    pub fn new(model: ModelSpec) -> Self {
+        Self {
+            founds: false,
+            model,
+            advert_base: 0,
+            api: None,
+            beat_every: Duration::from_millis(150),
+            silence_max: Duration::from_millis(800),
+            patience: Duration::from_millis(600),
+            advert_every: Duration::from_secs(5),
+            settle: Duration::from_millis(400),
+            load_max: Duration::from_secs(120),
+            gain_min: 1.15,
+            context_tokens: 8192,
+            batch_rows_max: swarm_proto::BATCH_ROWS_MAX,
+            sessions_max: 64,
+            waiting_max: 256,
+            stall_max: Duration::from_secs(20),
+            plan_wait_max: Duration::from_secs(30),
+            attempts_max: 5,
+            idle_max: Duration::from_secs(600),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The set of voters grows and shrinks, one voter at a time, by majority of the set before.
+
+use swarm_proto::{
+    Certificate, CouncilMessage, Message, NodeId, Signature, Term, VOTERS_MAX, Vote, VoterSet,
+};
+
+use super::{Act, Council, Reign, Role};
+use crate::turn::Turn;
+
+/// Voters that a swarm wants, if it has so many peers: five survive the loss of two.
+const VOTERS_WANTED: usize = 5;
+const _: () = assert!(VOTERS_WANTED < VOTERS_MAX);
+
+/// A peer that could vote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) node: NodeId,
+    pub(crate) up_ms: u64,
+}
+
+impl Council {
+    /// If we lead and no change is under way, proposes the next one that makes sense. `alive` are
+    /// the peers that speak, ourselves among them.
+    pub(crate) fn tend(&mut self, alive: &[Candidate], turn: &mut Turn<'_>) {
+        let Some(set) = self.ballot.set.clone() else { return };
+        let term = self.ballot.term;
+        let Role::Leader(reign) = &self.role else { return };
+        // A majority must follow us in this term first: else two sets could be decided at once.
+        let following = reign.following.keys().filter(|voter| set.has(**voter)).count();
+        if reign.change.is_some() || self.persisting.is_some() || following < set.majority() {
+            return;
+        }
+        let Some(next) = next_set(&set, alive, turn.me()) else { return };
+        // Without a majority that is alive the change could not end, and would block the next.
+        let reachable = set.voters.iter().filter(|v| alive.iter().any(|c| c.node == **v)).count();
+        if reachable < set.majority() {
+            return;
+        }
+        self.tell_voters(&CouncilMessage::Change { term, set: next.clone() }, turn);
+        let vote = Vote {
+            origin: self.ballot.origin.unwrap_or(turn.me()),
+            term,
+            leader: turn.me(),
+            set: next.hash(),
+        };
+        if let Role::Leader(reign) = &mut self.role {
+            reign.change = Some((next.clone(), std::collections::BTreeMap::new()));
+        }
+        self.ballot.set = Some(next);
+        self.ballot.set_term = term;
+        self.acts.push(Act::Agree(vote));
+        self.persist(turn);
+    }
+
+    /// The leader proposes a set.
+    pub(super) fn change_proposed(
+        &mut self,
+        from: NodeId,
+        term: Term,
+        set: VoterSet,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(certificate) = &self.certificate else { return };
+        let led = certificate.leader == from && certificate.term == term;
+        if !led || term != self.ballot.term || !certificate.set.has(turn.me()) {
+            return;
+        }
+        // It follows from the set that is certified, whatever else was proposed and came to nothing.
+        if !set.follows(&certificate.set) {
+            return;
+        }
+        let origin = certificate.origin;
+        let vote = Vote { origin, term, leader: from, set: set.hash() };
+        self.ballot.set = Some(set);
+        self.ballot.set_term = term;
+        let signed = turn.keys.signed(vote);
+        self.acts.push(Act::Send(from, CouncilMessage::Voted(signed)));
+        self.persist(turn);
+    }
+
+    /// Counts a vote for the change that we proposed.
+    pub(super) fn count_change(
+        &mut self,
+        by: NodeId,
+        vote: Vote,
+        signature: Signature,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(ours) = self.certificate.clone() else { return };
+        let Role::Leader(reign) = &mut self.role else { return };
+        let Reign { change: Some((next, votes)), .. } = &mut **reign else { return };
+        let expected =
+            Vote { origin: ours.origin, term: ours.term, leader: ours.leader, set: next.hash() };
+        if vote != expected || !ours.set.has(by) {
+            return;
+        }
+        votes.insert(by, signature);
+        if votes.len() < ours.set.majority() {
+            return;
+        }
+        let Some((set, votes)) = reign.change.take() else { return };
+        let me = turn.me();
+        reign.following.retain(|voter, _| set.has(*voter));
+        let certificate = Certificate {
+            set,
+            previous: Some(ours.set),
+            votes: votes.into_iter().collect(),
+            ..ours
+        };
+        debug_assert_eq!(certificate.leader, me, "only a leader counts votes for a change");
+        self.adopt(certificate, turn);
+    }
+
+    /// A voter follows.
+    pub(super) fn followed(&mut self, from: NodeId, term: Term, set: u64, turn: &mut Turn<'_>) {
+        if term != self.ballot.term {
+            return;
+        }
+        let certificate = self.certificate.clone();
+        let Role::Leader(reign) = &mut self.role else { return };
+        let Some(certificate) = certificate.filter(|c| c.set.has(from)) else { return };
+        reign.following.insert(from, set);
+        if set < certificate.set.number {
+            let news = CouncilMessage::Certified(Box::new(certificate));
+            turn.send(from, Message::Council(news));
+        }
+    }
+
+    /// Sends what a peer missed: every change from the set that it knows, then who leads.
+    pub(super) fn fill_in(&mut self, to: NodeId, set: u64, turn: &mut Turn<'_>) {
+        let missed = self.history.iter().filter(|change| change.set.number > set);
+        let latest = self.certificate.iter();
+        for certificate in missed.chain(latest) {
+            let news = CouncilMessage::Certified(Box::new(certificate.clone()));
+            turn.send(to, Message::Council(news));
+        }
+    }
+}
+
+/// The set that should come next: first grow to what is wanted with those who have been here
+/// longest, then replace the dead, by adding another before the dead one goes.
+fn next_set(set: &VoterSet, alive: &[Candidate], me: NodeId) -> Option<VoterSet> {
+    let is_alive = |voter: &NodeId| alive.iter().any(|candidate| candidate.node == *voter);
+    let living = set.voters.iter().filter(|voter| is_alive(voter)).count();
+    let dead = set.voters.iter().find(|voter| !is_alive(voter) && **voter != me);
+    let outside = alive.iter().filter(|candidate| !set.has(candidate.node));
+    let newcomer = outside.max_by_key(|c| (c.up_ms, std::cmp::Reverse(c.node)));
+    // An even set is no safer than the odd one below it, so only one that can become odd grows.
+    let wanted = VOTERS_WANTED.min(alive.len() - usize::from(alive.len().is_multiple_of(2))).max(1);
+    match (newcomer, dead) {
+        (Some(newcomer), _) if living < wanted && set.voters.len() < VOTERS_MAX => {
+            Some(set.with(newcomer.node))
+        }
+        (_, Some(dead)) if living >= wanted => Some(set.without(*dead)),
+        _ => None,
+    }
+}

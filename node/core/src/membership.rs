@@ -1,0 +1,225 @@
+//! Who is here, what they offer, and who has gone silent.
+
+use std::collections::BTreeMap;
+
+use swarm_proto::{
+    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Signed, Time,
+};
+
+use crate::{Effect, Notice, turn::Turn};
+
+/// Peers that a node remembers. Beyond it a newcomer is not taken in: the view is bounded.
+const PEERS_MAX: usize = 2_000;
+/// Neighbours that get our beats: up to this size a swarm is a full mesh.
+const NEIGHBOURS_MAX: usize = 64;
+/// If our own alarm rings this late we were stopped, and others' silence means nothing.
+const LATE: std::time::Duration = std::time::Duration::from_millis(250);
+/// How often our advert goes out at most.
+const ADVERT_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// One node's view of the others.
+#[derive(Debug, Default)]
+pub(crate) struct Membership {
+    /// What everyone says of itself, ourselves included.
+    adverts: BTreeMap<NodeId, Heard>,
+    /// Neighbours with a connection: when each was last heard.
+    neighbours: BTreeMap<NodeId, Neighbour>,
+    links: BTreeMap<NodeId, LinkReport>,
+    devices: Vec<Device>,
+    draining: bool,
+    sequence: u64,
+    /// Whether something of ours is to be told.
+    dirty: bool,
+    advertised: Time,
+    beat_at: Time,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    heard: Time,
+    lost: bool,
+}
+
+impl Membership {
+    /// A connection stands. Whether it is news.
+    pub(crate) fn up(&mut self, peer: NodeId, turn: &Turn<'_>) -> bool {
+        if !self.neighbours.contains_key(&peer) && self.neighbours.len() >= PEERS_MAX {
+            return false;
+        }
+        self.neighbours.insert(peer, Neighbour { heard: turn.now, lost: false });
+        self.dirty = true;
+        true
+    }
+
+    /// The last connection is gone. Whether it is news.
+    pub(crate) fn down(&mut self, peer: NodeId, turn: &mut Turn<'_>) -> bool {
+        self.links.remove(&peer);
+        let Some(neighbour) = self.neighbours.remove(&peer) else { return false };
+        if !neighbour.lost {
+            turn.emit(Effect::Notice(Notice::Lost(peer)));
+        }
+        self.dirty = true;
+        !neighbour.lost
+    }
+
+    /// Something came from a peer, so it is alive. Whether it was thought lost.
+    pub(crate) fn heard_from(&mut self, peer: NodeId, now: Time) -> bool {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return false };
+        neighbour.heard = now;
+        std::mem::take(&mut neighbour.lost)
+    }
+
+    /// Takes an advert in. Whether it changes what a planner would see.
+    pub(crate) fn hear(&mut self, signed: Signed<Advert>, turn: &mut Turn<'_>) -> bool {
+        let Some((by, advert)) = turn.keys.open(signed) else { return false };
+        if by != advert.node || by == turn.me() {
+            return false;
+        }
+        if let Err(reason) = advert.check() {
+            let reason = format!("an advert with {reason}");
+            turn.emit(Effect::Notice(Notice::Refused { peer: by, reason }));
+            return false;
+        }
+        let known = self.adverts.get(&by);
+        if known.is_some_and(|known| known.advert.sequence >= advert.sequence)
+            || (known.is_none() && self.adverts.len() >= PEERS_MAX)
+        {
+            return false;
+        }
+        let news = known.is_none_or(|known| offers(&known.advert) != offers(&advert));
+        self.adverts.insert(by, Heard { advert, at: turn.now });
+        news
+    }
+
+    /// Our devices were measured.
+    pub(crate) fn measured(&mut self, devices: Vec<Device>) {
+        self.devices = devices;
+        self.dirty = true;
+    }
+
+    /// A link of ours was measured.
+    pub(crate) fn link_measured(&mut self, link: LinkReport) {
+        if self.neighbours.contains_key(&link.to) && self.links.len() < PEERS_MAX {
+            let news = self.links.get(&link.to).is_none_or(|old| notably(old, &link));
+            self.dirty |= news;
+            self.links.insert(link.to, link);
+        }
+    }
+
+    /// We are leaving.
+    pub(crate) fn drain(&mut self) {
+        self.draining = true;
+        self.dirty = true;
+    }
+
+    /// Beats, adverts, and who went silent since.
+    pub(crate) fn tick(&mut self, load: Load, turn: &mut Turn<'_>) -> Vec<NodeId> {
+        let mut lost = Vec::new();
+        if turn.now >= self.beat_at {
+            let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;
+            self.beat_at = turn.now + turn.config.beat_every;
+            lost = self.silent(late, turn);
+            for peer in self.neighbours.keys().take(NEIGHBOURS_MAX) {
+                turn.send(*peer, Message::Beat);
+            }
+        }
+        if self.advert_due(turn) <= turn.now {
+            self.advertise(load, turn);
+        }
+        lost
+    }
+
+    fn silent(&mut self, late: bool, turn: &mut Turn<'_>) -> Vec<NodeId> {
+        let mut lost = Vec::new();
+        for (peer, neighbour) in &mut self.neighbours {
+            if late {
+                neighbour.heard = turn.now;
+            }
+            let silence = turn.now.since(neighbour.heard);
+            if !neighbour.lost && silence >= turn.config.silence_max {
+                neighbour.lost = true;
+                lost.push(*peer);
+            }
+        }
+        for peer in &lost {
+            turn.emit(Effect::Notice(Notice::Lost(*peer)));
+        }
+        lost
+    }
+
+    /// Our advert as it stands, signed and numbered anew.
+    pub(crate) fn own(&mut self, load: Load, turn: &mut Turn<'_>) -> Signed<Advert> {
+        self.sequence = self.sequence.max(turn.config.advert_base) + 1;
+        let advert = Advert {
+            node: turn.me(),
+            sequence: self.sequence,
+            up_ms: turn.now.0 / 1_000_000,
+            devices: self.devices.clone(),
+            links: self.links.values().take(LINKS_MAX).cloned().collect(),
+            model: Some(turn.config.model.hash),
+            load,
+            reachable: true,
+            draining: self.draining,
+            api: turn.config.api.clone(),
+        };
+        let heard = Heard { advert: advert.clone(), at: turn.now };
+        self.adverts.insert(turn.me(), heard);
+        turn.keys.signed(advert)
+    }
+
+    fn advertise(&mut self, load: Load, turn: &mut Turn<'_>) {
+        let advert = self.own(load, turn);
+        self.dirty = false;
+        self.advertised = turn.now;
+        turn.emit(Effect::Publish(advert));
+    }
+
+    fn advert_due(&self, turn: &Turn<'_>) -> Time {
+        let pause = if self.dirty { ADVERT_PAUSE } else { turn.config.advert_every };
+        match self.sequence {
+            0 => Time::ZERO,
+            _ => self.advertised + pause,
+        }
+    }
+
+    pub(crate) fn deadline(&self, advert_every: std::time::Duration) -> Time {
+        let pause = if self.dirty { ADVERT_PAUSE } else { advert_every };
+        self.beat_at.min(self.advertised + pause)
+    }
+
+    /// Whether a peer is here: ourselves, or a neighbour that speaks.
+    pub(crate) fn is_alive(&self, peer: NodeId, me: NodeId) -> bool {
+        peer == me || self.neighbours.get(&peer).is_some_and(|neighbour| !neighbour.lost)
+    }
+
+    /// Everyone's advert, in the order of ids.
+    pub(crate) fn adverts(&self) -> impl Iterator<Item = &Heard> {
+        self.adverts.values()
+    }
+
+    /// What a peer says of itself.
+    pub(crate) fn advert(&self, peer: NodeId) -> Option<&Advert> {
+        self.adverts.get(&peer).map(|heard| &heard.advert)
+    }
+
+    /// Neighbours that speak.
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = NodeId> {
+        self.neighbours.iter().filter(|(_, state)| !state.lost).map(|(peer, _)| *peer)
+    }
+
+    /// Our links, in the order of their far ends.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &LinkReport> {
+        self.links.values()
+    }
+}
+
+/// What a planner would look at first: if it changes, there may be a better plan.
+fn offers(advert: &Advert) -> (&[Device], Option<swarm_proto::Hash>, bool) {
+    (&advert.devices, advert.model, advert.draining)
+}
+
+/// Whether a link changed by more than its noise: a fifth of either figure.
+fn notably(old: &LinkReport, new: &LinkReport) -> bool {
+    let far = |a: f64, b: f64| (a - b).abs() > 0.2 * a.max(b);
+    far(old.rtt_ms, new.rtt_ms) || far(old.bytes_per_s, new.bytes_per_s)
+}

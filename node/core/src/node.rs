@@ -1,0 +1,289 @@
+//! The node: hands each input to the machine it concerns.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use swarm_proto::{
+    Ballot, Heard, Hello, LinkReport, Message, NodeId, Plan, RoundMessage, Term, Time,
+};
+
+use crate::{
+    Config, Effect, Input,
+    council::{Candidate, Council},
+    keys::Keys,
+    membership::Membership,
+    round::{Rounds, World},
+    session::Sessions,
+    turn::Turn,
+};
+
+/// A node's mind. See the crate's front page.
+pub struct Node {
+    config: Config,
+    keys: Box<dyn Keys>,
+    rng: ChaCha8Rng,
+    started: bool,
+    membership: Membership,
+    council: Council,
+    rounds: Rounds,
+    sessions: Sessions,
+    effects: Vec<Effect>,
+}
+
+impl Node {
+    /// A node that remembers `ballot` from before its last stop, if there was one.
+    pub fn new(config: Config, keys: Box<dyn Keys>, seed: u64, ballot: Ballot) -> Self {
+        Self {
+            config,
+            keys,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            started: false,
+            membership: Membership::default(),
+            council: Council::new(ballot),
+            rounds: Rounds::default(),
+            sessions: Sessions::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes in one input and gives out what follows from it.
+    pub fn handle(&mut self, now: Time, input: Input) -> impl Iterator<Item = Effect> {
+        let Self { config, keys, rng, started, membership, council, rounds, sessions, effects } =
+            self;
+        let turn = &mut Turn { now, config, keys: &**keys, rng, effects };
+        if !std::mem::replace(started, true) {
+            council.start(turn);
+        }
+        let mut parts = Parts { membership, council, rounds, sessions };
+        parts.dispatch(input, turn);
+        parts.tick(turn);
+        self.effects.drain(..)
+    }
+
+    /// When this node wants an [`Input::Tick`] at the latest.
+    pub fn deadline(&self) -> Time {
+        if !self.started {
+            return Time::ZERO;
+        }
+        let deadlines = [
+            self.membership.deadline(self.config.advert_every),
+            self.council.deadline(self.id()),
+            self.rounds.lead.deadline(),
+            self.sessions.deadline(),
+        ];
+        deadlines.into_iter().min().unwrap_or(Time::NEVER)
+    }
+
+    /// Who we are.
+    pub fn id(&self) -> NodeId {
+        self.keys.id()
+    }
+
+    /// Who leads, as far as we know.
+    pub fn leader(&self) -> Option<NodeId> {
+        self.council.leader()
+    }
+
+    /// The latest term heard of.
+    pub fn term(&self) -> Term {
+        self.council.term()
+    }
+
+    /// Who votes.
+    pub fn voters(&self) -> &[NodeId] {
+        self.council.voters()
+    }
+
+    /// The plan that serves.
+    pub fn live_plan(&self) -> Option<&Plan> {
+        self.rounds.live_plan()
+    }
+
+    /// Why none does, if the leader said so here.
+    pub fn trouble(&self) -> Option<&str> {
+        self.rounds.trouble()
+    }
+
+    /// What everyone says of itself, ourselves included, in the order of ids.
+    pub fn adverts(&self) -> impl Iterator<Item = &Heard> {
+        self.membership.adverts()
+    }
+
+    /// Our own links.
+    pub fn links(&self) -> impl Iterator<Item = &LinkReport> {
+        self.membership.links()
+    }
+
+    /// Whether a peer is here, as far as we know.
+    pub fn is_alive(&self, peer: NodeId) -> bool {
+        self.membership.is_alive(peer, self.id())
+    }
+
+    /// Whether no session runs here, as an entry or in a stage.
+    pub fn is_idle(&self) -> bool {
+        self.sessions.is_idle()
+    }
+
+    /// Sessions and KV blocks here.
+    pub fn load(&self) -> swarm_proto::Load {
+        self.sessions.load()
+    }
+}
+
+/// The machines, while one input is handled.
+struct Parts<'a> {
+    membership: &'a mut Membership,
+    council: &'a mut Council,
+    rounds: &'a mut Rounds,
+    sessions: &'a mut Sessions,
+}
+
+impl Parts<'_> {
+    fn dispatch(&mut self, input: Input, turn: &mut Turn<'_>) {
+        match input {
+            Input::Tick => {}
+            Input::PeerUp(peer) => self.up(peer, turn),
+            Input::PeerDown(peer) => {
+                if self.membership.down(peer, turn) {
+                    self.lost(peer, turn);
+                }
+            }
+            Input::Received { from, message } => {
+                self.heard_from(from, turn);
+                self.receive(from, message, turn);
+            }
+            Input::Heard(advert) => {
+                if self.membership.hear(advert, turn) {
+                    self.rounds.lead.stir();
+                }
+            }
+            Input::Undeliverable(peer) => self.sessions.undelivered(peer, turn),
+            Input::Arrived { from, header, body } => {
+                self.heard_from(from, turn);
+                self.sessions.arrived(from, header, body, turn);
+            }
+            Input::Measured(devices) => {
+                self.membership.measured(devices);
+                // Our own advert must be there before it is planned with.
+                let advert = self.membership.own(self.sessions.load(), turn);
+                turn.emit(Effect::Publish(advert));
+                self.rounds.lead.stir();
+            }
+            Input::LinkMeasured(link) => self.membership.link_measured(link),
+            Input::Persisted(ballot) => self.council.persisted(&ballot, turn),
+            Input::Planned { request, outcome } => {
+                let (rounds, mut world) = self.split();
+                rounds.planned(request, outcome, &mut world, turn);
+            }
+            Input::Loaded { plan, device, outcome } => {
+                let (rounds, mut world) = self.split();
+                rounds.loaded(plan, device, outcome, &mut world, turn);
+            }
+            Input::Computed { device, job, outcome } => {
+                self.sessions.computed(device, job, outcome, turn);
+            }
+            Input::Asked { request, ask } => self.sessions.asked(request, ask, turn),
+            Input::Cancelled(request) => self.sessions.cancelled(request, turn),
+            Input::Drain => {
+                self.membership.drain();
+                self.sessions.drain();
+                self.rounds.lead.stir();
+            }
+        }
+    }
+
+    fn receive(&mut self, from: NodeId, message: Message, turn: &mut Turn<'_>) {
+        match message {
+            Message::Beat => {}
+            Message::Session(message) => self.sessions.hear(from, message, turn),
+            Message::Hello(hello) => self.greeted(from, hello, turn),
+            Message::Council(message) => self.council.hear(from, message, turn),
+            Message::Round(message) => {
+                // The proof comes along, for whoever missed the election.
+                if let RoundMessage::Propose { certificate, .. }
+                | RoundMessage::Live { certificate, .. } = &message
+                {
+                    self.council.certified(from, (**certificate).clone(), turn);
+                }
+                let (rounds, mut world) = self.split();
+                rounds.hear(from, message, &mut world, turn);
+            }
+        }
+    }
+
+    fn up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if self.membership.up(peer, turn) {
+            self.sessions.found(peer);
+            let advert = self.membership.own(self.sessions.load(), turn);
+            let hello = self.rounds.hello(self.council, advert);
+            turn.send(peer, hello);
+            self.rounds.lead.stir();
+        }
+    }
+
+    fn greeted(&mut self, from: NodeId, hello: Hello, turn: &mut Turn<'_>) {
+        if self.membership.hear(*hello.advert, turn) {
+            self.rounds.lead.stir();
+        }
+        let believed = hello.certificate.is_some_and(|c| self.council.certified(from, *c, turn));
+        if let Some(plan) = hello.plan.filter(|_| believed) {
+            let (rounds, mut world) = self.split();
+            rounds.announced(from, *plan, &mut world, turn);
+        }
+    }
+
+    fn heard_from(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if self.membership.heard_from(peer, turn.now) {
+            self.sessions.found(peer);
+            // Back from the dead: we may both have missed something.
+            let advert = self.membership.own(self.sessions.load(), turn);
+            let hello = self.rounds.hello(self.council, advert);
+            turn.send(peer, hello);
+            self.rounds.lead.stir();
+        }
+    }
+
+    fn lost(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        self.council.lost(peer, turn);
+        self.sessions.lost(peer, turn);
+        self.rounds.lead.stir();
+    }
+
+    /// What is due, and what follows from what has changed.
+    fn tick(&mut self, turn: &mut Turn<'_>) {
+        for peer in self.membership.tick(self.sessions.load(), turn) {
+            self.lost(peer, turn);
+        }
+        self.council.tick(turn);
+        self.tend(turn);
+        self.sessions.tick(turn);
+        if let Some(done) = self.sessions.take_canary() {
+            let (rounds, mut world) = self.split();
+            rounds.canary_done(done, &mut world, turn);
+        }
+        let (rounds, mut world) = self.split();
+        rounds.proceed(&mut world, turn);
+    }
+
+    /// The set of voters is tended by whoever leads.
+    fn tend(&mut self, turn: &mut Turn<'_>) {
+        if !self.council.leads(turn.me()) {
+            return;
+        }
+        let me = turn.me();
+        let alive: Vec<_> = self
+            .membership
+            .adverts()
+            .filter(|heard| self.membership.is_alive(heard.advert.node, me))
+            .filter(|heard| heard.advert.reachable && !heard.advert.draining)
+            .map(|heard| Candidate { node: heard.advert.node, up_ms: heard.advert.up_ms })
+            .collect();
+        if alive.iter().any(|candidate| candidate.node == me) {
+            self.council.tend(&alive, turn);
+        }
+    }
+
+    fn split(&mut self) -> (&mut Rounds, World<'_>) {
+        let Self { membership, council, rounds, sessions } = self;
+        (rounds, World { membership, council, sessions })
+    }
+}

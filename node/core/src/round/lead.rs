@@ -1,0 +1,286 @@
+//! What the leader does: look, plan, propose, wait, try with a canary, announce.
+
+use std::collections::BTreeSet;
+
+use swarm_proto::{
+    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, RoundMessage, Signed, Time,
+};
+
+use super::{Rounds, World};
+use crate::{Effect, Notice, membership::Membership, session::CanaryDone, turn::Turn};
+
+/// Failed plans in a row after which the leader waits longer before the next.
+const HASTE: u32 = 2;
+
+/// The leader's part of a round.
+#[derive(Debug, Default)]
+pub(crate) struct Lead {
+    phase: Phase,
+    /// Whether the view changed since it was last planned.
+    dirty: bool,
+    requests: u64,
+    /// The last plan's number, of whatever term.
+    last: PlanId,
+    failures: u32,
+    /// Members that could not do their part, left out of the next plan.
+    suspects: BTreeSet<NodeId>,
+}
+
+#[derive(Debug, Default)]
+enum Phase {
+    #[default]
+    Rest,
+    /// Lets the view come to rest.
+    Settling {
+        until: Time,
+    },
+    Planning {
+        request: u64,
+    },
+    Loading {
+        plan: Signed<Plan>,
+        waiting: BTreeSet<NodeId>,
+        until: Time,
+    },
+    Trying {
+        plan: Signed<Plan>,
+    },
+}
+
+impl Lead {
+    /// The view changed.
+    pub(crate) fn stir(&mut self) {
+        self.dirty = true;
+        self.suspects.clear();
+    }
+
+    pub(crate) fn deadline(&self) -> Time {
+        match &self.phase {
+            Phase::Settling { until } | Phase::Loading { until, .. } => *until,
+            _ => Time::NEVER,
+        }
+    }
+}
+
+impl Rounds {
+    /// Goes on, if we lead. Called after every input: cheap when there is nothing to do.
+    pub(crate) fn proceed(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        if !world.council.leads(turn.me()) {
+            self.lead.phase = Phase::Rest;
+            self.lead.dirty = true;
+            return;
+        }
+        let broken = self.broken(world.membership, turn);
+        match &self.lead.phase {
+            Phase::Rest if self.lead.dirty || (broken && self.lead.failures == 0) => {
+                self.lead.phase = Phase::Settling { until: turn.now + self.pause(broken, turn) };
+            }
+            Phase::Settling { until } if *until <= turn.now => self.ask(world, turn),
+            Phase::Loading { waiting, until, .. } => {
+                let gone = waiting.iter().any(|m| !world.membership.is_alive(*m, turn.me()));
+                if gone || *until <= turn.now {
+                    let laggards = waiting.clone();
+                    self.failed(laggards, "members that do not load their part", turn);
+                }
+            }
+            Phase::Trying { plan } => {
+                let gone =
+                    plan.statement.members().any(|m| !world.membership.is_alive(m.node, turn.me()));
+                if gone {
+                    self.failed(BTreeSet::new(), "a member that is gone", turn);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// How long to wait for the view to come to rest: hardly at all when nothing serves any more,
+    /// longer and longer when plans keep failing.
+    fn pause(&self, broken: bool, turn: &Turn<'_>) -> std::time::Duration {
+        let settle = turn.config.settle;
+        let had_plan = self.live.is_some();
+        match self.lead.failures {
+            0..=HASTE if broken && had_plan => settle / 8,
+            0..=HASTE => settle,
+            failures => settle * 2_u32.pow((failures - HASTE).min(6)),
+        }
+    }
+
+    /// Whether the live plan cannot serve, or there is none.
+    fn broken(&self, membership: &Membership, turn: &Turn<'_>) -> bool {
+        let Some(plan) = self.live_plan() else { return true };
+        plan.members().any(|member| {
+            let draining = membership.advert(member.node).is_some_and(|advert| advert.draining);
+            draining || !membership.is_alive(member.node, turn.me())
+        })
+    }
+
+    fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
+        self.lead.dirty = false;
+        self.lead.requests += 1;
+        let request = self.lead.requests;
+        self.lead.phase = Phase::Planning { request };
+        let pool = Box::new(self.pool(world.membership, turn));
+        turn.emit(Effect::Plan { request, pool });
+    }
+
+    /// Whoever is here, has devices and the model, and stays.
+    fn pool(&self, membership: &Membership, turn: &Turn<'_>) -> Pool {
+        let model = &turn.config.model;
+        let machines = membership
+            .adverts()
+            .map(|heard| &heard.advert)
+            .filter(|advert| membership.is_alive(advert.node, turn.me()))
+            .filter(|advert| !advert.draining && !advert.devices.is_empty())
+            .filter(|advert| advert.model == Some(model.hash))
+            .filter(|advert| !self.lead.suspects.contains(&advert.node))
+            .map(|advert| Machine {
+                node: advert.node,
+                devices: advert.devices.clone(),
+                links: advert.links.clone(),
+            });
+        let running = self.live_plan().filter(|_| !self.broken(membership, turn));
+        Pool {
+            model: model.clone(),
+            machines: machines.collect(),
+            context_tokens: turn.config.context_tokens,
+            running: running.cloned(),
+        }
+    }
+
+    /// The planner answers.
+    pub(crate) fn planned(
+        &mut self,
+        request: u64,
+        outcome: Result<Plan, String>,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if !matches!(self.lead.phase, Phase::Planning { request: asked } if asked == request) {
+            return;
+        }
+        self.lead.phase = Phase::Rest;
+        let broken = self.broken(world.membership, turn);
+        match outcome {
+            Err(reason) => {
+                if broken && self.trouble.as_deref() != Some(reason.as_str()) {
+                    turn.emit(Effect::Notice(Notice::Infeasible(reason.clone())));
+                }
+                self.trouble = Some(reason);
+                // Nothing to do until the view changes.
+                self.lead.failures = self.lead.failures.max(1);
+            }
+            Ok(plan) => {
+                let same = self.live_plan().is_some_and(|live| live.pipelines == plan.pipelines);
+                if !same || broken {
+                    self.propose(plan, world, turn);
+                }
+            }
+        }
+    }
+
+    fn propose(&mut self, plan: Plan, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        let Some(certificate) = world.council.certificate().cloned() else { return };
+        let known = self.lead.last.max(self.adopted);
+        let known = self.live_plan().map_or(known, |live| live.id.max(known));
+        let epoch =
+            if known.term == certificate.term { Epoch(known.epoch.0 + 1) } else { Epoch(1) };
+        let id = PlanId { term: certificate.term, epoch };
+        self.lead.last = id;
+        let plan = Plan { id, leader: turn.me(), ..plan };
+        if let Err(fault) = plan.check(&turn.config.model) {
+            let reason = format!("the planner's plan cannot be: {fault}");
+            turn.emit(Effect::Notice(Notice::Infeasible(reason.clone())));
+            self.trouble = Some(reason);
+            return;
+        }
+        let members: BTreeSet<_> = plan.members().map(|member| member.node).collect();
+        let signed = turn.keys.signed(plan);
+        self.lead.phase = Phase::Loading {
+            plan: signed.clone(),
+            waiting: members.clone(),
+            until: turn.now + turn.config.load_max,
+        };
+        let certificate = Box::new(certificate);
+        for member in &members {
+            if *member != turn.me() {
+                let (plan, certificate) = (Box::new(signed.clone()), certificate.clone());
+                turn.send(*member, Message::Round(RoundMessage::Propose { plan, certificate }));
+            }
+        }
+        if members.contains(&turn.me()) {
+            self.proposed(turn.me(), signed, world, turn);
+        }
+    }
+
+    pub(super) fn ready(
+        &mut self,
+        from: NodeId,
+        id: PlanId,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Phase::Loading { plan, waiting, .. } = &mut self.lead.phase else { return };
+        if plan.statement.id != id {
+            return;
+        }
+        waiting.remove(&from);
+        if waiting.is_empty() {
+            let plan = plan.clone();
+            self.lead.phase = Phase::Trying { plan: plan.clone() };
+            world.sessions.canary(&plan.statement, turn);
+        }
+    }
+
+    pub(super) fn unready(
+        &mut self,
+        from: NodeId,
+        id: PlanId,
+        reason: String,
+        turn: &mut Turn<'_>,
+    ) {
+        let ours =
+            matches!(&self.lead.phase, Phase::Loading { plan, .. } if plan.statement.id == id);
+        if ours && reason.len() <= swarm_proto::REASON_BYTES_MAX {
+            self.failed(BTreeSet::from([from]), &reason, turn);
+        }
+    }
+
+    /// A canary ended.
+    pub(crate) fn canary_done(
+        &mut self,
+        done: CanaryDone,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Phase::Trying { plan } = &self.lead.phase else { return };
+        if plan.statement.id != done.plan {
+            return;
+        }
+        if !done.passed {
+            self.failed(BTreeSet::new(), "a canary token that did not come through", turn);
+            return;
+        }
+        let signed = plan.clone();
+        self.lead.phase = Phase::Rest;
+        self.lead.failures = 0;
+        let Some(certificate) = world.council.certificate().cloned().map(Box::new) else { return };
+        let peers: Vec<_> = world.membership.neighbours().collect();
+        for peer in peers {
+            let (plan, certificate) = (Box::new(signed.clone()), certificate.clone());
+            turn.send(peer, Message::Round(RoundMessage::Live { plan, certificate }));
+        }
+        self.announced(turn.me(), signed, world, turn);
+    }
+
+    /// This plan came to nothing: the next one does without those who failed it.
+    fn failed(&mut self, who: BTreeSet<NodeId>, reason: &str, turn: &mut Turn<'_>) {
+        turn.emit(Effect::Notice(Notice::Infeasible(format!("a plan failed: {reason}"))));
+        self.trouble = Some(reason.to_owned());
+        self.lead.failures = self.lead.failures.saturating_add(1);
+        if self.lead.failures > HASTE {
+            self.lead.suspects.extend(who.into_iter().filter(|node| *node != turn.me()));
+        }
+        self.lead.phase = Phase::Settling { until: turn.now + self.pause(true, turn) };
+    }
+}

@@ -1,0 +1,289 @@
+//! The entry's part of a session: it admits, chooses a pipeline, opens, tells its client, and opens
+//! anew when a try fails. The prompt of a later try is the prompt and the answer so far, so nothing
+//! is said twice.
+
+mod running;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::RngExt;
+use swarm_proto::{Attempt, Fault, NodeId, Plan, SessionId, Time, Token};
+
+use super::{
+    CanaryDone,
+    post::{Post, Route},
+};
+use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
+use running::{Running, State};
+
+/// How long after a failed try the next begins, if nothing else happens meanwhile.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// How long a canary may take.
+const CANARY_MAX: Duration = Duration::from_secs(20);
+
+/// What this node does as an entry.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    sessions: BTreeMap<SessionId, Running>,
+    requests: BTreeMap<RequestId, SessionId>,
+    live: Option<Arc<Plan>>,
+    canary: Option<Canary>,
+    canary_done: Option<CanaryDone>,
+    draining: bool,
+}
+
+#[derive(Debug)]
+struct Canary {
+    plan: Arc<Plan>,
+    sessions: BTreeSet<SessionId>,
+    until: Time,
+}
+
+impl Entry {
+    pub(super) fn live(&mut self, plan: Arc<Plan>, turn: &mut Turn<'_>) {
+        self.live = Some(plan);
+        for session in self.sessions.values_mut() {
+            session.hurry(turn.now);
+        }
+    }
+
+    pub(super) fn asked(&mut self, request: RequestId, ask: Ask, turn: &mut Turn<'_>) {
+        let bound = turn.config.sessions_max + turn.config.waiting_max;
+        let refusal = if self.draining {
+            Some(Refusal::Draining)
+        } else if self.sessions.len() >= bound {
+            Some(Refusal::Busy)
+        } else {
+            running::refusal(&ask, turn)
+        };
+        if let Some(refusal) = refusal {
+            turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
+            return;
+        }
+        let id = SessionId(turn.rng.random());
+        self.requests.insert(request, id);
+        self.sessions.insert(id, Running::new(id, Some(request), ask, turn.now));
+    }
+
+    pub(super) fn cancelled(&mut self, request: RequestId, post: &mut Post, turn: &mut Turn<'_>) {
+        if let Some(session) = self.requests.get(&request).copied() {
+            self.end(session, post, turn);
+        }
+    }
+
+    pub(super) fn canary(&mut self, plan: Arc<Plan>, post: &mut Post, turn: &mut Turn<'_>) {
+        let mut sessions = BTreeSet::new();
+        for pipeline in 0..plan.pipelines.len() as u16 {
+            let id = SessionId(turn.rng.random());
+            let mut session = Running::new(id, None, running::canary(), turn.now);
+            session.open(Route { plan: Arc::clone(&plan), pipeline }, post, turn);
+            self.sessions.insert(id, session);
+            sessions.insert(id);
+        }
+        self.canary = Some(Canary { plan, sessions, until: turn.now + CANARY_MAX });
+    }
+
+    pub(super) fn take_canary(&mut self) -> Option<CanaryDone> {
+        self.canary_done.take()
+    }
+
+    fn canary_ended(
+        &mut self,
+        session: SessionId,
+        passed: bool,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        self.end(session, post, turn);
+        let Some(canary) = &mut self.canary else { return };
+        canary.sessions.remove(&session);
+        if passed && !canary.sessions.is_empty() {
+            return;
+        }
+        let plan = canary.plan.id;
+        let rest = std::mem::take(&mut canary.sessions);
+        self.canary = None;
+        self.canary_done = Some(CanaryDone { plan, passed });
+        for session in rest {
+            self.end(session, post, turn);
+        }
+    }
+
+    /// A member node made room.
+    pub(super) fn opened(
+        &mut self,
+        from: NodeId,
+        attempt: Attempt,
+        blocks: (u32, u32),
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(session) = self.current(attempt) {
+            session.opened(from, blocks, post, turn);
+        }
+    }
+
+    /// A token came.
+    pub(super) fn token(
+        &mut self,
+        from: NodeId,
+        token: Token,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(session) = self.current(token.attempt) else { return };
+        if !session.takes(from, &token) {
+            return;
+        }
+        let finish = session.advance(&token, turn);
+        let (id, request) = (token.attempt.session, session.request);
+        let Some(finish) = finish else { return };
+        match request {
+            None => self.canary_ended(id, true, post, turn),
+            Some(request) => {
+                turn.emit(Effect::Answer { request, event: Answer::Finished(finish) });
+                self.end(id, post, turn);
+            }
+        }
+    }
+
+    /// A try failed.
+    pub(super) fn fault(
+        &mut self,
+        from: NodeId,
+        attempt: Attempt,
+        fault: Fault,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(session) = self.current(attempt) else { return };
+        if !session.has_member(from) {
+            return;
+        }
+        let request = session.request;
+        match (request, fault) {
+            (None, _) => self.canary_ended(attempt.session, false, post, turn),
+            (Some(request), Fault::Numbers | Fault::TooLong) => {
+                let reason = match fault {
+                    Fault::Numbers => "the model computed something that is no number",
+                    _ => "prompt and answer are longer than any device's KV cache",
+                };
+                let refusal = Refusal::Failed(reason.to_owned());
+                turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
+                self.end(attempt.session, post, turn);
+            }
+            (Some(_), fault) => {
+                session.give_up_try(fault, post, turn);
+                session.retry(turn.now + RETRY_AFTER);
+            }
+        }
+    }
+
+    /// A peer is gone: every try through it has failed.
+    pub(super) fn lost(&mut self, peer: NodeId, post: &mut Post, turn: &mut Turn<'_>) {
+        let mut canaries = Vec::new();
+        for (id, session) in &mut self.sessions {
+            if session.has_member(peer) {
+                if session.request.is_none() {
+                    canaries.push(*id);
+                } else {
+                    session.give_up_try(Fault::Stage, post, turn);
+                    session.retry(turn.now + RETRY_AFTER);
+                }
+            }
+        }
+        for canary in canaries {
+            self.canary_ended(canary, false, post, turn);
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Begins the tries that are due, and ends the waits that have lasted too long.
+    pub(super) fn tick(&mut self, gone: &BTreeSet<NodeId>, post: &mut Post, turn: &mut Turn<'_>) {
+        if self.deadline() > turn.now {
+            return;
+        }
+        if let Some(canary) = self.canary.as_ref().filter(|canary| canary.until <= turn.now) {
+            let sessions: Vec<_> = canary.sessions.iter().copied().collect();
+            for session in sessions {
+                self.canary_ended(session, false, post, turn);
+            }
+        }
+        let mut active = self.sessions.values().filter(|s| !s.is_waiting()).count();
+        let due: Vec<_> =
+            self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            match (&session.state, session.request) {
+                (_, None) => self.canary_ended(id, false, post, turn),
+                (State::Waiting, Some(request)) => {
+                    if turn.now.since(session.progress) > turn.config.plan_wait_max {
+                        let refusal = session.why_not();
+                        turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
+                        self.end(id, post, turn);
+                    } else {
+                        let route = choose(self.live.as_ref(), gone, id);
+                        match route.filter(|_| active < turn.config.sessions_max) {
+                            Some(route) => {
+                                active += 1;
+                                session.open(route, post, turn);
+                            }
+                            None => session.retry(turn.now + RETRY_AFTER),
+                        }
+                    }
+                }
+                (_, Some(_)) => {
+                    session.give_up_try(Fault::Stage, post, turn);
+                    session.retry(turn.now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        // Tries are few; a heap would have to be kept in step with each token.
+        let sessions = self.sessions.values().map(|session| session.alarm);
+        let canary = self.canary.iter().map(|canary| canary.until);
+        sessions.chain(canary).min().unwrap_or(Time::NEVER)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.sessions.values().all(|session| session.request.is_none())
+    }
+
+    fn current(&mut self, attempt: Attempt) -> Option<&mut Running> {
+        let session = self.sessions.get_mut(&attempt.session)?;
+        (session.attempt() == attempt && !session.is_waiting()).then_some(session)
+    }
+
+    /// Frees everything that a session holds, here and elsewhere.
+    fn end(&mut self, id: SessionId, post: &mut Post, turn: &mut Turn<'_>) {
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        if let Some(request) = session.request {
+            self.requests.remove(&request);
+        }
+        session.close(post, turn);
+    }
+}
+
+/// The pipeline for a session: of those whose members are all here, one by the session's id, which
+/// spreads sessions evenly without anyone keeping count.
+fn choose(live: Option<&Arc<Plan>>, gone: &BTreeSet<NodeId>, session: SessionId) -> Option<Route> {
+    let plan = live?;
+    let whole: Vec<u16> = plan
+        .pipelines
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.stages.iter().flat_map(|s| &s.members).all(|m| !gone.contains(&m.node)))
+        .map(|(index, _)| index as u16)
+        .collect();
+    let pipeline = *whole.get((session.0 % whole.len().max(1) as u128) as usize)?;
+    Some(Route { plan: Arc::clone(plan), pipeline })
+}

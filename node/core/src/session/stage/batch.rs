@@ -1,0 +1,284 @@
+//! Batches: gathered, given to devices, and handed on.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use swarm_proto::{
+    Batch, FrameHeader, Item, NodeId, RowsHeader, RowsItem, Sampled, SessionMessage, Token,
+};
+
+use super::{
+    super::{guest::Guest, post::Post},
+    Fault, StageKey, Stages,
+    own::{OwnStage, RunningBatch},
+};
+use crate::{ComputeFault, Computed, Effect, GroupKey, turn::Turn};
+
+impl Stages {
+    /// Gives every stage that has nothing to do its next batch.
+    pub(in super::super) fn start(&mut self, post: &mut Post, turn: &mut Turn<'_>) {
+        let Some(plan) = self.plan.clone() else { return };
+        let resting = |(_, own): &(&StageKey, &OwnStage)| own.running.is_none();
+        let resting: Vec<StageKey> = self.own.iter().filter(resting).map(|(key, _)| *key).collect();
+        for key in resting {
+            let Some(own) = self.own.get_mut(&key) else { continue };
+            let next = if own.leads {
+                self.gather(key, plan.id, post, turn)
+            } else {
+                own.inbound.pop_front()
+            };
+            if let Some((header, body)) = next {
+                self.compute(key, header, body, turn);
+            }
+        }
+    }
+
+    /// The next batch of a stage that we lead: steps of answers first, then pieces of prompts, one
+    /// piece a session, until the batch is full.
+    fn gather(
+        &mut self,
+        key: StageKey,
+        plan: swarm_proto::PlanId,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) -> Option<(RowsHeader, Bytes)> {
+        let hidden_bytes = 4 * turn.config.model.hidden as usize;
+        let mut room = turn.config.batch_rows_max;
+        let (mut items, mut bodies) = (Vec::new(), Vec::new());
+        for _ in 0..self.own.get(&key)?.waiting() {
+            let own = self.own.get_mut(&key)?;
+            if room == 0 {
+                break;
+            }
+            let row_bytes = if own.first { 0 } else { hidden_bytes };
+            let Some(session) = own.next_session() else { break };
+            let Some(guest) = self.guests.get_mut(&session) else { continue };
+            let attempt = guest.attempt();
+            let Some(seat) = guest.seats.get_mut(&key.1) else { continue };
+            // Queues may hold an earlier try of the same session.
+            if !std::mem::take(&mut seat.queued) {
+                continue;
+            }
+            let Some((item, body)) = seat.next(attempt, room, row_bytes) else { continue };
+            let rows = item.tokens.len();
+            if !seat.grow(item.position + rows as u32, &mut self.pools) {
+                self.fault(attempt, Fault::Full, post, turn);
+                continue;
+            }
+            own.queue(session, seat);
+            room -= rows;
+            items.push(item);
+            bodies.push(body);
+        }
+        if items.is_empty() {
+            return None;
+        }
+        let own = self.own.get_mut(&key)?;
+        let batch = Some(own.batches);
+        own.batches += 1;
+        let (pipeline, stage) = key;
+        let header = RowsHeader { plan, pipeline, stage, batch, items };
+        let body = joined(bodies);
+        for node in own.others.clone() {
+            post.frame(node, FrameHeader::Rows(header.clone()), body.clone(), turn);
+        }
+        Some((header, body))
+    }
+
+    /// Gives a batch to our devices in its stage.
+    fn compute(&mut self, key: StageKey, header: RowsHeader, body: Bytes, turn: &mut Turn<'_>) {
+        let Some(own) = self.own.get(&key) else { return };
+        let (devices, first, many) = (own.devices.clone(), own.first, own.members > 1);
+        let samples = (own.leads && own.last).then_some(own.lead_device);
+        if !own.leads {
+            self.follow(key, &header);
+        }
+        let group = many.then(|| GroupKey {
+            plan: header.plan,
+            pipeline: key.0,
+            stage: key.1,
+            batch: header.batch.unwrap_or_default(),
+        });
+        let mut jobs = BTreeMap::new();
+        for device in devices {
+            self.jobs += 1;
+            jobs.insert(device, self.jobs);
+            let items = header
+                .items
+                .iter()
+                .map(|item| self.item(key.1, device, item, samples == Some(device)));
+            let batch = Batch { items: items.collect() };
+            let input = (!first).then(|| body.clone());
+            turn.emit(Effect::Compute { device, job: self.jobs, batch, input, group });
+        }
+        if let Some(own) = self.own.get_mut(&key) {
+            own.running = Some(RunningBatch { header, jobs, output: None, fault: None });
+        }
+    }
+
+    /// Makes room for a batch that our leader gathered. Whatever has no room goes to the sink; the
+    /// leader, who keeps the same books, will have told its entry.
+    fn follow(&mut self, key: StageKey, header: &RowsHeader) {
+        for item in &header.items {
+            let Some(guest) = self.guests.get_mut(&item.attempt.session) else { continue };
+            if guest.attempt() != item.attempt {
+                continue;
+            }
+            let tokens_max = guest.open.tokens_max;
+            let Some(seat) = guest.seats.get_mut(&key.1) else { continue };
+            let end = item.position.saturating_add(item.tokens.len() as u32);
+            seat.take(item.clone(), Bytes::new(), tokens_max, &mut self.pools);
+            while seat.next(item.attempt, usize::MAX, 0).is_some() {}
+            seat.grow(end.min(tokens_max), &mut self.pools);
+        }
+    }
+
+    /// One session's rows as a device wants them.
+    fn item(&self, stage: u16, device: u8, item: &RowsItem, samples: bool) -> Item {
+        let guest = self.guests.get(&item.attempt.session);
+        let guest = guest.filter(|guest| guest.attempt() == item.attempt);
+        let end = item.position.saturating_add(item.tokens.len() as u32);
+        let blocks = end.div_ceil(swarm_proto::BLOCK_TOKENS) as usize;
+        let table = guest.and_then(|g| g.seats.get(&stage)?.tables.get(&device));
+        let table = table.map(|table| Arc::clone(table.blocks())).filter(|t| t.len() >= blocks);
+        let sink = self.pools.get(&device).map_or(0, crate::kv::KvPool::sink);
+        let draw = |guest: &Guest, step| Arc::new(guest.draw(stage, step, &item.tokens));
+        Item {
+            position: item.position,
+            tokens: item.tokens.clone(),
+            blocks: table.unwrap_or_else(|| vec![sink; blocks].into()),
+            sample: guest.zip(item.step).filter(|_| samples).map(|(g, step)| draw(g, step)),
+        }
+    }
+
+    /// A device answered.
+    pub(in super::super) fn computed(
+        &mut self,
+        device: u8,
+        job: u64,
+        outcome: Result<Computed, ComputeFault>,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let asked = |own: &&mut OwnStage| {
+            own.running.as_ref().is_some_and(|batch| batch.jobs.get(&device) == Some(&job))
+        };
+        let Some(own) = self.own.values_mut().find(asked) else { return };
+        let Some(batch) = &mut own.running else { return };
+        batch.jobs.remove(&device);
+        match outcome {
+            Ok(output) if own.leads && device == own.lead_device => batch.output = Some(output),
+            Ok(_) => {}
+            Err(fault) => batch.fault = Some(fault),
+        }
+        if !batch.jobs.is_empty() {
+            return;
+        }
+        let key = (batch.header.pipeline, batch.header.stage);
+        if let Some(batch) = own.running.take() {
+            self.finish(key, batch, post, turn);
+        }
+    }
+
+    /// All our devices are done with a batch.
+    fn finish(&mut self, key: StageKey, batch: RunningBatch, post: &mut Post, turn: &mut Turn<'_>) {
+        let Some(own) = self.own.get(&key) else { return };
+        let (leads, after) = (own.leads, own.after);
+        let header = batch.header;
+        let hidden_bytes = 4 * turn.config.model.hidden as usize;
+        let output = match (batch.fault, batch.output) {
+            (Some(ComputeFault::Numbers), _) => Err(Fault::Numbers),
+            (Some(_), _) => Err(Fault::Stage),
+            (None, Some(Computed::Activations(rows)))
+                if after.is_some() && rows.len() == header.rows() * hidden_bytes =>
+            {
+                Ok(Some(Computed::Activations(rows)))
+            }
+            (None, Some(Computed::Samples(samples)))
+                if after.is_none() && samples.len() == header.items.len() =>
+            {
+                Ok(Some(Computed::Samples(samples)))
+            }
+            (None, None) if !leads => Ok(None),
+            // A device that answers something else than was asked is a device that failed.
+            (None, _) => Err(Fault::Stage),
+        };
+        match output {
+            Err(fault) => {
+                for attempt in Self::attempts(&header.items) {
+                    self.fault(attempt, fault, post, turn);
+                }
+            }
+            Ok(output) => {
+                self.note(key, &header);
+                match (output, after) {
+                    (Some(Computed::Activations(rows)), Some(next)) => {
+                        let stage = header.stage + 1;
+                        let header = RowsHeader { stage, batch: None, ..header };
+                        post.frame(next, FrameHeader::Rows(header), rows, turn);
+                    }
+                    (Some(Computed::Samples(samples)), _) => {
+                        self.hand_out(&header, samples, post, turn);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Writes down what was computed: names of blocks, tokens for the repetition penalty.
+    fn note(&mut self, key: StageKey, header: &RowsHeader) {
+        for item in &header.items {
+            let Some(guest) = self.guests.get_mut(&item.attempt.session) else { continue };
+            if guest.attempt() != item.attempt {
+                continue;
+            }
+            let penalised = guest.open.sampling.repetition_penalty != 1.0;
+            let Some(seat) = guest.seats.get_mut(&key.1) else { continue };
+            seat.computed(&item.tokens, &mut self.pools);
+            if penalised {
+                seat.remember(&item.tokens);
+            }
+        }
+    }
+
+    /// Tokens go to the entry and, if the answer goes on, to the first stage, at once.
+    fn hand_out(
+        &mut self,
+        header: &RowsHeader,
+        samples: Vec<Option<Sampled>>,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let first = self.first_leader(header.pipeline);
+        for (item, sampled) in header.items.iter().zip(samples) {
+            let guest = self.guests.get(&item.attempt.session);
+            let guest = guest.filter(|guest| guest.attempt() == item.attempt);
+            let (Some(guest), Some(step), Some(sampled)) = (guest, item.step, sampled) else {
+                continue;
+            };
+            let finish = guest.finish(step, &sampled);
+            let entry = guest.entry;
+            let token = Token { attempt: item.attempt, step, sampled, finish };
+            post.say(entry, SessionMessage::Token(token.clone()), turn);
+            if let Some(first) = first.filter(|first| *first != entry && finish.is_none()) {
+                post.say(first, SessionMessage::Token(token), turn);
+            }
+        }
+    }
+
+    fn first_leader(&self, pipeline: u16) -> Option<NodeId> {
+        let pipeline = self.plan.as_ref()?.pipelines.get(usize::from(pipeline))?;
+        Some(pipeline.stages.first()?.leader().node)
+    }
+}
+
+/// Bodies in a row; a single one is not copied.
+fn joined(mut bodies: Vec<Bytes>) -> Bytes {
+    if bodies.len() == 1 {
+        return bodies.remove(0);
+    }
+    let mut all = BytesMut::with_capacity(bodies.iter().map(Bytes::len).sum());
+    bodies.iter().for_each(|body| all.extend_from_slice(body));
+    all.freeze()
+}

@@ -1,0 +1,221 @@
+//! Peers that mean harm or know no better: each is turned away, and nobody else notices.
+
+use std::time::Duration;
+
+use crate::support::{PATIENCE, Peer, node, node_with, pair};
+use bytes::Bytes;
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder};
+use libp2p::{identify, noise, ping, tcp, yamux};
+use swarm_net::{Config, Event, Identity, Refusal};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A libp2p peer that says whatever it likes.
+#[derive(NetworkBehaviour)]
+struct Liar {
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    stream: libp2p_stream::Behaviour,
+}
+
+/// A liar with this greeting, which has called `addr`.
+async fn liar(greeting: &str, addr: &Multiaddr) -> Swarm<Liar> {
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
+        .unwrap()
+        .with_behaviour(|key| Liar {
+            identify: identify::Behaviour::new(identify::Config::new(
+                greeting.to_owned(),
+                key.public(),
+            )),
+            ping: ping::Behaviour::default(),
+            stream: libp2p_stream::Behaviour::new(),
+        })
+        .unwrap()
+        .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
+        .build();
+    swarm.dial(addr.clone()).unwrap();
+    loop {
+        if let SwarmEvent::ConnectionEstablished { .. } = swarm.select_next_some().await {
+            return swarm;
+        }
+    }
+}
+
+/// Opens a stream of `protocol` and writes `bytes` to it; true if the other side then resets it.
+async fn say(swarm: Swarm<Liar>, to: PeerId, protocol: &str, bytes: Vec<u8>) {
+    let mut control = swarm.behaviour().stream.new_control();
+    let swarm = tokio::spawn(swarm.for_each(|_| async {}));
+    let protocol = StreamProtocol::try_from_owned(protocol.to_owned()).unwrap();
+    let mut stream = control.open_stream(to, protocol).await.unwrap();
+    // The other side may hang up at any point.
+    let _ = stream.write_all(&bytes).await;
+    let _ = stream.flush().await;
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+    assert!(end.is_ok(), "the stream was left open");
+    swarm.abort();
+}
+
+/// Where `peer` listens, and who it is to libp2p.
+async fn place(peer: &Peer) -> (Multiaddr, PeerId) {
+    let addr = peer.addr().await;
+    let Some(libp2p::multiaddr::Protocol::P2p(id)) = addr.iter().last() else {
+        panic!("{addr} has no id");
+    };
+    (addr, id)
+}
+
+/// The next refusal.
+async fn refusal(peer: &mut Peer) -> Refusal {
+    peer.wait(|event| match event {
+        Event::Refused { reason, .. } => Some(reason.clone()),
+        _ => None,
+    })
+    .await
+}
+
+/// Both still talk to each other.
+async fn unharmed(one: &Peer, other: &mut Peer) {
+    one.net.send(other.net.node_id(), Bytes::from_static(b"all well?")).unwrap();
+    assert_eq!(other.message().await.1, b"all well?"[..]);
+    let lost =
+        |event: &Event| matches!(event, Event::PeerDown { node } if *node == one.net.node_id());
+    assert!(!other.seen.iter().any(lost));
+}
+
+/// A raw connection to where `peer` listens.
+async fn raw(peer: &Peer) -> TcpStream {
+    let addr = peer.addr().await;
+    let mut parts = addr.iter();
+    let (
+        Some(libp2p::multiaddr::Protocol::Ip4(host)),
+        Some(libp2p::multiaddr::Protocol::Tcp(port)),
+    ) = (parts.next(), parts.next())
+    else {
+        panic!("{addr} is not a TCP address");
+    };
+    TcpStream::connect((host, port)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_on_the_wire_is_hung_up_on() {
+    let (one, mut other) = pair().await;
+    let mut wire = raw(&other).await;
+    let garbage: Vec<u8> = (0..10_000_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8).collect();
+    // The other side may hang up before it has it all.
+    let _ = wire.write_all(&garbage).await;
+    let mut rest = Vec::new();
+    let end = tokio::time::timeout(PATIENCE, wire.read_to_end(&mut rest)).await;
+    assert!(end.is_ok(), "the connection was left open");
+    let reason = refusal(&mut other).await;
+    assert!(matches!(reason, Refusal::Handshake(_)), "{reason}");
+    unharmed(&one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lengths_that_no_peer_may_announce_end_the_acquaintance() {
+    let (one, mut other) = pair().await;
+    let (addr, id) = place(&other).await;
+    let lengths = |head: u32, body: u32| [head.to_le_bytes(), body.to_le_bytes()].concat();
+    for (lane, bytes) in [
+        ("control", lengths(u32::MAX, 0)),
+        ("control", lengths(0, 1)),
+        ("data", lengths(0, u32::MAX)),
+        ("data", vec![0xa5; 4096]),
+    ] {
+        let liar = liar("hexswarm/1/test", &addr).await;
+        say(liar, id, &format!("/hexswarm/1/test/{lane}"), bytes).await;
+        let reason = refusal(&mut other).await;
+        assert!(matches!(&reason, Refusal::Garbage(what) if what.contains("allowed")), "{reason}");
+    }
+    unharmed(&one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_that_never_comes_is_not_waited_for() {
+    let mut config = Config::new(Identity::ephemeral(), "test");
+    config.limits.progress_timeout = Duration::from_millis(200);
+    let mut other = node_with(config, &[]).await;
+    let mut one = node(&[&other]).await;
+    one.peer_up(&other).await;
+    let (addr, id) = place(&other).await;
+    let announced = [8_u32.to_le_bytes(), (30_u32 << 20).to_le_bytes()].concat();
+    let liar = liar("hexswarm/1/test", &addr).await;
+    say(liar, id, "/hexswarm/1/test/data", announced).await;
+    unharmed(&one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_version_and_another_swarm_are_told_apart() {
+    let (one, mut other) = pair().await;
+    let (addr, _) = place(&other).await;
+    for (greeting, expected) in [
+        ("hexswarm/0/test", Refusal::Version { theirs: 0, ours: 1 }),
+        ("hexswarm/1/rest", Refusal::Swarm { theirs: "rest".to_owned() }),
+        ("ipfs/0.1.0", Refusal::Stranger { protocol: "ipfs/0.1.0".to_owned() }),
+    ] {
+        let mut liar = liar(greeting, &addr).await;
+        // It learns our greeting before it is let go.
+        let (mut ours, mut gone) = (String::new(), false);
+        let told = async {
+            while !gone {
+                match liar.select_next_some().await {
+                    SwarmEvent::Behaviour(LiarEvent::Identify(identify::Event::Received {
+                        info,
+                        ..
+                    })) => ours = info.protocol_version,
+                    SwarmEvent::ConnectionClosed { .. } => gone = true,
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.expect("it is let go");
+        assert_eq!(ours, "hexswarm/1/test");
+        assert_eq!(refusal(&mut other).await, expected);
+    }
+    unharmed(&one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_beyond_the_limit_push_nobody_out() {
+    let mut config = Config::new(Identity::ephemeral(), "test");
+    config.limits.connections_max = 16;
+    config.limits.handshakes_max = 8;
+    let mut other = node_with(config.clone(), &[]).await;
+    let mut one = node(&[&other]).await;
+    one.peer_up(&other).await;
+    let mut idle = Vec::new();
+    for _ in 0..2 * config.limits.connections_max {
+        idle.push(raw(&other).await);
+    }
+    let reason = refusal(&mut other).await;
+    assert!(matches!(&reason, Refusal::Handshake(what) if what.contains("limit")), "{reason}");
+    unharmed(&one, &mut other).await;
+    // Once the silent ones have timed out there is room again.
+    let mut late = node(&[&other]).await;
+    late.peer_up(&other).await;
+    unharmed(&one, &mut other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_real_peers_beyond_the_limit_is_turned_away() {
+    let mut config = Config::new(Identity::ephemeral(), "test");
+    config.limits.connections_max = 4;
+    let mut other = node_with(config, &[]).await;
+    let mut one = node(&[&other]).await;
+    one.peer_up(&other).await;
+    let (addr, _) = place(&other).await;
+    let mut liars = Vec::new();
+    for _ in 0..4 {
+        let liar = tokio::time::timeout(PATIENCE, liar("hexswarm/1/test", &addr)).await.unwrap();
+        liars.push(tokio::spawn(liar.for_each(|_| async {})));
+    }
+    let reason = refusal(&mut other).await;
+    assert!(matches!(&reason, Refusal::Handshake(what) if what.contains("limit")), "{reason}");
+    unharmed(&one, &mut other).await;
+    liars.iter().for_each(|liar| liar.abort());
+}

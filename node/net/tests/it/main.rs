@@ -1,0 +1,6 @@
+//! The network as its users see it: real peers on this machine's loopback.
+
+mod carrying;
+mod hostile;
+mod meeting;
+mod support;

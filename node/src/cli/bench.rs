@@ -1,0 +1,56 @@
+//! `hexswarm bench`: measures this machine.
+
+use std::{process::ExitCode, thread};
+
+use clap::Args;
+use comfy_table::Table;
+use serde_json::json;
+use swarm_engine::measure_cpu;
+
+/// How fast this machine is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The figures are what a planner believes of this machine: how fast its memory is read, and how fast
+it multiplies and adds in float32. Each is the best of several passes in a fraction of a second.")]
+pub struct Options {
+    /// Threads to measure with: one figure each [default: 1, and all cores]
+    #[arg(long, value_name = "N")]
+    threads: Vec<usize>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut counts = options.threads;
+    if counts.is_empty() {
+        counts = vec![1, cores];
+        counts.dedup();
+    }
+    let rows: Vec<_> = counts.into_iter().map(|threads| (threads, measure_cpu(threads))).collect();
+    if options.json {
+        let devices: Vec<_> = rows
+            .iter()
+            .map(|(threads, profile)| {
+                json!({
+                    "kind": "cpu",
+                    "threads": threads,
+                    "bandwidth_bytes_per_s": profile.bandwidth_bytes_per_s,
+                    "flops_per_s": profile.flops_per_s,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&json!({ "devices": devices }))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table.set_header(["device", "threads", "memory read, GB/s", "arithmetic, GFLOP/s"]);
+    for (threads, profile) in rows {
+        let bandwidth = format!("{:.1}", profile.bandwidth_bytes_per_s / 1e9);
+        let flops = format!("{:.1}", profile.flops_per_s / 1e9);
+        table.add_row(["cpu".to_owned(), threads.to_string(), bandwidth, flops]);
+    }
+    println!("{table}");
+    Ok(ExitCode::SUCCESS)
+}

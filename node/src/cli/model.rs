@@ -1,0 +1,186 @@
+//! `hexswarm model`: weights on this machine.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use color_eyre::eyre::eyre;
+use comfy_table::Table;
+use serde_json::json;
+use swarm_engine::{Format, Shape, Weights, synth};
+
+use crate::store::{DEFAULT_MODEL, KNOWN, KnownModel, Store, find, unknown};
+
+/// Weights on this machine.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Fetch a model into the cache, or take it from a file
+    Pull {
+        /// Its name
+        #[arg(default_value = DEFAULT_MODEL)]
+        name: String,
+        /// A file that is already here
+        #[arg(long, value_name = "PATH")]
+        file: Option<PathBuf>,
+    },
+    /// Show the models that can be pulled and those in the cache
+    List {
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a model file holds
+    Inspect {
+        /// A name or a path
+        #[arg(default_value = DEFAULT_MODEL)]
+        model: String,
+        /// Print one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare a cached model with its pinned size and hash
+    Verify {
+        /// Its name
+        #[arg(default_value = DEFAULT_MODEL)]
+        name: String,
+    },
+    /// Write a GGUF file with random weights of any Llama shape
+    Synth(Synth),
+}
+
+#[derive(Debug, Args)]
+struct Synth {
+    /// The file to write
+    path: PathBuf,
+    /// Decoder layers
+    #[arg(long, default_value_t = 4)]
+    layers: usize,
+    /// Width of the residual stream
+    #[arg(long, default_value_t = 128)]
+    hidden: usize,
+    /// Query heads
+    #[arg(long, default_value_t = 4)]
+    heads: usize,
+    /// KV heads
+    #[arg(long, default_value_t = 2)]
+    kv_heads: usize,
+    /// FFN columns
+    #[arg(long, default_value_t = 256)]
+    ffn: usize,
+    /// Weight format: f32, f16, bf16, q4_0, q4_1, q5_0, q8_0, q4_k, q5_k or q6_k
+    #[arg(long, default_value = "q4_1")]
+    format: String,
+    /// The same seed writes the same file
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
+    let store = Store::open();
+    match options.verb {
+        Verb::Pull { name, file } => {
+            let model = known(&name)?;
+            let path = match file {
+                Some(file) => store.pull_file(model, &file)?,
+                None => store.pull(model)?,
+            };
+            println!("{}", path.display());
+        }
+        Verb::List { json } => list(&store, json)?,
+        Verb::Inspect { model, json } => inspect(&store, &model, json)?,
+        Verb::Verify { name } => {
+            let model = known(&name)?;
+            let path = store.path(model);
+            store.verify(model, &path)?;
+            println!("{} is whole: blake3 {}", path.display(), model.blake3);
+        }
+        Verb::Synth(synth) => write(&synth)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn known(name: &str) -> color_eyre::Result<&'static KnownModel> {
+    find(name).ok_or_else(|| unknown(name).into())
+}
+
+fn list(store: &Store, as_json: bool) -> color_eyre::Result<()> {
+    let cached = store.list();
+    let here = |model| cached.iter().any(|(path, _)| *path == store.path(model));
+    if as_json {
+        let known: Vec<_> = KNOWN
+            .iter()
+            .map(|m| json!({ "name": m.name, "bytes": m.bytes, "licence": m.licence, "cached": here(m) }))
+            .collect();
+        let files: Vec<_> =
+            cached.iter().map(|(p, bytes)| json!({ "path": p, "bytes": bytes })).collect();
+        let document = json!({ "known": known, "cached": files });
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.set_header(["model", "size, MB", "licence", "here"]);
+    for model in KNOWN {
+        let size = format!("{:.1}", model.bytes as f64 / 1e6);
+        let place = if here(model) { "yes" } else { "no: hexswarm model pull" };
+        table.add_row([model.name, &size, model.licence, place]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn inspect(store: &Store, model: &str, as_json: bool) -> color_eyre::Result<()> {
+    let (name, path) = store.resolve(model)?;
+    let spec = Weights::open(&path)?.spec(&name);
+    let rows = [
+        ("layers", u64::from(spec.layers)),
+        ("hidden", u64::from(spec.hidden)),
+        ("query heads", u64::from(spec.heads)),
+        ("KV heads", u64::from(spec.kv_heads)),
+        ("head width", u64::from(spec.head_dim)),
+        ("FFN columns", u64::from(spec.ffn)),
+        ("vocabulary", u64::from(spec.vocab)),
+        ("longest context, tokens", u64::from(spec.context_max)),
+        ("one layer, bytes", spec.layer_bytes()),
+        ("embedding, bytes", spec.embedding_bytes),
+        ("whole model, bytes", spec.total_bytes()),
+    ];
+    if as_json {
+        let mut document = json!({ "name": name, "path": path, "hash": spec.hash.to_string() });
+        for (what, value) in rows {
+            document[what.replace(", ", "_").replace(' ', "_").to_lowercase()] = value.into();
+        }
+        println!("{}", serde_json::to_string_pretty(&document)?);
+        return Ok(());
+    }
+    println!("{name}: {}", path.display());
+    let mut table = Table::new();
+    for (what, value) in rows {
+        table.add_row([what.to_owned(), value.to_string()]);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+fn write(options: &Synth) -> color_eyre::Result<()> {
+    let name = options.format.to_ascii_uppercase();
+    let known = Format::ALL.map(Format::name).join(", ");
+    let format = Format::from_name(&name)
+        .ok_or_else(|| eyre!("--format {} is none of {known}", options.format))?;
+    let shape = Shape {
+        layers: options.layers,
+        hidden: options.hidden,
+        heads: options.heads,
+        kv_heads: options.kv_heads,
+        head_dim: options.hidden / options.heads.max(1),
+        ffn: options.ffn,
+        ..Shape::tiny()
+    };
+    synth(&shape, format, options.seed, &options.path)?;
+    println!("{}", options.path.display());
+    Ok(())
+}

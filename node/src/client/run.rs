@@ -1,0 +1,94 @@
+//! `hexswarm run`: one prompt, one answer.
+
+use std::{
+    io::{self, Read, Write},
+    process::ExitCode,
+};
+
+use clap::{Args, value_parser};
+use serde_json::{Value, json};
+
+use super::{Request, VIA, stream};
+
+/// One prompt.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm run \"Why is the sky blue?\"
+  hexswarm run --via http://192.0.2.1:8080 --max-tokens 200 --temperature 0.7 \"A story\"
+  cat letter.txt | hexswarm run -")]
+pub struct Options {
+    /// What to ask; `-` reads it from stdin
+    prompt: String,
+    /// The API of any node
+    #[arg(long, default_value = VIA, value_name = "URL")]
+    via: String,
+    /// Tokens the answer may have
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(1..))]
+    max_tokens: u32,
+    /// 0 is greedy
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f32,
+    /// Keep the likeliest tokens up to this probability
+    #[arg(long)]
+    top_p: Option<f32>,
+    /// The same seed gives the same answer
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Go on with the text as it is, without the chat template
+    #[arg(long)]
+    raw: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks and prints.
+pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+    let prompt = match options.prompt.as_str() {
+        "-" => {
+            let mut text = String::new();
+            io::stdin().read_to_string(&mut text)?;
+            text
+        }
+        text => text.to_owned(),
+    };
+    let mut request = Request::chat(&prompt, options.max_tokens);
+    if options.raw {
+        request.chat = false;
+        request.body = json!({ "prompt": prompt, "max_tokens": options.max_tokens });
+    }
+    request.body["temperature"] = options.temperature.into();
+    for (name, value) in
+        [("top_p", options.top_p.map(Value::from)), ("seed", options.seed.map(Value::from))]
+    {
+        if let Some(value) = value {
+            request.body[name] = value;
+        }
+    }
+    let answer = stream(&options.via, &request, |text| {
+        if !options.json {
+            print!("{text}");
+            let _ = io::stdout().flush();
+        }
+    })
+    .await?;
+    if !options.json {
+        println!();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let entry = super::status(&options.via).await?.peer;
+    let document = json!({
+        "model": answer.model,
+        "prompt": prompt,
+        "text": answer.text,
+        "token_ids": answer.token_ids,
+        "finish_reason": answer.finish_reason,
+        "ttft_ms": answer.ttft_ms,
+        "tpot_ms": answer.tpot_ms,
+        "entry": entry,
+        "cached_tokens": answer.cached_tokens,
+    });
+    println!("{}", serde_json::to_string_pretty(&document)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,118 @@
+//! `hexswarm status`: who is here, the plan, links, load.
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Args;
+use comfy_table::Table;
+
+use super::{VIA, plan_text};
+use crate::status::Status;
+
+/// How often `--watch` looks again.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// What a node knows.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The API of any node
+    #[arg(long, default_value = VIA, value_name = "URL")]
+    via: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Look again every second, until Ctrl-C
+    #[arg(long, conflicts_with = "json")]
+    watch: bool,
+}
+
+/// Asks and prints.
+pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+    loop {
+        let status = super::status(options.via.trim_end_matches('/')).await?;
+        if options.json {
+            println!("{}", serde_json::to_string_pretty(&status)?);
+        } else {
+            if options.watch {
+                print!("\x1b[2J\x1b[H"); // clears the terminal
+            }
+            println!("{}", text(&status));
+        }
+        if !options.watch {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// A peer id as people can tell it apart: its end, for all begin alike.
+pub(super) fn short(peer: &str) -> &str {
+    let begin = peer.char_indices().rev().nth(7).map_or(0, |(at, _)| at);
+    &peer[begin..]
+}
+
+fn text(status: &Status) -> String {
+    let state = match (&status.trouble, status.ready) {
+        (_, true) => "ready".to_owned(),
+        (Some(trouble), _) => format!("not ready: {trouble}"),
+        (None, _) => "not ready".to_owned(),
+    };
+    let leader = status.leader.as_deref().map_or("nobody", short);
+    let voters: Vec<_> = status.voters.iter().map(|voter| short(voter)).collect();
+    let head = format!(
+        "swarm {}, model {}: {state}\nleader …{leader}, term {}, voters {}\n",
+        status.swarm,
+        status.model,
+        status.term,
+        voters.join(" ")
+    );
+    let mut nodes = Table::new();
+    nodes.set_header([
+        "node",
+        "device",
+        "memory, MB",
+        "GB/s",
+        "GFLOP/s",
+        "RTT, ms",
+        "KV free",
+        "alive",
+    ]);
+    for node in &status.nodes {
+        let rtt = node.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.2}"));
+        let kv = format!("{}/{}", node.kv_blocks_free, node.kv_blocks);
+        let alive = match (node.alive, node.draining) {
+            (true, false) => "yes",
+            (true, true) => "leaving",
+            (false, _) => "no",
+        };
+        let mut row = |device: [String; 4]| {
+            let [name, memory, read, flops] = device;
+            let peer = format!("…{}", short(&node.peer));
+            nodes.add_row([
+                peer,
+                name,
+                memory,
+                read,
+                flops,
+                rtt.clone(),
+                kv.clone(),
+                alive.to_owned(),
+            ]);
+        };
+        for device in &node.devices {
+            row([
+                format!("{}, {} threads", device.kind, device.threads),
+                format!("{:.0}", device.memory_bytes as f64 / 1e6),
+                format!("{:.1}", device.bandwidth_bytes_per_s / 1e9),
+                format!("{:.1}", device.flops_per_s / 1e9),
+            ]);
+        }
+        if node.devices.is_empty() {
+            row(["none".to_owned(), String::new(), String::new(), String::new()]);
+        }
+    }
+    let plan = status.plan.as_ref().map_or_else(|| "no plan".to_owned(), plan_text);
+    format!("{head}{nodes}\n{plan}")
+}

@@ -1,0 +1,124 @@
+//! Carries what the network says to the driver: bytes in, checked inputs out.
+
+use std::sync::Arc;
+
+use swarm_core::Input;
+use swarm_net::{Event, Events};
+use swarm_proto::{Advert, FrameHeader, LinkReport, Message, Signed, codec};
+use tokio::sync::mpsc;
+
+use crate::{probe::Probe, sums::Exchange, view};
+
+/// What the pump needs beside the network's events.
+pub struct Pump {
+    /// Where inputs go.
+    pub inputs: mpsc::Sender<Input>,
+    /// Where sums go: they are for a device, not for the core.
+    pub exchange: Arc<Exchange>,
+    /// Who measures throughput.
+    pub probe: Arc<Probe>,
+    /// Where our own addresses are written down.
+    pub about: view::About,
+}
+
+impl Pump {
+    /// Runs until the network stops or the driver does.
+    pub async fn run(self, mut events: Events) {
+        while let Some(event) = events.next().await {
+            if let Some(input) = self.take(event)
+                && self.inputs.send(input).await.is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    /// What an event means to the core, if anything.
+    fn take(&self, event: Event) -> Option<Input> {
+        match event {
+            Event::PeerUp { node } => {
+                self.probe.watch(node);
+                Some(Input::PeerUp(node))
+            }
+            Event::PeerDown { node } => {
+                self.probe.forget(node);
+                Some(Input::PeerDown(node))
+            }
+            Event::Message { from, bytes } => match Message::open(&bytes) {
+                Ok(message) => Some(Input::Received { from, message }),
+                Err(error) => {
+                    tracing::warn!(peer = %view::peer(from), %error, "refused a message");
+                    None
+                }
+            },
+            Event::Gossip { author, bytes } => match codec::open::<Signed<Advert>>(&bytes) {
+                Ok(advert) => Some(Input::Heard(advert)),
+                Err(error) => {
+                    tracing::warn!(peer = %view::peer(author), %error, "refused an advert");
+                    None
+                }
+            },
+            Event::Frame { from, head, body } => match FrameHeader::open(&head) {
+                Ok(FrameHeader::Sums(header)) => {
+                    if let Err(reason) = self.exchange.arrived(from, header, body) {
+                        tracing::debug!(peer = %view::peer(from), reason, "refused sums");
+                    }
+                    None
+                }
+                Ok(header) => Some(Input::Arrived { from, header, body }),
+                Err(error) => {
+                    tracing::warn!(peer = %view::peer(from), %error, "refused a frame");
+                    None
+                }
+            },
+            Event::Rtt { node, rtt } => Some(Input::LinkMeasured(self.probe.round_trip(node, rtt))),
+            Event::Undeliverable { to, reason, .. } => {
+                tracing::debug!(peer = %view::peer(to), %reason, "undeliverable");
+                Some(Input::Undeliverable(to))
+            }
+            Event::Opened { from, purpose, stream } => {
+                self.probe.answer(from, purpose, stream);
+                None
+            }
+            other => {
+                self.tell(other);
+                None
+            }
+        }
+    }
+
+    /// News for whoever runs the node.
+    fn tell(&self, event: Event) {
+        match event {
+            Event::Listening { addr } => {
+                tracing::info!(%addr, "listening");
+                self.about.listens(addr.to_string());
+            }
+            Event::JoinFailed { addr, reason, retry_in } => {
+                tracing::warn!(%addr, %reason, retry_in_s = retry_in.as_secs_f64(), "cannot join");
+            }
+            Event::Joined { addr, door } => tracing::info!(%addr, door, "joined"),
+            Event::Refused { addr, reason, .. } => tracing::warn!(%addr, %reason, "refused a peer"),
+            Event::Reachability { addr, reachable } => {
+                tracing::info!(%addr, reachable, "reachability");
+            }
+            Event::ListenFailed { addr, reason } => {
+                tracing::warn!(%addr, %reason, "no longer listening");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A link's report before anything but its round trip is known.
+pub fn fresh_link(to: swarm_proto::NodeId) -> LinkReport {
+    LinkReport {
+        to,
+        rtt_ms: 0.0,
+        rtt_spread_ms: 0.0,
+        bytes_per_s: 0.0,
+        loss: 0.0,
+        age_ms: 0,
+        predicted: false,
+    }
+}

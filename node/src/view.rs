@@ -1,0 +1,146 @@
+//! What the core knows, in the words of [`crate::status`].
+
+use std::sync::{Arc, RwLock};
+
+use swarm_core::Node;
+use swarm_proto::{Device, DeviceKind, Heard, NodeId, Plan, Time};
+
+use crate::status::{
+    DeviceStatus, LinkStatus, MemberView, NodeStatus, PipelineView, PlanView, StageView, Status,
+};
+
+/// What the core does not know of its own node, and people want to.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The swarm's name.
+    pub swarm: String,
+    /// The model's name.
+    pub model: String,
+    /// Where the node listens; more come while it runs.
+    listen: Arc<RwLock<Vec<String>>>,
+}
+
+impl About {
+    /// A node that listens nowhere yet.
+    pub fn new(swarm: String, model: String) -> Self {
+        Self { swarm, model, listen: Arc::default() }
+    }
+
+    /// Writes down another address.
+    pub fn listens(&self, address: String) {
+        let mut listen = self.listen.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if !listen.contains(&address) {
+            listen.push(address);
+        }
+    }
+
+    /// The addresses so far.
+    pub fn listen(&self) -> Vec<String> {
+        self.listen.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+}
+
+/// A peer's id as libp2p writes it, and as people read it.
+pub fn peer(node: NodeId) -> String {
+    swarm_net::peer_text(node)
+}
+
+/// Everything a node knows.
+pub fn status(about: &About, node: &Node, now: Time) -> Status {
+    let plan = node.live_plan();
+    let mut nodes: Vec<_> = node.adverts().map(|heard| self::node(node, heard, now)).collect();
+    nodes.sort_by_key(|status| status.peer != peer(node.id()));
+    let (ready, trouble) = readiness(node, plan);
+    Status {
+        peer: peer(node.id()),
+        swarm: about.swarm.clone(),
+        model: about.model.clone(),
+        ready,
+        idle: node.is_idle(),
+        leader: node.leader().map(peer),
+        term: node.term().0,
+        voters: node.voters().iter().copied().map(peer).collect(),
+        listen: about.listen(),
+        nodes,
+        plan: plan.map(self::plan),
+        trouble,
+    }
+}
+
+/// Whether the live plan can serve, and what stands in the way if not.
+fn readiness(node: &Node, plan: Option<&Plan>) -> (bool, Option<String>) {
+    let Some(plan) = plan else {
+        let reason = node.trouble().unwrap_or("no plan is live yet");
+        return (false, Some(reason.to_owned()));
+    };
+    match plan.members().find(|member| !node.is_alive(member.node)) {
+        Some(dead) => (false, Some(format!("{} of the plan is gone", peer(dead.node)))),
+        None => (true, None),
+    }
+}
+
+fn node(mind: &Node, heard: &Heard, now: Time) -> NodeStatus {
+    let advert = &heard.advert;
+    let own = mind.links().find(|link| link.to == advert.node);
+    NodeStatus {
+        peer: peer(advert.node),
+        devices: advert.devices.iter().map(device).collect(),
+        rtt_ms: own.map(|link| link.rtt_ms),
+        links: advert.links.iter().map(|l| link(l, heard, now)).collect(),
+        sessions: advert.load.sessions,
+        kv_blocks_free: advert.load.kv_blocks_free,
+        kv_blocks: advert.load.kv_blocks,
+        draining: advert.draining,
+        alive: mind.is_alive(advert.node),
+        api: advert.api.clone(),
+    }
+}
+
+fn device(device: &Device) -> DeviceStatus {
+    let kind = match device.kind {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Cuda => "cuda",
+    };
+    DeviceStatus {
+        kind: kind.to_owned(),
+        name: device.name.clone(),
+        memory_bytes: device.memory_bytes,
+        bandwidth_bytes_per_s: device.bandwidth_bytes_per_s,
+        flops_per_s: device.flops_per_s,
+        threads: device.threads,
+    }
+}
+
+/// Ages to the full second, so that a status changes when something happened, not all the time.
+fn link(link: &swarm_proto::LinkReport, heard: &Heard, now: Time) -> LinkStatus {
+    let age = link.age_ms + now.since(heard.at).as_millis() as u64;
+    LinkStatus {
+        to: peer(link.to),
+        rtt_ms: link.rtt_ms,
+        bytes_per_s: link.bytes_per_s,
+        age_ms: age / 1000 * 1000,
+        predicted: link.predicted,
+    }
+}
+
+/// A plan in the one shape that people and programs see.
+pub fn plan(plan: &Plan) -> PlanView {
+    let member = |m: &swarm_proto::Member| MemberView {
+        peer: peer(m.node),
+        device: m.device,
+        kv_heads: [m.kv_heads.first(), m.kv_heads.end()],
+        ffn_columns: [m.ffn_columns.first(), m.ffn_columns.end()],
+    };
+    let stage = |s: &swarm_proto::Stage| StageView {
+        layers: [s.layers.first(), s.layers.end()],
+        members: s.members.iter().map(member).collect(),
+    };
+    let pipeline =
+        |p: &swarm_proto::Pipeline| PipelineView { stages: p.stages.iter().map(stage).collect() };
+    PlanView {
+        term: plan.id.term.0,
+        epoch: plan.id.epoch.0,
+        leader: peer(plan.leader),
+        pipelines: plan.pipelines.iter().map(pipeline).collect(),
+    }
+}

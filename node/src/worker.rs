@@ -1,0 +1,157 @@
+//! A device's own thread: it holds the engine, takes one job after the other, and tells the driver
+//! what came of each.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use bytes::Bytes;
+use swarm_core::{ComputeFault, Computed, GroupKey, Input, Shard};
+use swarm_engine::{Alone, Collective, DeviceSpec, Engine, EngineError, Output, Weights};
+use swarm_proto::{Batch, PlanId};
+use tokio::sync::mpsc;
+
+use crate::sums::Exchange;
+
+/// Jobs that may wait. The core gives a device one batch at a time; beside it, only a change of
+/// shard can be under way.
+const JOBS_MAX: usize = 8;
+
+/// Something for the device to do.
+#[derive(Debug)]
+pub enum Job {
+    /// Hold this share of the model instead of what is held now.
+    Load {
+        /// Under which plan.
+        plan: PlanId,
+        /// Which share.
+        shard: Shard,
+    },
+    /// Hold nothing.
+    Unload,
+    /// Compute a batch.
+    Compute {
+        /// To be repeated in the answer.
+        job: u64,
+        /// The rows.
+        batch: Batch,
+        /// Their activations; `None` where tokens are embedded.
+        input: Option<Bytes>,
+        /// Whose sums belong together.
+        group: Option<GroupKey>,
+    },
+}
+
+/// A device's thread, seen from the driver. Dropping it ends the thread after its last job.
+#[derive(Debug)]
+pub struct Worker {
+    jobs: SyncSender<Job>,
+}
+
+/// What a device is, and what its thread needs.
+pub struct Bench {
+    /// Its number on this host.
+    pub device: u8,
+    /// What it is.
+    pub spec: DeviceSpec,
+    /// Memory it may use.
+    pub memory_bytes: u64,
+    /// The model's files.
+    pub weights: Arc<Weights>,
+    /// Where sums are exchanged.
+    pub exchange: Arc<Exchange>,
+    /// Where answers go.
+    pub inputs: mpsc::Sender<Input>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    pub fn start(bench: Bench) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(JOBS_MAX);
+        let name = format!("device-{}", bench.device);
+        thread::Builder::new().name(name).spawn(move || bench.work(&queue))?;
+        Ok(Self { jobs })
+    }
+
+    /// Hands the thread a job; an error gives it back.
+    pub fn give(&self, job: Job) -> Result<(), Job> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+        })
+    }
+}
+
+impl Bench {
+    fn work(self, queue: &Receiver<Job>) {
+        let mut engine = None;
+        while let Ok(job) = queue.recv() {
+            let answer = match job {
+                Job::Unload => {
+                    engine = None;
+                    continue;
+                }
+                Job::Load { plan, shard } => {
+                    engine = None; // frees its memory before the next one takes any
+                    let opened = self.open(&shard);
+                    let outcome = opened.map(|new| engine = Some(new)).map_err(|e| e.to_string());
+                    Input::Loaded { plan, device: self.device, outcome }
+                }
+                Job::Compute { job, batch, input, group } => {
+                    let outcome = self.compute(engine.as_deref_mut(), &batch, input, group);
+                    Input::Computed { device: self.device, job, outcome }
+                }
+            };
+            if self.inputs.blocking_send(answer).is_err() {
+                return; // the driver has stopped
+            }
+        }
+    }
+
+    fn open(&self, shard: &Shard) -> Result<Box<dyn Engine>, EngineError> {
+        let share = swarm_engine::Shard {
+            layers: shard.layers,
+            kv_heads: shard.kv_heads,
+            ffn_columns: shard.ffn_columns,
+            embeds: shard.embeds,
+            heads: shard.samples,
+            leads: shard.leads,
+            kv_blocks: shard.kv_blocks,
+        };
+        swarm_engine::open(&self.spec, Arc::clone(&self.weights), share, self.memory_bytes)
+    }
+
+    fn compute(
+        &self,
+        engine: Option<&mut (dyn Engine + 'static)>,
+        batch: &Batch,
+        input: Option<Bytes>,
+        group: Option<GroupKey>,
+    ) -> Result<Computed, ComputeFault> {
+        let engine = engine.ok_or(ComputeFault::Device)?;
+        let mut seat;
+        let members: &mut dyn Collective = match group {
+            None => &mut Alone,
+            Some(key) => {
+                seat = self.exchange.seat(key, self.device).ok_or(ComputeFault::Group)?;
+                &mut seat
+            }
+        };
+        match engine.forward(batch, input.as_ref(), members) {
+            Ok(Output::Activations(rows)) => Ok(Computed::Activations(rows)),
+            Ok(Output::Samples(samples)) => Ok(Computed::Samples(samples)),
+            Ok(Output::Nothing) => Ok(Computed::Nothing),
+            Err(error) => {
+                tracing::warn!(device = self.device, %error, "a batch was not computed");
+                Err(match error {
+                    EngineError::Collective(_) => ComputeFault::Group,
+                    EngineError::Overflow { .. } => ComputeFault::Numbers,
+                    _ => ComputeFault::Device,
+                })
+            }
+        }
+    }
+}

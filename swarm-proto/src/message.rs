@@ -1,0 +1,56 @@
+//! Everything one peer can say to another.
+
+use bincode::{Decode, Encode};
+
+use crate::{CouncilMessage, Hello, RoundMessage, RowsHeader, SessionMessage, SumsHeader, codec};
+
+/// A control message. A variant's position is its tag on the wire: append, never reorder.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Message {
+    /// I am here: sent to neighbours several times a second.
+    Beat,
+    /// About a generation.
+    Session(SessionMessage),
+    /// We have just met.
+    Hello(Hello),
+    /// Who leads.
+    Council(CouncilMessage),
+    /// How a plan comes into force.
+    Round(RoundMessage),
+}
+
+/// The header of a frame on the data plane; raw bytes follow it.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum FrameHeader {
+    /// Activations: `rows x hidden` f32 values, little-endian.
+    Rows(RowsHeader),
+    /// A session message that must stay in order with activations; no bytes follow.
+    Session(SessionMessage),
+    /// One member's partial sums of a tensor-parallel stage: `rows x hidden` i64 values,
+    /// little-endian.
+    Sums(SumsHeader),
+}
+
+impl Message {
+    /// As it travels.
+    pub fn seal(&self) -> Result<Vec<u8>, codec::TooLong> {
+        codec::seal(self)
+    }
+
+    /// From outside.
+    pub fn open(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::open(bytes)
+    }
+}
+
+impl FrameHeader {
+    /// As it travels.
+    pub fn seal(&self) -> Result<Vec<u8>, codec::TooLong> {
+        codec::seal(self)
+    }
+
+    /// From outside.
+    pub fn open(bytes: &[u8]) -> Result<Self, codec::DecodeError> {
+        codec::open(bytes)
+    }
+}

@@ -1,0 +1,108 @@
+//! Nodes that die in mid-answer: the text is what it would have been.
+
+use std::path::{Path, PathBuf};
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+use swarm_tests::{Layout, Share, Swarm};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
+const TOKENS: u32 = 64;
+const PROMPT: &str = "Write a short story about a lighthouse keeper and a whale.";
+
+fn model() -> PathBuf {
+    let output = std::process::Command::new(BINARY).args(["model", "pull"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+/// Streams an answer; after `tokens` pieces of it, `strike` is called once.
+async fn stream(api: &str, tokens: usize, strike: impl FnOnce()) -> String {
+    let body = json!({
+        "model": "smollm2-135m", "stream": true, "temperature": 0, "max_tokens": TOKENS,
+        "messages": [{ "role": "user", "content": PROMPT }],
+    });
+    let request = reqwest::Client::new().post(format!("{api}/v1/chat/completions")).json(&body);
+    let mut bytes = request.send().await.unwrap().bytes_stream();
+    let (mut text, mut pending, mut strike, mut seen) =
+        (String::new(), Vec::new(), Some(strike), 0);
+    while let Some(chunk) = bytes.next().await {
+        pending.extend_from_slice(&chunk.unwrap());
+        while let Some(end) = pending.windows(2).position(|pair| pair == b"\n\n") {
+            let event: Vec<u8> = pending.drain(..end + 2).collect();
+            let event = String::from_utf8(event).unwrap();
+            let Some(data) = event.trim().strip_prefix("data: ") else { continue };
+            if data == "[DONE]" {
+                return text;
+            }
+            let data: Value = serde_json::from_str(data).unwrap();
+            assert!(data.get("error").is_none(), "{data}");
+            text += data["choices"][0]["delta"]["content"].as_str().unwrap_or_default();
+            seen += 1;
+            if seen > tokens
+                && let Some(strike) = strike.take()
+            {
+                strike();
+            }
+        }
+    }
+    panic!("the stream ended without [DONE] after {text:?}");
+}
+
+/// Three members of which any two can hold the model; what a swarm that nothing happens to says.
+async fn swarm() -> (Swarm, String) {
+    let device: &[&str] = &["cpu:threads=1,memory=115MB"];
+    let swarm = Swarm::start(Path::new(BINARY), &model(), &[device, device, device], None).await;
+    let text = stream(&swarm.entry.api, usize::MAX, || {}).await;
+    assert!(text.len() > 40, "{text}");
+    (swarm, text)
+}
+
+/// The member that leads this stage of the live plan.
+async fn leader_of(swarm: &Swarm, stage: usize) -> usize {
+    let status = swarm.status(&swarm.entry.api).await;
+    let peer = status["plan"]["pipelines"][0]["stages"][stage]["members"][0]["peer"].clone();
+    let found = swarm.members.iter().position(|member| peer == member.peer.as_str());
+    found.unwrap_or_else(|| panic!("no member {peer} in {status}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_stage_that_is_killed_costs_a_pause() {
+    let (swarm, text) = swarm().await;
+    let victim = leader_of(&swarm, 0).await;
+    let again = stream(&swarm.entry.api, 8, || swarm.members[victim].process.signal("KILL")).await;
+    assert_eq!(again, text, "{}", swarm.logs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_stage_that_is_stopped_costs_a_pause() {
+    let (swarm, text) = swarm().await;
+    let victim = leader_of(&swarm, 1).await;
+    let again = stream(&swarm.entry.api, 8, || swarm.members[victim].process.signal("STOP")).await;
+    assert_eq!(again, text, "{}", swarm.logs());
+    swarm.members[victim].process.signal("CONT");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_returns_is_taken_back() {
+    let (swarm, text) = swarm().await;
+    let victim = leader_of(&swarm, 1).await;
+    let peer = swarm.members[victim].peer.clone();
+    swarm.members[victim].process.signal("STOP");
+    swarm.alive(&peer, false).await;
+    swarm.members[victim].process.signal("CONT");
+    swarm.alive(&peer, true).await;
+    swarm.ready(&swarm.entry.api).await;
+    assert_eq!(stream(&swarm.entry.api, usize::MAX, || {}).await, text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_plan_whose_member_is_gone_says_so() {
+    let whole = |node| vec![Share { node, device: 0, kv_heads: (0, 3), ffn_columns: (0, 1536) }];
+    let layout = Layout(vec![((0, 15), whole(0)), ((15, 30), whole(1))]);
+    let device: &[&str] = &["cpu:threads=1,memory=1GiB"];
+    let swarm = Swarm::start(Path::new(BINARY), &model(), &[device, device], Some(&layout)).await;
+    swarm.members[1].process.signal("KILL");
+    let reason = swarm.trouble().await;
+    assert!(reason.contains("gone") || reason.contains("not here"), "{reason}");
+}

@@ -1,0 +1,60 @@
+//! The same bits from every layout: real processes, real libp2p, the real model.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use swarm_tests::{Answer, Layout, Share, Swarm};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
+
+fn model() -> PathBuf {
+    let output = std::process::Command::new(BINARY).args(["model", "pull"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+fn whole(node: usize) -> Vec<Share> {
+    vec![Share { node, device: 0, kv_heads: (0, 3), ffn_columns: (0, 1536) }]
+}
+
+fn share(node: usize, device: u8, kv_heads: (u32, u32), ffn_columns: (u32, u32)) -> Share {
+    Share { node, device, kv_heads, ffn_columns }
+}
+
+/// What a swarm of this layout answers, log-probabilities and all.
+async fn answer(devices: &[&[&str]], layout: &Layout) -> Answer {
+    let swarm = Swarm::start(Path::new(BINARY), &model(), devices, Some(layout)).await;
+    let prompt = json!("The planets of the solar system, from the sun outwards, are");
+    swarm.ask(&swarm.entry.api, &prompt, 24).await
+}
+
+const ONE: &[&str] = &["cpu:threads=1,memory=1GiB"];
+const TWO: &[&str] = &["cpu:threads=1,memory=1GiB", "cpu:threads=2,memory=1GiB"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_layout_gives_the_same_bits() {
+    let alone = answer(&[ONE], &Layout(vec![((0, 30), whole(0))])).await;
+    assert!(alone.text.contains("Earth"), "{alone:?}");
+
+    let two_stages = Layout(vec![((0, 17), whole(0)), ((17, 30), whole(1))]);
+    assert_eq!(answer(&[ONE, ONE], &two_stages).await, alone, "two stages");
+
+    let three_stages = Layout(vec![((0, 3), whole(2)), ((3, 22), whole(0)), ((22, 30), whole(1))]);
+    assert_eq!(answer(&[ONE, ONE, ONE], &three_stages).await, alone, "three stages");
+
+    let pair = vec![share(0, 0, (0, 2), (0, 1024)), share(0, 1, (2, 3), (1024, 1536))];
+    let one_host = Layout(vec![((0, 30), pair)]);
+    assert_eq!(answer(&[TWO], &one_host).await, alone, "2 + 1 KV heads on one host");
+
+    let pair = vec![share(0, 0, (0, 1), (0, 480)), share(1, 0, (1, 3), (480, 1536))];
+    let two_hosts = Layout(vec![((0, 30), pair)]);
+    assert_eq!(answer(&[ONE, ONE], &two_hosts).await, alone, "1 + 2 KV heads on two hosts");
+
+    let three = vec![
+        share(0, 0, (0, 1), (0, 512)),
+        share(1, 0, (1, 2), (512, 1344)),
+        share(1, 1, (2, 3), (1344, 1536)),
+    ];
+    let mixed = Layout(vec![((0, 9), whole(2)), ((9, 30), three)]);
+    assert_eq!(answer(&[ONE, TWO, ONE], &mixed).await, alone, "one, then three on two hosts");
+}
