@@ -153,7 +153,7 @@ fn every_format_and_shape_is_exact_under_shares_and_chunks() {
 #[test]
 fn decode_equals_prefill_at_every_position_of_a_long_text() {
     let weights = made(&odd(), Format::F16);
-    let text = text(300);
+    let text = text(250);
     let mut pipeline = Pipeline::open(&weights, &alone(&weights), BLOCKS, 1);
     let mut stepped = Pipeline::open(&weights, &alone(&weights), BLOCKS, 2);
     let expected = at_once(&mut pipeline, &text);
