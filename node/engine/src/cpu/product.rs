@@ -73,7 +73,7 @@ impl<S: Sink> Kernel for Product<'_, S> {
             let rows = start..outputs.end.min(start + height);
             let at = (start - outputs.start) * batch;
             let out = &mut out[at..at + rows.len() * batch];
-            matrix.unpack(rows, panel);
+            matrix.unpack(lanes, rows, panel);
             let mut patch = Patch { lanes, panel, inputs, width, batch, out, chunk, held: true };
             patch.all();
             held &= patch.held;
