@@ -16,7 +16,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rayon", &["node/engine"]),
     ("memmap2", &["node/engine"]),
     ("tokenizers", &["node/engine"]),
-    ("dashmap", &["node"]),
+    ("dashmap", &["node", "node/net"]),
     ("tokio", &["node", "node/net", "bootstrap", "tests"]),
 ];
 
@@ -27,7 +27,7 @@ const NEIGHBOURS: &[(&str, &[&str])] = &[
     ("node/scheduler", &["swarm-proto"]),
     ("node/net", &["swarm-proto"]),
     ("node/engine", &["swarm-proto"]),
-    ("bootstrap", &["swarm-net"]),
+    ("bootstrap", &["swarm-net", "swarm-proto"]),
     ("sim", &["swarm-core", "swarm-proto", "swarm-scheduler"]),
 ];
 

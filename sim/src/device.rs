@@ -50,6 +50,11 @@ fn pick(row: Hash, kept: Option<&Hash>, vocab: u32) -> u32 {
 }
 
 impl SimDevice {
+    /// Loses its KV cache.
+    pub(crate) fn forget(&mut self) {
+        self.cache.clear();
+    }
+
     /// Computes a batch as the shard says.
     pub(crate) fn compute(
         &mut self,

@@ -30,7 +30,7 @@ pub fn default_scenario(seed: u64, sabotage: Sabotage) -> Result<Outcome, Broken
     let mut dice = ChaCha8Rng::seed_from_u64(seed ^ 0x5ce);
     // The first is an entry that can hold no layer; any two of the others can hold the model.
     let mut world =
-        World::new(&[4 * MIB, 110 * MIB, 118 * MIB, 126 * MIB, 134 * MIB], seed, sabotage);
+        World::new(&[4 * MIB, 92 * MIB, 96 * MIB, 100 * MIB, 104 * MIB], seed, sabotage);
     world.run_until(Duration::from_secs(30), |world| world.serves() && world.voters() >= 5)?;
     if !world.serves() {
         return Err(Broken::NoPlan);

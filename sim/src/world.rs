@@ -1,9 +1,6 @@
 //! The swarm: nodes, a clock, a queue.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +26,7 @@ pub enum Sabotage {
     CorruptRows,
     /// Ballots are not kept over a restart.
     ForgetBallots,
-    /// Tokens of the ring are lost now and then, as by a network that does not say so.
+    /// Half of the messages that end a session are lost, as by a network that does not say so.
     LoseClose,
 }
 
@@ -65,6 +62,7 @@ pub struct World {
     /// When the last message from one to another arrives: links keep their order.
     links: BTreeMap<(NodeId, NodeId), Time>,
     wanted: BTreeMap<RequestId, Wanted>,
+    asked: u64,
     watch: Watch,
     sabotage: Sabotage,
     log: blake3_log::Log,
@@ -105,6 +103,7 @@ impl World {
             hosts: BTreeMap::new(),
             links: BTreeMap::new(),
             wanted: BTreeMap::new(),
+            asked: 0,
             watch: Watch::default(),
             sabotage,
             log: blake3_log::Log::new(),
@@ -154,6 +153,8 @@ impl World {
         let Some(host) = self.hosts.get_mut(&id) else { return };
         host.up = false;
         host.life += 1;
+        // Clients of a node that dies ask elsewhere; that is not simulated.
+        self.wanted.retain(|_, wanted| wanted.at != id);
         self.log.write(&format!("{:?} kill {id:?}", self.now));
         let others: Vec<_> = self.hosts.iter().filter(|(_, h)| h.up).map(|(o, _)| *o).collect();
         for other in others {
@@ -178,13 +179,14 @@ impl World {
 
     /// A client asks at a node.
     pub fn ask(&mut self, number: usize, prompt: Vec<u32>, tokens: usize) {
-        let (at, request) = (node_id(number), RequestId(self.wanted.len() as u64));
+        let (at, request) = (node_id(number), RequestId(self.asked));
         let ask = Ask {
             tokens: prompt.clone(),
             answer_tokens_max: tokens as u32,
             sampling: Sampling::default(),
             end_tokens: Vec::new(),
         };
+        self.asked += 1;
         self.wanted.insert(request, Wanted { at, prompt, tokens, got: Vec::new(), over: None });
         self.push(self.now, at, Input::Asked { request, ask });
     }
@@ -284,8 +286,7 @@ impl World {
                 let forget = self.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
                 let Some(host) = self.hosts.get_mut(&from) else { return Ok(()) };
                 if forget {
-                    let shard = host.device.shard.take();
-                    host.device = SimDevice { shard, ..SimDevice::default() };
+                    host.device.forget();
                 }
                 let vocab = model::spec().vocab;
                 let outcome = host.device.compute(&batch, input.as_ref(), vocab);
@@ -381,7 +382,7 @@ impl World {
         for wanted in self.wanted.values() {
             let whole =
                 wanted.got.len() == wanted.tokens && wanted.over.as_deref() == Some("Length");
-            if !whole && self.hosts[&wanted.at].up {
+            if !whole {
                 return Err(Broken::Unanswered {
                     tokens: wanted.got.len(),
                     wanted: wanted.tokens,

@@ -28,6 +28,9 @@ pub struct Ballot {
     pub set: Option<VoterSet>,
     /// The term in which it accepted that set.
     pub set_term: Term,
+    /// The latest set that a certificate proved. A set that was accepted may come to nothing; what
+    /// comes next is judged by this one.
+    pub proven: Option<VoterSet>,
     /// The swarm it belongs to.
     pub origin: Option<NodeId>,
 }
@@ -72,10 +75,10 @@ pub enum CouncilMessage {
     Ask {
         /// The term it wants to lead.
         term: Term,
-        /// When it accepted its set, and that set's number: votes go to the better informed.
+        /// When it accepted its set: votes go to the better informed.
         set_term: Term,
-        /// The number of its set.
-        set: u64,
+        /// The set that it wants to lead.
+        set: VoterSet,
         /// Whether it only asks if it could win, so that one who returns deposes nobody.
         pre: bool,
     },

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use swarm_tests::{Layout, Share, Swarm, eventually};
+use swarm_tests::{Layout, Share, Swarm};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
 const TOKENS: u32 = 64;
@@ -51,7 +51,7 @@ async fn stream(api: &str, tokens: usize, strike: impl FnOnce()) -> String {
 
 /// Three members of which any two can hold the model; what a swarm that nothing happens to says.
 async fn swarm() -> (Swarm, String) {
-    let device: &[&str] = &["cpu:threads=1,memory=90MB"];
+    let device: &[&str] = &["cpu:threads=1,memory=115MB"];
     let swarm = Swarm::start(Path::new(BINARY), &model(), &[device, device, device], None).await;
     let text = stream(&swarm.entry.api, usize::MAX, || {}).await;
     assert!(text.len() > 40, "{text}");
@@ -89,18 +89,9 @@ async fn a_node_that_returns_is_taken_back() {
     let victim = leader_of(&swarm, 1).await;
     let peer = swarm.members[victim].peer.clone();
     swarm.members[victim].process.signal("STOP");
-    let alive = |wanted: bool| {
-        let (swarm, peer) = (&swarm, &peer);
-        async move || {
-            let status = swarm.status(&swarm.entry.api).await;
-            let nodes = status["nodes"].as_array().cloned().unwrap_or_default();
-            let node = nodes.iter().find(|node| node["peer"] == peer.as_str())?.clone();
-            (node["alive"] == wanted).then_some(())
-        }
-    };
-    eventually("it is missed", alive(false)).await;
+    swarm.alive(&peer, false).await;
     swarm.members[victim].process.signal("CONT");
-    eventually("it is seen again", alive(true)).await;
+    swarm.alive(&peer, true).await;
     swarm.ready(&swarm.entry.api).await;
     assert_eq!(stream(&swarm.entry.api, usize::MAX, || {}).await, text);
 }
@@ -112,10 +103,6 @@ async fn a_pinned_plan_whose_member_is_gone_says_so() {
     let device: &[&str] = &["cpu:threads=1,memory=1GiB"];
     let swarm = Swarm::start(Path::new(BINARY), &model(), &[device, device], Some(&layout)).await;
     swarm.members[1].process.signal("KILL");
-    let reason = eventually("trouble", async || {
-        let status = swarm.status(&swarm.entry.api).await;
-        (status["ready"] == false).then(|| status["trouble"].to_string())
-    });
-    let reason = reason.await;
+    let reason = swarm.trouble().await;
     assert!(reason.contains("gone") || reason.contains("not here"), "{reason}");
 }

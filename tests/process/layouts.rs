@@ -24,7 +24,7 @@ fn share(node: usize, device: u8, kv_heads: (u32, u32), ffn_columns: (u32, u32))
 /// What a swarm of this layout answers, log-probabilities and all.
 async fn answer(devices: &[&[&str]], layout: &Layout) -> Answer {
     let swarm = Swarm::start(Path::new(BINARY), &model(), devices, Some(layout)).await;
-    let prompt = json!("The planets of the solar system, from the sun outwards, are");
+    let prompt = json!("The capital of France is");
     swarm.ask(&swarm.entry.api, &prompt, 24).await
 }
 
@@ -34,7 +34,7 @@ const TWO: &[&str] = &["cpu:threads=1,memory=1GiB", "cpu:threads=2,memory=1GiB"]
 #[tokio::test(flavor = "multi_thread")]
 async fn every_layout_gives_the_same_bits() {
     let alone = answer(&[ONE], &Layout(vec![((0, 30), whole(0))])).await;
-    assert!(alone.text.contains("Earth"), "{alone:?}");
+    assert!(alone.text.contains("Paris"), "{alone:?}");
 
     let two_stages = Layout(vec![((0, 17), whole(0)), ((17, 30), whole(1))]);
     assert_eq!(answer(&[ONE, ONE], &two_stages).await, alone, "two stages");

@@ -109,6 +109,26 @@ impl Swarm {
         }
     }
 
+    /// Waits until the entry thinks a peer alive, or not.
+    pub async fn alive(&self, peer: &str, wanted: bool) {
+        eventually("a peer is seen, or missed", || async {
+            let status = self.status(&self.entry.api).await;
+            let nodes = status["nodes"].as_array()?;
+            let node = nodes.iter().find(|node| node["peer"] == peer)?;
+            (node["alive"] == wanted).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the swarm is not ready, and says why.
+    pub async fn trouble(&self) -> String {
+        eventually("trouble", || async {
+            let status = self.status(&self.entry.api).await;
+            (status["ready"] == false).then(|| status["trouble"].to_string())
+        })
+        .await
+    }
+
     /// What a node knows.
     pub async fn status(&self, api: &str) -> Value {
         let response = reqwest::get(format!("{api}/status")).await.expect("an answer");

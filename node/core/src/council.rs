@@ -92,6 +92,7 @@ impl Council {
         if turn.config.founds && self.ballot.set.is_none() {
             self.ballot.origin = Some(turn.me());
             self.ballot.set = Some(VoterSet::founded_by(turn.me()));
+            self.ballot.proven = self.ballot.set.clone();
         }
         self.wait(turn);
         if self.ballot.set.as_ref().is_some_and(|set| set.voters == [turn.me()]) {
@@ -192,7 +193,7 @@ impl Council {
                 false
             }
             Verdict::Gap => {
-                let set = self.ballot.set.as_ref().map_or(0, |set| set.number);
+                let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
                 turn.send(from, Message::Council(CouncilMessage::Missing { set }));
                 false
             }
@@ -224,6 +225,7 @@ impl Council {
         }
         self.ballot.origin = Some(certificate.origin);
         self.ballot.set = Some(certificate.set.clone());
+        self.ballot.proven = self.ballot.set.clone();
         self.ballot.set_term = certificate.term;
         if certificate.previous.is_some() {
             self.history.push(certificate.clone());
@@ -251,8 +253,9 @@ impl Council {
     fn ask_whether(&mut self, turn: &mut Turn<'_>) {
         self.role = Role::Hopeful { yes: vec![turn.me()] };
         let term = Term(self.ballot.term.0 + 1);
-        let ask = self.ask(term, true);
-        self.tell_voters(&ask, turn);
+        if let Some(ask) = self.ask(term, true) {
+            self.tell_voters(&ask, turn);
+        }
         self.could(turn.me(), term, turn);
     }
 
@@ -260,7 +263,7 @@ impl Council {
         &mut self,
         from: NodeId,
         term: Term,
-        informed: (Term, u64),
+        (set_term, set): (Term, VoterSet),
         pre: bool,
         turn: &mut Turn<'_>,
     ) {
@@ -276,7 +279,8 @@ impl Council {
             }
             return;
         }
-        if informed < self.informed() || term <= self.ballot.term && pre {
+        let informed = (set_term, set.number) >= self.informed() && self.could_be(&set);
+        if !informed || term <= self.ballot.term && pre {
             return;
         }
         if pre {
@@ -293,7 +297,7 @@ impl Council {
         }
         self.ballot.voted = Some(from);
         self.wait(turn);
-        if let Some(vote) = self.vote_for(from) {
+        if let Some(vote) = self.vote_for(from, &set) {
             let vote = turn.keys.signed(vote);
             self.acts.push(Act::Send(from, CouncilMessage::Voted(vote)));
             self.persist(turn);
@@ -328,9 +332,11 @@ impl Council {
         if !matches!(self.role, Role::Candidate { .. }) {
             return;
         }
-        let ask = self.ask(self.ballot.term, false);
-        self.tell_voters(&ask, turn);
-        if let Some(vote) = self.vote_for(turn.me()) {
+        if let Some(ask) = self.ask(self.ballot.term, false) {
+            self.tell_voters(&ask, turn);
+        }
+        let set = self.ballot.set.clone();
+        if let Some(vote) = set.and_then(|set| self.vote_for(turn.me(), &set)) {
             let vote = turn.keys.signed(vote);
             self.count(vote, turn);
         }
@@ -344,14 +350,18 @@ impl Council {
             self.count_change(by, vote, signature, turn);
             return;
         }
-        let expected = self.vote_for(turn.me());
-        let Some(set) = &self.ballot.set else { return };
+        let (Some(set), Some(proven)) = (&self.ballot.set, &self.ballot.proven) else { return };
+        let expected = self.vote_for(turn.me(), set);
         let Role::Candidate { votes } = &mut self.role else { return };
-        if Some(vote) != expected || !set.has(by) {
+        if Some(vote) != expected || !(set.has(by) || proven.has(by)) {
             return;
         }
         votes.insert(by, signature);
-        if votes.len() >= set.majority() {
+        // If our set was accepted but never proven, both it and the one before must agree.
+        let agreed = |set: &VoterSet| {
+            votes.keys().filter(|voter| set.has(**voter)).count() >= set.majority()
+        };
+        if agreed(set) && agreed(proven) {
             let votes = std::mem::take(votes).into_iter().collect();
             self.win(votes, turn);
         }
@@ -362,7 +372,8 @@ impl Council {
             return;
         };
         let (term, leader) = (self.ballot.term, turn.me());
-        let certificate = Certificate { origin, term, leader, set, previous: None, votes };
+        let previous = self.ballot.proven.clone().filter(|proven| *proven != set);
+        let certificate = Certificate { origin, term, leader, set, previous, votes };
         let mut reign = Reign::default();
         reign.following.insert(turn.me(), certificate.set.number);
         self.role = Role::Leader(Box::new(reign));
@@ -390,9 +401,16 @@ impl Council {
 
     // --- small things ---------------------------------------------------------------------
 
-    fn ask(&self, term: Term, pre: bool) -> CouncilMessage {
-        let (set_term, set) = self.informed();
-        CouncilMessage::Ask { term, set_term, set, pre }
+    fn ask(&self, term: Term, pre: bool) -> Option<CouncilMessage> {
+        let (set_term, set) = (self.ballot.set_term, self.ballot.set.clone()?);
+        Some(CouncilMessage::Ask { term, set_term, set, pre })
+    }
+
+    /// Whether a candidate's set can be what ours has become.
+    fn could_be(&self, set: &VoterSet) -> bool {
+        let proven = self.ballot.proven.as_ref();
+        self.ballot.set.as_ref() == Some(set)
+            || proven.is_some_and(|proven| set == proven || set.follows(proven))
     }
 
     /// What votes are compared by: the set accepted last, and when.
@@ -400,9 +418,9 @@ impl Council {
         (self.ballot.set_term, self.ballot.set.as_ref().map_or(0, |set| set.number))
     }
 
-    fn vote_for(&self, leader: NodeId) -> Option<Vote> {
-        let (origin, set) = (self.ballot.origin?, self.ballot.set.as_ref()?.hash());
-        Some(Vote { origin, term: self.ballot.term, leader, set })
+    fn vote_for(&self, leader: NodeId, set: &VoterSet) -> Option<Vote> {
+        let origin = self.ballot.origin?;
+        Some(Vote { origin, term: self.ballot.term, leader, set: set.hash() })
     }
 
     fn believable(&self, term: Term) -> bool {

@@ -11,6 +11,7 @@ mod isa;
 mod matrix;
 mod product;
 mod rows;
+mod unpack;
 
 use std::{cell::RefCell, ops::Range};
 
@@ -186,12 +187,9 @@ impl Backend for Cpu {
         tokens: &[u32],
         out: &mut Rows<f32>,
     ) -> Result<(), EngineError> {
-        let mut panel = Panel::default();
         let numbers = out.resize(tokens.len());
         for (token, out) in tokens.iter().zip(numbers.chunks_exact_mut(table.columns())) {
-            let token = *token as usize;
-            table.unpack(token..token + 1, &mut panel);
-            out.copy_from_slice(panel.row(0));
+            table.read(*token as usize, out);
         }
         Ok(())
     }

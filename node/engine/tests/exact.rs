@@ -9,8 +9,11 @@ use std::sync::{Arc, LazyLock};
 use layout::{Pipeline, Share, Stages, alone, item, whole};
 use proptest::prelude::*;
 use support::default_model;
-use swarm_engine::{Alone, Cpu, Engine, EngineError, Format, Shape, Stage, Weights, synth};
-use swarm_proto::Batch;
+use swarm_engine::{
+    Alone, Cpu, DeviceSpec, Engine, EngineError, Format, Output, Shape, Shard, Stage, Weights,
+    open, synth,
+};
+use swarm_proto::{Batch, Draw, Sampling, Span};
 
 const BLOCKS: u32 = 64;
 
@@ -150,7 +153,7 @@ fn every_format_and_shape_is_exact_under_shares_and_chunks() {
 #[test]
 fn decode_equals_prefill_at_every_position_of_a_long_text() {
     let weights = made(&odd(), Format::F16);
-    let text = text(300);
+    let text = text(250);
     let mut pipeline = Pipeline::open(&weights, &alone(&weights), BLOCKS, 1);
     let mut stepped = Pipeline::open(&weights, &alone(&weights), BLOCKS, 2);
     let expected = at_once(&mut pipeline, &text);
@@ -258,4 +261,64 @@ fn a_batch_that_cannot_be_is_refused_and_harms_nothing() {
     let input = bytes::Bytes::from(vec![0; 1200]);
     assert!(stage.forward(&batch, Some(&input), &mut Alone).is_err());
     assert_eq!(stage.logits(&batch, None, &mut Alone).unwrap(), expected);
+}
+
+#[test]
+fn a_shard_that_does_not_fit_is_refused_before_anything_is_taken() {
+    let weights = Arc::new(made(&odd(), Format::F16));
+    let cpu = DeviceSpec::Cpu { threads: 1 };
+    let with = |change: &dyn Fn(&mut Shard)| {
+        let mut shard = weights.whole(4);
+        change(&mut shard);
+        shard
+    };
+    let shards = [
+        (with(&|shard| shard.layers = Span::new(0, 4).unwrap()), "layers end at 4"),
+        (with(&|shard| shard.kv_heads = Span::new(2, 4).unwrap()), "KV heads end at 4"),
+        (with(&|shard| shard.ffn_columns = Span::new(0, 201).unwrap()), "columns end at 201"),
+        (with(&|shard| shard.ffn_columns = Span::new(32, 64).unwrap()), "cut at 32"),
+        (with(&|shard| shard.layers = Span::new(1, 3).unwrap()), "layer 1 does not start"),
+        (with(&|shard| shard.layers = Span::new(0, 2).unwrap()), "last stage has the head"),
+        (with(&|shard| shard.leads = false), "last stage has the head"),
+        (with(&|shard| shard.kv_blocks = 0), "no KV blocks"),
+    ];
+    for (shard, words) in shards {
+        let refused = open(&cpu, Arc::clone(&weights), shard, u64::MAX).err().unwrap();
+        assert!(matches!(refused, EngineError::Shard(_)), "{refused:?}");
+        assert!(refused.to_string().contains(words), "{refused}");
+    }
+    let huge = open(&cpu, Arc::clone(&weights), weights.whole(u32::MAX), 1 << 40).err().unwrap();
+    assert!(matches!(huge, EngineError::Memory { .. }), "{huge:?}");
+    let engine = open(&cpu, Arc::clone(&weights), weights.whole(4), u64::MAX).unwrap();
+    // Four blocks of 16 tokens, three layers and heads, keys and values 22 wide, in f32.
+    assert_eq!(engine.memory().kv_bytes, 4 * 16 * 3 * 3 * 2 * 22 * 4);
+    let exactly = engine.memory().total_bytes();
+    assert!(open(&cpu, Arc::clone(&weights), weights.whole(4), exactly).is_ok());
+    assert!(open(&cpu, Arc::clone(&weights), weights.whole(4), exactly - 1).is_err());
+    for device in [DeviceSpec::Cuda { index: 0 }, DeviceSpec::Cpu { threads: 0 }] {
+        let refused =
+            open(&device, Arc::clone(&weights), weights.whole(4), u64::MAX).err().unwrap();
+        assert!(matches!(refused, EngineError::Device(_)), "{refused:?}");
+    }
+}
+
+#[test]
+fn numbers_beyond_the_range_of_exact_sums_are_an_error() {
+    let weights = made(&odd(), Format::F16);
+    let last = Shard { embeds: false, layers: Span::new(1, 3).unwrap(), ..weights.whole(4) };
+    let mut stage = Stage::open(Cpu::new(1).unwrap(), &weights, last, u64::MAX).unwrap();
+    let mut item = item(0, 0, &[1, 2]);
+    item.sample =
+        Some(Arc::new(Draw { sampling: Sampling::default(), step: 0, recent: Vec::new() }));
+    let batch = Batch { items: vec![item] };
+    let mut forward = |number: f32| {
+        let rows: Vec<u8> = (0..200).flat_map(|_| number.to_le_bytes()).collect();
+        stage.forward(&batch, Some(&rows.into()), &mut Alone)
+    };
+    for bad in [f32::NAN, f32::INFINITY] {
+        let refused = forward(bad).unwrap_err();
+        assert!(matches!(refused, EngineError::Overflow { layer: 1 }), "{refused:?}");
+    }
+    let Output::Samples(samples) = forward(0.5).unwrap() else { panic!("no samples") };
+    assert!(samples[0].is_some());
 }

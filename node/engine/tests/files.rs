@@ -57,7 +57,7 @@ fn the_default_model_has_its_shape() {
     let spec = weights.spec("smollm2-135m");
     // Q4_1 matrices, the embedding and the norms, less the final norm, which no plan counts.
     assert_eq!(spec.total_bytes(), 66_355_200 + 30_081_024 + 140_544 - 576 * 4);
-    assert_eq!((spec.ffn_grain, spec.kv_bytes), (32, 256));
+    assert_eq!((spec.ffn_grain, spec.kv_bytes), (64, 512));
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) fn exact(field: &Field<'_>, devices: usize, all: &[Candidate]) -> Opt
         best = Chain::better(best, Chain { ms: candidate.only(), mask: candidate.mask, links });
     }
     for &home in &machines {
-        let mut cells = vec![none; (layers + 1) * count << devices];
+        let mut cells = vec![none; ((layers + 1) * count) << devices];
         for (number, c) in all.iter().enumerate().filter(|(_, c)| c.machine == home) {
             for (n, &ms) in c.times(true, false).iter().enumerate().take(layers).skip(1) {
                 let cell = &mut cells[state(c.mask as usize, n, place(home))];

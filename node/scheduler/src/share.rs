@@ -63,7 +63,7 @@ pub(crate) fn balance(
         if caps.iter().map(|&k| u64::from(k)).sum::<u64>() < u64::from(grains) {
             continue;
         }
-        let ks = level(grains, &caps, &ms);
+        let Some(ks) = level(grains, &caps, bar, &ms) else { continue };
         let slowest = places.map(|p| ms(p, ks[p])).fold(0.0, f64::max);
         if slowest < bar {
             let parts = heads.iter().zip(&ks).map(|(&h, &k)| (h, k * grain)).collect();
@@ -82,29 +82,40 @@ fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> u32 {
     low
 }
 
-/// So many grains for each place, at least one and at most its cap, that the slowest is fastest.
-/// The caps have room for all.
-fn level(grains: u32, caps: &[u32], ms: &impl Fn(usize, u32) -> f64) -> Vec<u32> {
+/// So many grains for each place, at least one and at most its cap, that the slowest is fastest;
+/// none if that is no faster than `bar`. The caps have room for all.
+fn level(grains: u32, caps: &[u32], bar: f64, ms: &impl Fn(usize, u32) -> f64) -> Option<Vec<u32>> {
+    let least: Vec<f64> = (0..caps.len()).map(|p| ms(p, 1)).collect();
+    let most: Vec<f64> = caps.iter().enumerate().map(|(p, &cap)| ms(p, cap)).collect();
     let within = |bar: f64| -> Vec<u32> {
-        caps.iter()
-            .enumerate()
-            .map(|(p, &cap)| {
-                // Time is a line, or two: guess from its ends, then step.
-                let (least, most) = (ms(p, 1), ms(p, cap));
-                if most <= bar {
-                    cap
-                } else if least >= bar {
-                    1
-                } else {
-                    last(1, cap, |k| ms(p, k) <= bar)
-                }
-            })
-            .collect()
+        let one = |p: usize| {
+            if most[p] <= bar {
+                return caps[p];
+            } else if least[p] >= bar {
+                return 1;
+            }
+            // Time is convex in grains, so the chord's answer is never too high but by rounding;
+            // from there on, halve.
+            let part = (bar - least[p]) / (most[p] - least[p]);
+            let chord = 1 + (part * f64::from(caps[p] - 1)) as u32;
+            let mut low = chord.clamp(1, caps[p]);
+            while low > 1 && ms(p, low) > bar {
+                low -= 1;
+            }
+            if low == caps[p] || ms(p, low + 1) > bar {
+                return low;
+            }
+            last(low + 1, caps[p], |k| ms(p, k) <= bar)
+        };
+        (0..caps.len()).map(one).collect()
     };
     let enough = |ks: &[u32]| ks.iter().map(|&k| u64::from(k)).sum::<u64>() >= u64::from(grains);
-    let mut low = (0..caps.len()).map(|p| ms(p, 1)).fold(0.0, f64::max);
-    let mut high = (0..caps.len()).map(|p| ms(p, caps[p])).fold(low, f64::max);
+    let mut low = least.iter().copied().fold(0.0, f64::max);
+    let mut high = most.iter().copied().fold(low, f64::max).min(bar);
     let mut ks = within(high);
+    if !enough(&ks) {
+        return None;
+    }
     let at_low = within(low);
     if enough(&at_low) {
         ks = at_low;
@@ -130,7 +141,7 @@ fn level(grains: u32, caps: &[u32], ms: &impl Fn(usize, u32) -> f64) -> Vec<u32>
         ks[p] -= 1;
         over -= 1;
     }
-    ks
+    Some(ks)
 }
 
 /// Ways to share out the KV heads, each member at least one: all of them if they are few.

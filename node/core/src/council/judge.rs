@@ -41,7 +41,7 @@ pub(super) fn judge(
     if theirs.term < ballot.term || !ours.is_none_or(later) {
         return Verdict::Stale;
     }
-    match &ballot.set {
+    match &ballot.proven {
         // Whoever knows nothing believes the first swarm it was sent to.
         None => Verdict::New,
         Some(set) if connects(set, theirs) => Verdict::New,

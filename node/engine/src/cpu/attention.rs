@@ -5,8 +5,8 @@
 //! it follows from the position alone, never from how a prompt was cut.
 
 use super::{
-    dot::{LANES, total},
-    isa::Kernel,
+    dot::total,
+    isa::{Kernel, LANES, Lanes},
 };
 use crate::{
     kv::{Cache, TOKENS},
@@ -36,7 +36,7 @@ impl Kernel for Attention<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(mut self) {
+    fn run<L: Lanes>(mut self, _: L) {
         let greatest = self.score();
         let sum = self.weigh(greatest);
         self.mix();

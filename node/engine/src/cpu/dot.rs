@@ -5,8 +5,7 @@
 //! However many products are computed side by side, each one follows this order, so its bits do
 //! not depend on its company.
 
-/// Lanes of every sum. Two registers of AVX2, four of NEON or SSE.
-pub(super) const LANES: usize = 16;
+use super::isa::{LANES, Lanes};
 
 /// Adds the lanes, always as the same tree.
 #[inline(always)]
@@ -18,7 +17,8 @@ pub(super) fn total(lanes: &[f32; LANES]) -> f32 {
 
 /// The products of each of `inputs` with each of `weights`. All are equally long.
 #[inline(always)]
-pub(super) fn tile<const W: usize, const N: usize>(
+pub(super) fn tile<L: Lanes, const W: usize, const N: usize>(
+    lanes: L,
     weights: [&[f32]; W],
     inputs: [&[f32]; N],
 ) -> [[f32; W]; N] {
@@ -26,36 +26,39 @@ pub(super) fn tile<const W: usize, const N: usize>(
     // Reslicing to one known length takes the bounds checks out of the loop.
     let weight_steps = weights.map(|row| &row.as_chunks::<LANES>().0[..steps]);
     let input_steps = inputs.map(|row| &row.as_chunks::<LANES>().0[..steps]);
-    let mut lanes = [[[0.0f32; LANES]; W]; N];
+    let mut sums = [[lanes.zero(); W]; N];
     for step in 0..steps {
         for n in 0..N {
             for w in 0..W {
-                for lane in 0..LANES {
-                    lanes[n][w][lane] += weight_steps[w][step][lane] * input_steps[n][step][lane];
-                }
+                sums[n][w] =
+                    lanes.add_products(sums[n][w], &weight_steps[w][step], &input_steps[n][step]);
             }
         }
     }
+    let mut totals = [[0.0; W]; N];
     for n in 0..N {
         for w in 0..W {
+            let mut numbers = lanes.numbers(sums[n][w]);
             let tails = (&weights[w][steps * LANES..], &inputs[n][steps * LANES..]);
-            for (lane, (a, b)) in lanes[n][w].iter_mut().zip(tails.0.iter().zip(tails.1)) {
+            for (lane, (a, b)) in numbers.iter_mut().zip(tails.0.iter().zip(tails.1)) {
                 *lane += a * b;
             }
+            totals[n][w] = total(&numbers);
         }
     }
-    lanes.map(|row| row.map(|one| total(&one)))
+    totals
 }
 
 /// The product of two rows.
 #[inline(always)]
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    tile([a], [b])[0][0]
+pub(super) fn dot<L: Lanes>(lanes: L, a: &[f32], b: &[f32]) -> f32 {
+    tile(lanes, [a], [b])[0][0]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::isa::{Isa, Kernel};
 
     fn row(len: usize, seed: u32) -> Vec<f32> {
         (0..len as u32).map(|i| ((i * 7 + seed * 13) % 101) as f32 * 0.037 - 1.7).collect()
@@ -75,16 +78,32 @@ mod tests {
         lanes[0]
     }
 
+    struct Tile<'a>(&'a [Vec<f32>], &'a [Vec<f32>]);
+
+    impl Kernel for Tile<'_> {
+        type Output = [[f32; 2]; 3];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self, lanes: L) -> Self::Output {
+            let Self(weights, inputs) = self;
+            let together =
+                tile(lanes, [&weights[0], &weights[1]], [&inputs[0], &inputs[1], &inputs[2]]);
+            assert_eq!(dot(lanes, &weights[1], &inputs[2]), together[2][1]);
+            together
+        }
+    }
+
     #[test]
-    fn company_does_not_change_a_product() {
+    fn neither_company_nor_instruction_set_changes_a_product() {
         for len in [1, 3, 15, 16, 17, 48, 64, 191, 576] {
             let weights: Vec<_> = (0..2).map(|seed| row(len, seed)).collect();
             let inputs: Vec<_> = (2..5).map(|seed| row(len, seed)).collect();
-            let together = tile([&weights[0], &weights[1]], [&inputs[0], &inputs[1], &inputs[2]]);
-            for (n, input) in inputs.iter().enumerate() {
-                for (w, weight) in weights.iter().enumerate() {
-                    assert_eq!(together[n][w], told(weight, input), "{len} columns");
-                    assert_eq!(dot(weight, input), told(weight, input));
+            for isa in [Isa::plain(), Isa::best()] {
+                let together = isa.run(Tile(&weights, &inputs));
+                for (n, input) in inputs.iter().enumerate() {
+                    for (w, weight) in weights.iter().enumerate() {
+                        assert_eq!(together[n][w], told(weight, input), "{len} columns");
+                    }
                 }
             }
         }

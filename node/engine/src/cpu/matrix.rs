@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::{isa::Lanes, unpack::unpack};
 use crate::{EngineError, Tensor};
 
 /// A part of a weight matrix: some outputs, some columns.
@@ -37,10 +38,15 @@ impl Matrix {
         self.columns.len()
     }
 
+    /// Reads a row of a matrix that has all columns of its tensor.
+    pub(super) fn read(&self, row: usize, out: &mut [f32]) {
+        self.tensor.read_row(self.rows.start + row, out);
+    }
+
     /// Reads `rows` into `panel`. Blocks that stick out at either end are read whole: heads need
     /// not be as wide as blocks.
     #[inline(always)]
-    pub(super) fn unpack(&self, rows: Range<usize>, panel: &mut Panel) {
+    pub(super) fn unpack<L: Lanes>(&self, lanes: L, rows: Range<usize>, panel: &mut Panel) {
         let format = self.tensor.format();
         let block = format.block_len();
         let first = self.columns.start / block;
@@ -55,7 +61,8 @@ impl Matrix {
         panel.rows = rows.len();
         let bytes = first * format.block_bytes()..end * format.block_bytes();
         for (row, out) in rows.zip(panel.numbers.chunks_exact_mut(panel.stride)) {
-            format.dequantize(&self.tensor.row(self.rows.start + row)[bytes.clone()], out);
+            let blocks = &self.tensor.row(self.rows.start + row)[bytes.clone()];
+            unpack(lanes, format, blocks, out);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{
     dot::tile,
-    isa::Kernel,
+    isa::{Kernel, Lanes},
     matrix::{Matrix, Panel},
 };
 use crate::fixed;
@@ -63,7 +63,7 @@ impl<S: Sink> Kernel for Product<'_, S> {
     type Output = bool;
 
     #[inline(always)]
-    fn run(self) -> bool {
+    fn run<L: Lanes>(self, lanes: L) -> bool {
         let Self { matrix, outputs, inputs, chunk, out, panel } = self;
         let width = matrix.columns();
         let batch = inputs.len() / width;
@@ -73,8 +73,8 @@ impl<S: Sink> Kernel for Product<'_, S> {
             let rows = start..outputs.end.min(start + height);
             let at = (start - outputs.start) * batch;
             let out = &mut out[at..at + rows.len() * batch];
-            matrix.unpack(rows, panel);
-            let mut patch = Patch { panel, inputs, width, batch, out, chunk, held: true };
+            matrix.unpack(lanes, rows, panel);
+            let mut patch = Patch { lanes, panel, inputs, width, batch, out, chunk, held: true };
             patch.all();
             held &= patch.held;
         }
@@ -83,7 +83,8 @@ impl<S: Sink> Kernel for Product<'_, S> {
 }
 
 /// A panel times all rows of the batch.
-struct Patch<'a, S> {
+struct Patch<'a, S, L> {
+    lanes: L,
     panel: &'a Panel,
     inputs: &'a [f32],
     width: usize,
@@ -93,7 +94,7 @@ struct Patch<'a, S> {
     held: bool,
 }
 
-impl<S: Sink> Patch<'_, S> {
+impl<S: Sink, L: Lanes> Patch<'_, S, L> {
     #[inline(always)]
     fn all(&mut self) {
         let height = self.panel.rows();
@@ -125,8 +126,11 @@ impl<S: Sink> Patch<'_, S> {
             std::array::from_fn(|j| &self.inputs[(n + j) * self.width..][..self.width]);
         for start in (0..self.width).step_by(self.chunk) {
             let end = self.width.min(start + self.chunk);
-            let sums =
-                tile(weights.map(|row| &row[start..end]), inputs.map(|row| &row[start..end]));
+            let sums = tile(
+                self.lanes,
+                weights.map(|row| &row[start..end]),
+                inputs.map(|row| &row[start..end]),
+            );
             for (j, sums) in sums.iter().enumerate() {
                 for (i, sum) in sums.iter().enumerate() {
                     self.held &= self.out[(w + i) * self.batch + n + j].put(*sum);

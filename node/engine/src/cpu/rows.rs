@@ -1,6 +1,9 @@
 //! What is computed number by number: norms, activations, rotations.
 
-use super::{dot::dot, isa::Kernel};
+use super::{
+    dot::dot,
+    isa::{Kernel, Lanes},
+};
 use crate::{RopeStyle, fixed, math::silu};
 
 /// `out = input / sqrt(mean(input^2) + epsilon) * weight`, for whole rows.
@@ -15,10 +18,10 @@ impl Kernel for RmsNorm<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self, lanes: L) {
         let width = self.weight.len();
         for (input, out) in self.input.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
-            let mean = dot(input, input) / width as f32;
+            let mean = dot(lanes, input, input) / width as f32;
             let scale = 1.0 / (mean + self.epsilon).sqrt();
             for ((out, input), weight) in out.iter_mut().zip(input).zip(self.weight) {
                 *out = input * scale * weight;
@@ -37,7 +40,7 @@ impl Kernel for SwiGlu<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self, _: L) {
         for (gate, up) in self.gate.iter_mut().zip(self.up) {
             *gate = silu(*gate) * up;
         }
@@ -54,7 +57,7 @@ impl Kernel for Add<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<L: Lanes>(self, _: L) {
         for (number, sum) in self.residual.iter_mut().zip(self.sums) {
             *number += fixed::to_f32(*sum);
         }
