@@ -18,11 +18,11 @@ use tokio::{
 };
 
 /// The model's name.
-pub const MODEL: &str = "made-up";
+pub(crate) const MODEL: &str = "made-up";
 /// Tokens of its context.
-pub const CONTEXT: usize = 256;
+pub(crate) const CONTEXT: usize = 256;
 /// The token that ends an answer.
-pub const END: u32 = 2;
+pub(crate) const END: u32 = 2;
 /// Control tokens, after which the vocabulary has a token for every byte.
 const CONTROL: u32 = 3;
 /// Calls that may wait.
@@ -31,16 +31,16 @@ const CALLS_MAX: usize = 64;
 /// What a mind does with a question: it gives these answers, then goes on being silent or, if it
 /// `hangs_up`, is gone.
 #[derive(Clone, Debug, Default)]
-pub struct Script {
+pub(crate) struct Script {
     /// In this order.
-    pub answers: Vec<Answer>,
+    pub(crate) answers: Vec<Answer>,
     /// Whether nothing more can come.
-    pub hangs_up: bool,
+    pub(crate) hangs_up: bool,
 }
 
 /// What the mind heard.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// A question.
     Asked(RequestId, Box<Ask>),
     /// Nobody listens to its answer any more.
@@ -48,27 +48,27 @@ pub enum Heard {
 }
 
 /// A running API.
-pub struct Fake {
+pub(crate) struct Fake {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What the mind heard.
-    pub heard: mpsc::UnboundedReceiver<Heard>,
+    pub(crate) heard: mpsc::UnboundedReceiver<Heard>,
     /// What the API shows as the node's status.
-    pub status: watch::Sender<Arc<Status>>,
+    pub(crate) status: watch::Sender<Arc<Status>>,
 }
 
 /// The token of one byte.
-pub fn byte(byte: u8) -> u32 {
+pub(crate) fn byte(byte: u8) -> u32 {
     CONTROL + u32::from(byte)
 }
 
 /// The tokens of a text, byte by byte.
-pub fn bytes(text: &str) -> Vec<u32> {
+pub(crate) fn bytes(text: &str) -> Vec<u32> {
     text.bytes().map(byte).collect()
 }
 
 /// News of a token, with log-probabilities of it and of the token after it.
-pub fn token(token: u32) -> Answer {
+pub(crate) fn token(token: u32) -> Answer {
     Answer::Token(Sampled {
         token,
         logprob: Some(-0.5),
@@ -77,7 +77,7 @@ pub fn token(token: u32) -> Answer {
 }
 
 /// A whole answer.
-pub fn says(text: &str, finish: Finish) -> Script {
+pub(crate) fn says(text: &str, finish: Finish) -> Script {
     let mut answers = vec![Answer::Started { cached_tokens: 16 }];
     answers.extend(bytes(text).into_iter().map(token));
     answers.push(Answer::Finished(finish));
@@ -85,19 +85,19 @@ pub fn says(text: &str, finish: Finish) -> Script {
 }
 
 /// An answer that says this and then nothing, neither more nor that it is over.
-pub fn begins(text: &str) -> Script {
+pub(crate) fn begins(text: &str) -> Script {
     let mut script = says(text, Finish::Stop);
     script.answers.pop();
     script
 }
 
 /// A refusal.
-pub fn refuses(refusal: swarm_core::Refusal) -> Script {
+pub(crate) fn refuses(refusal: swarm_core::Refusal) -> Script {
     Script { answers: vec![Answer::Failed(refusal)], hangs_up: false }
 }
 
 /// Serves on a free port, or on `address`.
-pub async fn start(address: &str, script: impl Fn(&Ask) -> Script + Send + 'static) -> Fake {
+pub(crate) async fn start(address: &str, script: impl Fn(&Ask) -> Script + Send + 'static) -> Fake {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("made-up.gguf");
     synth(&Shape::tiny(), Format::F32, 1, &file).expect("a model");
