@@ -1,6 +1,7 @@
 //! A client of any node's API: `run`, `chat`, `status` and the demo speak through it.
 
 pub mod chat;
+pub mod document;
 mod plan_text;
 pub mod run;
 mod sse;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 use color_eyre::eyre::{Context, bail, eyre};
 use futures::StreamExt;
 pub use plan_text::plan_text;
+use reqwest::Response;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sse::Splitter;
 
@@ -65,24 +68,39 @@ fn http() -> color_eyre::Result<reqwest::Client> {
     Ok(reqwest::Client::builder().connect_timeout(CONNECT_MAX).no_proxy().build()?)
 }
 
-async fn get(via: &str, path: &str) -> color_eyre::Result<Value> {
-    let response =
-        http()?.get(format!("{via}{path}")).send().await.wrap_err_with(|| no_node(via))?;
-    Ok(response.error_for_status()?.json().await?)
+/// Sends a request; an error says what a person can do about it.
+async fn send(via: &str, request: reqwest::RequestBuilder) -> color_eyre::Result<Response> {
+    let response = request.send().await.wrap_err_with(|| {
+        format!("cannot reach {via}: is a node running there? Start one with `hexswarm node`")
+    })?;
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let refused: Value = response.json().await.unwrap_or_default();
+    match refused["error"]["message"].as_str() {
+        Some(message) => bail!("{message}"),
+        None => bail!("{via} answers {status}: is that a node's API?"),
+    }
 }
 
-fn no_node(via: &str) -> String {
-    format!("no node answers at {via}: start one with `hexswarm node`, or say where with --via")
+async fn get<T: DeserializeOwned>(via: &str, path: &str) -> color_eyre::Result<T> {
+    let response = send(via, http()?.get(url(via, path))).await?;
+    response.json().await.wrap_err_with(|| format!("{via} speaks otherwise than this version"))
+}
+
+fn url(via: &str, path: &str) -> String {
+    format!("{}{path}", via.trim_end_matches('/'))
 }
 
 /// What a node knows.
 pub async fn status(via: &str) -> color_eyre::Result<Status> {
-    serde_json::from_value(get(via, "/status").await?).wrap_err("the node speaks another version")
+    get(via, "/status").await
 }
 
 /// The model that a node serves.
 pub async fn model(via: &str) -> color_eyre::Result<String> {
-    let models = get(via, "/v1/models").await?;
+    let models: Value = get(via, "/v1/models").await?;
     let name = models["data"][0]["id"].as_str();
     name.map(str::to_owned).ok_or_else(|| eyre!("{via} serves no model"))
 }
@@ -93,7 +111,6 @@ pub async fn stream(
     request: &Request,
     mut show: impl FnMut(&str),
 ) -> color_eyre::Result<Answer> {
-    let via = via.trim_end_matches('/');
     let mut body = request.body.clone();
     let model = model(via).await?;
     body["model"] = model.clone().into();
@@ -102,12 +119,7 @@ pub async fn stream(
     body["return_token_ids"] = true.into();
     let path = if request.chat { "/v1/chat/completions" } else { "/v1/completions" };
     let began = Instant::now();
-    let sent = http()?.post(format!("{via}{path}")).json(&body).send().await;
-    let response = sent.wrap_err_with(|| no_node(via))?;
-    if !response.status().is_success() {
-        let refused: Value = response.json().await.unwrap_or_default();
-        bail!("{}", refused["error"]["message"].as_str().unwrap_or("the node refused"));
-    }
+    let response = send(via, http()?.post(url(via, path)).json(&body)).await?;
     let mut answer = Answer { model, ..Answer::default() };
     let (mut bytes, mut splitter) = (response.bytes_stream(), Splitter::default());
     let (mut first, mut last) = (None, began);

@@ -1,9 +1,10 @@
 //! What a node knows, as people and programs see it: `status`, the API and the web page.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything a node knows of itself and its swarm.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// This node's peer id.
     pub peer: String,
@@ -32,7 +33,7 @@ pub struct Status {
 }
 
 /// One peer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeStatus {
     /// Its peer id.
     pub peer: String,
@@ -57,7 +58,7 @@ pub struct NodeStatus {
 }
 
 /// One device.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceStatus {
     /// `cpu` or `cuda`.
     pub kind: String,
@@ -74,7 +75,7 @@ pub struct DeviceStatus {
 }
 
 /// One way to another peer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkStatus {
     /// The far end.
     pub to: String,
@@ -89,7 +90,7 @@ pub struct LinkStatus {
 }
 
 /// A plan in the one shape that `demo`, `plan`, `status`, the API and the simulator print.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     /// The leader's term.
     pub term: u64,
@@ -102,14 +103,14 @@ pub struct PlanView {
 }
 
 /// One replica of the model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PipelineView {
     /// First layers first.
     pub stages: Vec<StageView>,
 }
 
 /// Consecutive layers and who computes them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageView {
     /// `[first, end]`.
     pub layers: [u32; 2],
@@ -118,7 +119,7 @@ pub struct StageView {
 }
 
 /// One device's share of a stage.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MemberView {
     /// Whose device.
     pub peer: String,

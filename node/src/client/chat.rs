@@ -1,12 +1,15 @@
 //! `hexswarm chat`: a conversation in the terminal.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, Write},
     process::ExitCode,
+    thread,
 };
 
 use clap::Args;
+use rustyline::{DefaultEditor, error::ReadlineError};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use super::{Request, VIA, stream};
 
@@ -24,7 +27,7 @@ pub struct Options {
     max_tokens: u32,
     /// 0 is greedy
     #[arg(long, default_value_t = 0.7)]
-    temperature: f32,
+    temperature: f64,
 }
 
 const HELP: &str = "/reset begins anew, /quit ends; Ctrl-C stops an answer";
@@ -36,13 +39,11 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
     let opening: Vec<Value> =
         options.system.iter().map(|text| json!({ "role": "system", "content": text })).collect();
     let mut messages = opening.clone();
-    loop {
-        print!("> ");
-        io::stdout().flush()?;
-        let Some(line) = next_line().await? else { return Ok(ExitCode::SUCCESS) };
+    let mut lines = Lines::new()?;
+    while let Some(line) = lines.next().await? {
         match line.trim() {
             "" => continue,
-            "/quit" | "/exit" => return Ok(ExitCode::SUCCESS),
+            "/quit" | "/exit" => break,
             "/help" => println!("{HELP}"),
             "/reset" => messages.clone_from(&opening),
             text => {
@@ -51,6 +52,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
             }
         }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One turn. An answer that fails or is stopped leaves the conversation as it was before it.
@@ -79,11 +81,40 @@ async fn answer(options: &Options, messages: &mut Vec<Value>) {
     }
 }
 
-/// A line from the terminal, read on a thread that may wait.
-async fn next_line() -> color_eyre::Result<Option<String>> {
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line).map(|bytes| (bytes > 0).then_some(line))
-    });
-    Ok(read.await??)
+/// Lines that a person types, with history. They are read on a thread of their own, which may
+/// wait for ever: it ends with the process.
+struct Lines {
+    wanted: mpsc::Sender<()>,
+    lines: mpsc::Receiver<Result<String, ReadlineError>>,
+}
+
+impl Lines {
+    fn new() -> color_eyre::Result<Self> {
+        let mut editor = DefaultEditor::new()?;
+        let (wanted, mut wants) = mpsc::channel(1);
+        let (read, lines) = mpsc::channel(1);
+        thread::Builder::new().name("lines".to_owned()).spawn(move || {
+            while wants.blocking_recv().is_some() {
+                let line = editor.readline("> ");
+                if let Ok(line) = &line {
+                    // A line that the history does not take is still a line.
+                    let _ = editor.add_history_entry(line);
+                }
+                if read.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { wanted, lines })
+    }
+
+    /// The next line; `None` after Ctrl-C, Ctrl-D or the end of the input.
+    async fn next(&mut self) -> color_eyre::Result<Option<String>> {
+        self.wanted.send(()).await?;
+        match self.lines.recv().await {
+            Some(Ok(line)) => Ok(Some(line)),
+            None | Some(Err(ReadlineError::Eof | ReadlineError::Interrupted)) => Ok(None),
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::status::{MemberView, PlanView, StageView};
 
 /// Characters of a bar that shows the whole of a stage's columns.
-const BAR: u32 = 24;
+const BAR: u32 = 12;
 
 /// The plan as people see it in a terminal.
 pub fn plan_text(plan: &PlanView) -> String {
@@ -32,10 +32,10 @@ fn draw(stage: &StageView, arrow: &str, width: u32) -> String {
         1 => String::new(),
         members => format!(", tensor parallel {members}"),
     };
-    let mut text = format!("{arrow} layers {first} to {}{many}\n", end - 1);
+    let mut text = format!("{arrow} layers {first} to {}{many}\n", end.saturating_sub(1));
     for member in &stage.members {
         text += &format!(
-            "          |{}| …{} device {}: KV heads {}, FFN columns {}\n",
+            "      |{}| …{} device {}: heads {}, columns {}\n",
             bar(member, width),
             super::status::short(&member.peer),
             member.device,
@@ -62,4 +62,41 @@ fn bar(member: &MemberView, width: u32) -> String {
 
 fn run([first, end]: [u32; 2]) -> String {
     format!("{first}..{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::PipelineView;
+
+    fn plan(layers: [u32; 2], shares: &[[u32; 4]]) -> PlanView {
+        let member = |[head, heads, column, columns]: &[u32; 4]| MemberView {
+            peer: "12D3KooWabcdefgh".to_owned(),
+            device: 1,
+            kv_heads: [*head, *heads],
+            ffn_columns: [*column, *columns],
+        };
+        let members = shares.iter().map(member).collect();
+        let stages = vec![StageView { layers, members }];
+        PlanView { term: 2, epoch: 1, leader: "l".into(), pipelines: vec![PipelineView { stages }] }
+    }
+
+    #[test]
+    fn a_stage_shows_who_has_which_part() {
+        let text = plan_text(&plan([0, 30], &[[0, 2, 0, 1024], [2, 3, 1024, 1536]]));
+        let wanted = "plan 2.1 by …l\n\
+            tokens -> layers 0 to 29, tensor parallel 2\n      \
+            |########....| …abcdefgh device 1: heads 0..2, columns 0..1024\n      \
+            |........####| …abcdefgh device 1: heads 2..3, columns 1024..1536\n       \
+            -> next token, back to the first stage\n";
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn the_largest_models_fit_a_terminal_and_no_plan_breaks_it() {
+        let large = plan_text(&plan([100, 126], &[[112, 128, 43_008, 53_248]]));
+        assert!(large.lines().all(|line| line.chars().count() <= 80), "{large}");
+        plan_text(&plan([0, 0], &[[u32::MAX, 0, u32::MAX, 0]]));
+        plan_text(&plan([5, 1], &[]));
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
 
-use super::{Request, VIA, stream};
+use super::{Request, VIA, document::AnswerDocument, stream};
 
 /// One prompt.
 #[derive(Debug, Args)]
@@ -28,10 +28,16 @@ pub struct Options {
     max_tokens: u32,
     /// 0 is greedy
     #[arg(long, default_value_t = 0.0)]
-    temperature: f32,
+    temperature: f64,
     /// Keep the likeliest tokens up to this probability
     #[arg(long)]
-    top_p: Option<f32>,
+    top_p: Option<f64>,
+    /// Keep this many of the likeliest tokens
+    #[arg(long)]
+    top_k: Option<u32>,
+    /// Keep tokens at least this fraction as likely as the likeliest
+    #[arg(long)]
+    min_p: Option<f64>,
     /// The same seed gives the same answer
     #[arg(long)]
     seed: Option<u64>,
@@ -59,9 +65,13 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
         request.body = json!({ "prompt": prompt, "max_tokens": options.max_tokens });
     }
     request.body["temperature"] = options.temperature.into();
-    for (name, value) in
-        [("top_p", options.top_p.map(Value::from)), ("seed", options.seed.map(Value::from))]
-    {
+    let wanted = [
+        ("top_p", options.top_p.map(Value::from)),
+        ("top_k", options.top_k.map(Value::from)),
+        ("min_p", options.min_p.map(Value::from)),
+        ("seed", options.seed.map(Value::from)),
+    ];
+    for (name, value) in wanted {
         if let Some(value) = value {
             request.body[name] = value;
         }
@@ -78,17 +88,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let entry = super::status(&options.via).await?.peer;
-    let document = json!({
-        "model": answer.model,
-        "prompt": prompt,
-        "text": answer.text,
-        "token_ids": answer.token_ids,
-        "finish_reason": answer.finish_reason,
-        "ttft_ms": answer.ttft_ms,
-        "tpot_ms": answer.tpot_ms,
-        "entry": entry,
-        "cached_tokens": answer.cached_tokens,
-    });
+    let document = AnswerDocument::new(answer, prompt, entry);
     println!("{}", serde_json::to_string_pretty(&document)?);
     Ok(ExitCode::SUCCESS)
 }

@@ -7,26 +7,46 @@ const EVENT_BYTES_MAX: usize = 1 << 20;
 
 /// Gathers bytes until events are whole.
 #[derive(Debug, Default)]
-pub(super) struct Splitter(Vec<u8>);
+pub(super) struct Splitter {
+    line: Vec<u8>,
+    /// Lines of data so far.
+    data: Option<String>,
+}
 
 impl Splitter {
     /// More bytes; the data of every event that is whole now.
     pub(super) fn push(&mut self, bytes: &[u8]) -> color_eyre::Result<Vec<String>> {
-        self.0.extend_from_slice(bytes);
         let mut events = Vec::new();
-        while let Some(end) = self.0.windows(2).position(|pair| pair == b"\n\n") {
-            let event: Vec<u8> = self.0.drain(..end + 2).collect();
-            let event = String::from_utf8(event)?;
-            let data: Vec<_> =
-                event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
-            if !data.is_empty() {
-                events.push(data.join("\n").trim_start().to_owned());
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(part);
+            if self.line.len() > EVENT_BYTES_MAX {
+                bail!("an event of more than {EVENT_BYTES_MAX} bytes");
+            }
+            if part.ends_with(b"\n") {
+                let line = String::from_utf8(std::mem::take(&mut self.line))?;
+                events.extend(self.line(line.trim_end_matches(['\r', '\n']))?);
             }
         }
-        if self.0.len() > EVENT_BYTES_MAX {
-            bail!("an event of more than {EVENT_BYTES_MAX} bytes");
-        }
         Ok(events)
+    }
+
+    /// Takes a line in; the data of the event that it ends.
+    fn line(&mut self, line: &str) -> color_eyre::Result<Option<String>> {
+        if line.is_empty() {
+            return Ok(self.data.take());
+        }
+        if let Some(more) = line.strip_prefix("data:") {
+            let more = more.strip_prefix(' ').unwrap_or(more);
+            let data = match self.data.take() {
+                None => more.to_owned(),
+                Some(data) => data + "\n" + more,
+            };
+            if data.len() > EVENT_BYTES_MAX {
+                bail!("an event of more than {EVENT_BYTES_MAX} bytes");
+            }
+            self.data = Some(data);
+        }
+        Ok(None)
     }
 }
 
@@ -39,5 +59,18 @@ mod tests {
         let mut splitter = Splitter::default();
         assert!(splitter.push(b": hello\n\ndata: {\"a\"").unwrap().is_empty());
         assert_eq!(splitter.push(b":1}\n\ndata: [DONE]\n\n").unwrap(), ["{\"a\":1}", "[DONE]"]);
+    }
+
+    #[test]
+    fn lines_may_end_as_on_the_wire_of_others() {
+        let mut splitter = Splitter::default();
+        assert_eq!(splitter.push(b"id: 1\r\ndata:a\r\ndata: b\r\n\r\n").unwrap(), ["a\nb"]);
+    }
+
+    #[test]
+    fn an_endless_event_is_refused() {
+        let (mut line, mut lines) = (Splitter::default(), Splitter::default());
+        assert!(line.push(&vec![b'x'; EVENT_BYTES_MAX + 1]).is_err());
+        assert!(lines.push(&b"data: xxxxxxxx\n".repeat(EVENT_BYTES_MAX / 8 + 1)).is_err());
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::Table;
 
 use super::{VIA, plan_text};
-use crate::status::Status;
+use crate::status::{LinkStatus, Status};
 
 /// How often `--watch` looks again.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub struct Options {
 /// Asks and prints.
 pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
     loop {
-        let status = super::status(options.via.trim_end_matches('/')).await?;
+        let status = super::status(&options.via).await?;
         if options.json {
             println!("{}", serde_json::to_string_pretty(&status)?);
         } else {
@@ -75,12 +75,12 @@ fn text(status: &Status) -> String {
         "memory, MB",
         "GB/s",
         "GFLOP/s",
-        "RTT, ms",
+        "sessions",
         "KV free",
         "alive",
     ]);
     for node in &status.nodes {
-        let rtt = node.rtt_ms.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.2}"));
+        let sessions = node.sessions.to_string();
         let kv = format!("{}/{}", node.kv_blocks_free, node.kv_blocks);
         let alive = match (node.alive, node.draining) {
             (true, false) => "yes",
@@ -96,7 +96,7 @@ fn text(status: &Status) -> String {
                 memory,
                 read,
                 flops,
-                rtt.clone(),
+                sessions.clone(),
                 kv.clone(),
                 alive.to_owned(),
             ]);
@@ -114,5 +114,33 @@ fn text(status: &Status) -> String {
         }
     }
     let plan = status.plan.as_ref().map_or_else(|| "no plan".to_owned(), plan_text);
-    format!("{head}{nodes}\n{plan}")
+    format!("{head}{nodes}\n{}{plan}", links(status))
+}
+
+/// Every way that was measured, a row a peer that measured it.
+fn links(status: &Status) -> String {
+    let mut table = Table::new();
+    let name = |peer: &str| format!("…{}", short(peer));
+    let mut head = vec!["RTT, ms / MB/s".to_owned()];
+    head.extend(status.nodes.iter().map(|node| name(&node.peer)));
+    table.set_header(head);
+    for from in &status.nodes {
+        let mut row = vec![name(&from.peer)];
+        row.extend(status.nodes.iter().map(|to| {
+            let link = from.links.iter().find(|link| link.to == to.peer);
+            link.map_or_else(|| "-".to_owned(), way)
+        }));
+        table.add_row(row);
+    }
+    if status.nodes.len() < 2 { String::new() } else { format!("{table}\n") }
+}
+
+/// One way: `~` marks what was predicted, `?` what was not measured yet.
+fn way(link: &LinkStatus) -> String {
+    let mark = if link.predicted { "~" } else { "" };
+    let rate = match link.bytes_per_s {
+        rate if rate > 0.0 => format!("{:.0}", rate / 1e6),
+        _ => "?".to_owned(),
+    };
+    format!("{mark}{:.2} / {rate}", link.rtt_ms)
 }
