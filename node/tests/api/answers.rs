@@ -197,8 +197,8 @@ async fn a_stop_string_ends_the_text_wherever_tokens_end() {
         assert_eq!(choice["logprobs"]["tokens"], json!(["o", "n", "e", " "]));
         assert_eq!(answer["usage"]["completion_tokens"], 7, "all that were computed");
         let (request, _) = fake.asked().await;
-        let freed = fake.heard.recv().await;
-        assert_eq!(freed, Some(fake::Heard::Cancelled(request)), "its session is free");
+        let freed = fake.hears().await;
+        assert_eq!(freed, fake::Heard::Cancelled(request), "its session is free");
     }
     let whole = fake.complete(json!({ "stop": "ENDE" })).await.json();
     assert_eq!(whole["choices"][0]["text"], "one END two");

@@ -101,8 +101,8 @@ async fn more_requests_than_there_are_turns_are_told_to_come_again() {
     assert_eq!(fake.get("/v1/models").await.json()["data"][0]["id"], MODEL, "pages still come");
     waiting.shutdown().await;
     // Turns come back as the clients' ends are noticed.
-    let freed = fake.heard.recv().await;
-    assert!(matches!(freed, Some(fake::Heard::Cancelled(_))), "{freed:?}");
+    let freed = fake.hears().await;
+    assert!(matches!(freed, fake::Heard::Cancelled(_)), "{freed:?}");
 }
 
 #[tokio::test]

@@ -1,15 +1,21 @@
 //! The HTTP API over a made-up mind: what clients may ask, what they get, and what is refused.
 
 mod answers;
+mod client;
 mod fake;
 mod hostile;
 mod pages;
 mod refusals;
 mod streams;
 
+use std::time::Duration;
+
 use fake::{Fake, Heard, MODEL};
 use serde_json::{Value, json};
 use swarm_core::{Ask, RequestId};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What came back.
 struct Reply {
@@ -57,10 +63,16 @@ impl Fake {
         self.post("/v1/completions", over(json!({ "prompt": "once" }), fields)).await
     }
 
+    /// The next thing that the mind heard.
+    async fn hears(&mut self) -> Heard {
+        let heard = tokio::time::timeout(PATIENCE, self.heard.recv()).await;
+        heard.expect("the mind hears nothing").expect("the mind is there")
+    }
+
     /// The next question that the mind heard.
     async fn asked(&mut self) -> (RequestId, Ask) {
-        match self.heard.recv().await {
-            Some(Heard::Asked(request, ask)) => (request, *ask),
+        match self.hears().await {
+            Heard::Asked(request, ask) => (request, *ask),
             other => panic!("no question but {other:?}"),
         }
     }
@@ -75,7 +87,7 @@ fn over(mut body: Value, fields: Value) -> Value {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().expect("a client")
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")
 }
 
 async fn reply(request: reqwest::RequestBuilder) -> Reply {
