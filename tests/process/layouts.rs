@@ -46,7 +46,7 @@ async fn every_layout_gives_the_same_bits() {
     let one_host = Layout(vec![((0, 30), pair)]);
     assert_eq!(answer(&[TWO], &one_host).await, alone, "2 + 1 KV heads on one host");
 
-    let pair = vec![share(0, 0, (0, 1), (0, 480)), share(1, 0, (1, 3), (480, 1536))];
+    let pair = vec![share(0, 0, (0, 1), (0, 448)), share(1, 0, (1, 3), (448, 1536))];
     let two_hosts = Layout(vec![((0, 30), pair)]);
     assert_eq!(answer(&[ONE, ONE], &two_hosts).await, alone, "1 + 2 KV heads on two hosts");
 

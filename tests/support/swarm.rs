@@ -1,6 +1,9 @@
 //! A door, an entry that holds no layers, and members that do.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -98,14 +101,13 @@ impl Swarm {
 
     /// Waits until a node says that it is ready.
     pub async fn ready(&self, api: &str) {
-        let logs = || self.logs();
         let ready = eventually("ready", || async {
             let response = reqwest::get(format!("{api}/readyz")).await.ok()?;
             response.status().is_success().then_some(())
         });
-        tokio::select! {
-            () = ready => {}
-            () = tokio::time::sleep(crate::PATIENCE * 2) => panic!("{}", logs()),
+        // `eventually` would panic without the logs, which say why.
+        if tokio::time::timeout(crate::PATIENCE - Duration::from_secs(5), ready).await.is_err() {
+            panic!("not ready: {}\n{}", self.status(api).await, self.logs());
         }
     }
 
