@@ -35,9 +35,11 @@ pub fn default_scenario(seed: u64, sabotage: Sabotage) -> Result<Outcome, Broken
     if !world.serves() {
         return Err(Broken::NoPlan);
     }
+    let mut prompts: Vec<Vec<u32>> = Vec::new();
     for _ in 0..3 {
         let length = dice.random_range(1..80);
-        let prompt = (0..length).map(|_| dice.random_range(0..49_152)).collect();
+        let prompt: Vec<u32> = (0..length).map(|_| dice.random_range(0..49_152)).collect();
+        prompts.push(prompt.clone());
         world.ask(dice.random_range(0..5), prompt, dice.random_range(1..40));
     }
     let strike = dice.random_range(0..60);
@@ -50,6 +52,14 @@ pub fn default_scenario(seed: u64, sabotage: Sabotage) -> Result<Outcome, Broken
         world.restart(victim);
     }
     world.run_until(Duration::from_secs(60), World::answered)?;
+    // The same prompts twice more, through the entry that nothing happens to: what is served out
+    // of KV caches now must be what the devices hold under the plan of now.
+    for _ in 0..2 {
+        for prompt in &prompts {
+            world.ask(0, prompt.clone(), 4);
+        }
+        world.run_until(Duration::from_secs(60), World::answered)?;
+    }
     world.run(Duration::from_secs(5))?;
     world.finish()?;
     Ok(Outcome { events: world.events, tokens: world.tokens(), log: world.log() })

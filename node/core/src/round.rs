@@ -109,8 +109,8 @@ impl Rounds {
             turn.emit(Effect::Unload { device });
         }
         for (device, shard) in shards {
-            // A share that has not changed stays where it is, KV cache and all; its members are
-            // told anew, for sums are exchanged under the new plan's number.
+            // A share that has not changed is loaded too: sums are exchanged under the new plan's
+            // number, and everyone begins with an empty KV cache.
             waiting.push(device);
             self.holds.insert(device, shard.clone());
             turn.emit(Effect::Load { plan: plan.id, device, shard });

@@ -42,7 +42,7 @@ impl Sessions {
 
     /// This node holds its shards of a plan, each with so many KV blocks.
     pub(crate) fn adopted(&mut self, plan: &Plan, kv_blocks: &[(u8, u32)], turn: &mut Turn<'_>) {
-        self.stages.adopt(Arc::new(plan.clone()), kv_blocks, turn);
+        self.stages.adopt(Arc::new(plan.clone()), kv_blocks, turn.me());
     }
 
     /// A plan is live: new tries go there.

@@ -25,7 +25,7 @@ use super::{
     post::Post,
 };
 use crate::{kv::KvPool, turn::Turn};
-use own::{OwnStage, Shape};
+use own::OwnStage;
 
 /// Sessions that have room here at a time; the KV cache is the tighter bound by far.
 const GUESTS_MAX: usize = 4096;
@@ -48,7 +48,6 @@ pub(super) struct Stages {
     plan: Option<Arc<Plan>>,
     own: BTreeMap<StageKey, OwnStage>,
     pools: BTreeMap<u8, KvPool>,
-    shapes: BTreeMap<u8, Shape>,
     guests: BTreeMap<SessionId, Guest>,
     jobs: u64,
     sweep_at: Time,
@@ -64,22 +63,11 @@ impl Stages {
         self.plan = None;
     }
 
-    /// Our devices hold their shards of `plan`. A device whose share is what it was keeps its KV
-    /// cache: blocks are named by what they hold.
-    pub(super) fn adopt(&mut self, plan: Arc<Plan>, kv_blocks: &[(u8, u32)], turn: &Turn<'_>) {
-        self.own = own::stages(&plan, turn.me());
-        let shapes = own::shapes(&plan, turn.me());
-        let kv: BTreeMap<u8, u32> = kv_blocks.iter().copied().collect();
-        self.pools.retain(|device, _| shapes.contains_key(device));
-        for (device, shape) in &shapes {
-            let blocks = kv.get(device).copied().unwrap_or_default();
-            let kept = self.shapes.get(device) == Some(shape)
-                && self.pools.get(device).is_some_and(|pool| pool.len() + 1 == blocks);
-            if !kept {
-                self.pools.insert(*device, KvPool::new(blocks));
-            }
-        }
-        self.shapes = shapes;
+    /// Our devices hold their shards of `plan`. A device opens its shard anew, so its KV cache is
+    /// empty, also where its share is what it was.
+    pub(super) fn adopt(&mut self, plan: Arc<Plan>, kv_blocks: &[(u8, u32)], me: NodeId) {
+        self.own = own::stages(&plan, me);
+        self.pools = kv_blocks.iter().map(|(device, n)| (*device, KvPool::new(*n))).collect();
         self.plan = Some(plan);
     }
 
@@ -340,5 +328,35 @@ impl Stages {
     /// Entries of these sessions, each once: for faults of a whole batch.
     fn attempts(items: &[RowsItem]) -> BTreeSet<Attempt> {
         items.iter().map(|item| item.attempt).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, Pipeline, PlanId, Stage};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_loaded_anew_finds_no_kv_of_the_one_before() {
+        let me = NodeId([1; 32]);
+        let (kv_heads, ffn_columns) =
+            (HeadRange::new(0, 1).unwrap(), ColumnRange::new(0, 8).unwrap());
+        let members = vec![Member { node: me, device: 0, kv_heads, ffn_columns }];
+        let stages = vec![Stage { layers: LayerRange::new(0, 2).unwrap(), members }];
+        let pipelines = vec![Pipeline { stages }];
+        let (id, model) = (PlanId::default(), Hash::of(b"model"));
+        let plan = Arc::new(Plan { id, leader: me, model, pipelines });
+        let (mut node, name) = (Stages::default(), Hash::of(b"block"));
+        node.adopt(Arc::clone(&plan), &[(0, 8)], me);
+        let pool = node.pools.get_mut(&0).unwrap();
+        let mut table = pool.open(&[], 1).unwrap();
+        assert!(pool.grow(&mut table, 1));
+        pool.name(&table, 0, name);
+        pool.close(table);
+        assert_eq!(node.pools[&0].cached(&[name]), 1);
+        // The device opens its shard anew whenever it loads one, and its cache is empty then.
+        node.adopt(plan, &[(0, 8)], me);
+        assert_eq!(node.pools[&0].cached(&[name]), 0);
     }
 }

@@ -3,13 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use swarm_proto::{ColumnRange, HeadRange, LayerRange, NodeId, Plan, RowsHeader, SessionId};
+use swarm_proto::{NodeId, Plan, RowsHeader, SessionId};
 
 use super::{super::guest::Seat, StageKey};
 use crate::{ComputeFault, Computed};
-
-/// What a device's KV cache is laid out for: as long as it stays, so do the blocks.
-pub(super) type Shape = (LayerRange, HeadRange, ColumnRange);
 
 /// Our part of a stage.
 #[derive(Debug)]
@@ -107,14 +104,4 @@ pub(super) fn stages(plan: &Plan, me: NodeId) -> BTreeMap<StageKey, OwnStage> {
         }
     }
     own
-}
-
-/// What each of our devices holds under a plan.
-pub(super) fn shapes(plan: &Plan, me: NodeId) -> BTreeMap<u8, Shape> {
-    let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-    let members = stages.flat_map(|stage| stage.members.iter().map(|m| (stage.layers, m)));
-    members
-        .filter(|(_, member)| member.node == me)
-        .map(|(layers, member)| (member.device, (layers, member.kv_heads, member.ffn_columns)))
-        .collect()
 }
