@@ -4,6 +4,8 @@ use bincode::{Decode, Encode};
 
 use crate::{Hash, NodeId, Signature, Signed, Term, codec, sign::Statement};
 
+/// Changes of the set that a ballot remembers: so many fit a message beside the rest.
+pub const CHANGES_MAX: usize = 32;
 /// Voters in a set at most.
 pub const VOTERS_MAX: usize = 7;
 
@@ -33,6 +35,9 @@ pub struct Ballot {
     pub proven: Option<VoterSet>,
     /// The swarm it belongs to.
     pub origin: Option<NodeId>,
+    /// Certificates of the last changes of the set, oldest first, at most [`CHANGES_MAX`]: with them
+    /// a peer that was away can check who votes now, though everyone else was restarted.
+    pub changes: Vec<Certificate>,
 }
 
 /// A vote: its author wants `leader` to lead `term` with this set of voters.
@@ -98,7 +103,7 @@ pub enum CouncilMessage {
     },
     /// A voter follows: the leader's certificate is on its disk.
     Following {
-        /// The leader's term.
+        /// The voter's term: the leader's, or a later one in which it voted for nobody who won.
         term: Term,
     },
     /// The leader proposes the next set of voters; said again until it is decided.

@@ -4,7 +4,7 @@ use swarm_proto::{
     Certificate, CouncilMessage, Message, NodeId, Signature, Term, VOTERS_MAX, Vote, VoterSet,
 };
 
-use super::{Act, Council, Reign, Role};
+use super::{Act, Council, Reign, Role, believable};
 use crate::turn::Turn;
 
 /// Voters that a swarm wants, if it has so many peers: five survive the loss of two.
@@ -130,21 +130,26 @@ impl Council {
         self.adopt(certificate, turn);
     }
 
-    /// A voter follows.
-    pub(super) fn followed(&mut self, from: NodeId, term: Term) {
-        let ours = term == self.ballot.term
-            && self.certificate.as_ref().is_some_and(|certificate| certificate.set.has(from));
-        if let Role::Leader(reign) = &mut self.role
-            && ours
-        {
+    /// A voter follows. If it has gone on to a later term meanwhile it cannot take from us what
+    /// belongs to ours: then we stand for a term after its own.
+    pub(super) fn followed(&mut self, from: NodeId, term: Term, turn: &mut Turn<'_>) {
+        let votes = self.certificate.as_ref().is_some_and(|certificate| certificate.set.has(from));
+        let Role::Leader(reign) = &mut self.role else { return };
+        if !votes {
+            return;
+        }
+        if term == self.ballot.term {
             reign.following.insert(from);
+        } else if term > self.ballot.term && believable(&self.ballot, term) {
+            self.ballot.term = term;
+            self.stand(turn);
         }
     }
 
     /// Sends what a peer missed: changes from the set that it knows, in order, then who leads. If
     /// they are many the rest follows when its beats show that it has these.
     pub(crate) fn fill_in(&mut self, to: NodeId, set: u64, turn: &mut Turn<'_>) {
-        let missed = self.history.iter().filter(|change| change.set.number > set);
+        let missed = self.ballot.changes.iter().filter(|change| change.set.number > set);
         let missed = missed.take(CHANGES_SENT_MAX);
         let latest = self.certificate.iter();
         for certificate in missed.chain(latest) {
