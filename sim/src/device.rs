@@ -199,9 +199,9 @@ fn whole(row: u64) -> u64 {
 /// A row off the wire: if its four copies differ, something that is none of them.
 fn value_at(rows: &Bytes, row: usize) -> Result<u64, ComputeFault> {
     let bytes = rows.get(row * ROW_BYTES..(row + 1) * ROW_BYTES).ok_or(ComputeFault::Device)?;
-    let mut values = bytes.chunks_exact(8).map(|word| {
-        word.iter().rev().fold(0, |value: u64, byte| (value << 8) | u64::from(*byte))
-    });
+    let mut values = bytes
+        .chunks_exact(8)
+        .map(|word| word.iter().rev().fold(0, |value: u64, byte| (value << 8) | u64::from(*byte)));
     let first = values.next().ok_or(ComputeFault::Device)?;
     Ok(values.fold(first, |value, other| if other == first { value } else { mix(value, other) }))
 }

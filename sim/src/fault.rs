@@ -7,13 +7,7 @@ use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
 use crate::{
-    Sabotage, World,
-    check::Broken,
-    host::State,
-    keys::node_id,
-    link::Quality,
-    model,
-    world::Event,
+    Sabotage, World, check::Broken, host::State, keys::node_id, link::Quality, model, world::Event,
 };
 
 /// How long a connection may be silent before the network gives it up.
@@ -252,7 +246,8 @@ impl World {
 
     /// A connection stands: the near end is told, unless it never knew that the last was gone.
     pub(crate) fn connected(&mut self, near: NodeId, far: NodeId) -> Result<(), Broken> {
-        if std::mem::replace(&mut self.links.get(near, far).up, true) {
+        let there = self.hosts.get(&far).is_some_and(crate::host::Host::is_there);
+        if !there || std::mem::replace(&mut self.links.get(near, far).up, true) {
             return Ok(());
         }
         let quality = self.links.get(near, far).quality;

@@ -1,14 +1,14 @@
 //! Stories with a seed: what happens to a swarm, and what must hold when it is over.
 
-mod story;
 mod storm;
+mod story;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_core::Ask;
 use swarm_proto::Sampling;
 
-use crate::{Broken, Planner, Sabotage, Setup, World, model};
+use crate::{Broken, Planner, Sabotage, Setup, model};
 
 const MIB: u64 = 1 << 20;
 

@@ -50,10 +50,20 @@ pub(crate) struct Work {
 /// What a device does now.
 #[derive(Debug)]
 pub(crate) enum Running {
-    Load { plan: PlanId, shard: Shard },
-    Compute { work: Work, seat: u16 },
+    Load {
+        plan: PlanId,
+        shard: Shard,
+    },
+    Compute {
+        work: Work,
+        seat: u16,
+    },
     /// Computed; the parts of others are not all here.
-    Meet { work: Work, seat: u16, outcome: Outcome },
+    Meet {
+        work: Work,
+        seat: u16,
+        outcome: Outcome,
+    },
 }
 
 impl Worker {

@@ -21,7 +21,10 @@ fn storm() {
     for seed in 0..300 {
         let outcome = Scenario::Storm.run(seed, Wishes::default());
         if !outcome.broken.is_empty() {
-            println!("seed {seed}: {} ({} tokens {} ms)", outcome.broken[0], outcome.tokens, outcome.virtual_ms);
+            println!(
+                "seed {seed}: {} ({} tokens {} ms)",
+                outcome.broken[0], outcome.tokens, outcome.virtual_ms
+            );
             bad += 1;
         }
     }

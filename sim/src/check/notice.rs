@@ -16,9 +16,7 @@ impl World {
             return Ok(());
         }
         let counts_on = |host: &&crate::host::Host| {
-            host.number != number
-                && matches!(host.state, State::Up)
-                && host.node.is_alive(dead)
+            host.number != number && matches!(host.state, State::Up) && host.node.is_alive(dead)
         };
         match self.hosts.values().find(counts_on) {
             Some(host) => Err(Broken::Unnoticed {

@@ -19,7 +19,8 @@ fn play(world: &mut World, seed: u64) -> Result<(), Broken> {
     let mut dice = ChaCha8Rng::seed_from_u64(seed ^ 0x5ce);
     let ready = |world: &World| world.serves() && world.voters() >= 5;
     if !world.run_until(Duration::from_secs(30), ready)? {
-        return Err(Broken::NoPlan);
+        let why = format!("{} vote, five should", world.voters());
+        return Err(if world.serves() { Broken::Apart { why } } else { Broken::NoPlan });
     }
     let asks: Vec<_> = (0..3).map(|_| ask(&mut dice, 80, 40)).collect();
     for ask in &asks {

@@ -30,9 +30,10 @@ impl World {
             (Sabotage::ReplayLive, Message::Round(RoundMessage::Live { .. })) => {
                 self.replayed.push(message.clone());
             }
-            (Sabotage::DeafToPlans, Message::Round(RoundMessage::Live { .. }) | Message::Hello(_))
-                if self.hosts.get(&to).is_some_and(|host| host.number == 1) =>
-            {
+            (
+                Sabotage::DeafToPlans,
+                Message::Round(RoundMessage::Live { .. }) | Message::Hello(_),
+            ) if self.hosts.get(&to).is_some_and(|host| host.number == 1) => {
                 return;
             }
             (Sabotage::Echo, message) if !matches!(message, Message::Beat) => {

@@ -56,12 +56,7 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn compute(
-        &mut self,
-        node: NodeId,
-        device: u8,
-        work: Work,
-    ) -> Result<(), Broken> {
+    pub(super) fn compute(&mut self, node: NodeId, device: u8, work: Work) -> Result<(), Broken> {
         let forgets = self.setup.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
         let number = self.hosts.get(&node).map_or(0, |host| host.number);
         let Some(worker) = self.worker(node, device) else { return Ok(()) };
