@@ -11,7 +11,7 @@ mod plan;
 mod vote;
 
 use swarm_core::{Effect, Notice};
-use swarm_proto::{Ballot, NodeId, PlanId, Term, Time};
+use swarm_proto::{Ballot, NodeId, Plan, PlanId, Term, Time};
 
 pub(crate) use device::{fits, known_blocks};
 
@@ -177,10 +177,9 @@ impl Watch {
     ) -> Result<(), Broken> {
         match effect {
             Effect::Notice(Notice::Leader { leader, term }) => {
-                self.plans.led(node, *term);
+                self.plans.led(node, *term, *leader);
                 self.leaders.led(*term, *leader)
             }
-            Effect::Notice(Notice::Live(plan)) => self.plans.live(node, *plan),
             Effect::Send { to, message } => {
                 self.votes.sent(node, disk, message)?;
                 self.flood.sent(now, node, *to, message)
@@ -188,6 +187,11 @@ impl Watch {
             Effect::Forward { to, header, .. } => self.flood.framed(now, node, *to, header),
             _ => Ok(()),
         }
+    }
+
+    /// A plan is live at a node that was not, or not by that leader.
+    pub(crate) fn live(&mut self, node: NodeId, plan: &Plan) -> Result<(), Broken> {
+        self.plans.live(node, plan)
     }
 
     /// A node starts with nothing but its disk.

@@ -100,18 +100,24 @@ impl Clients {
         self.wanted.values().map(|wanted| wanted.got).sum()
     }
 
+    /// How many requests there were.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
     /// How many requests were refused.
     pub(crate) fn refused(&self) -> usize {
         let refused = |wanted: &&Wanted| matches!(wanted.end, Some(End::Refused(_)));
         self.wanted.values().filter(refused).count()
     }
 
-    /// Every request must have ended, whole or, if `refusals` may be, with a reason.
-    pub(crate) fn finish(&self, refusals: bool) -> Result<(), Broken> {
+    /// Every request must have ended: those before `strict` whole or with a reason, the others
+    /// whole.
+    pub(crate) fn finish(&self, strict: u64) -> Result<(), Broken> {
         for (request, wanted) in &self.wanted {
             match &wanted.end {
                 Some(End::Whole | End::Left) => {}
-                Some(End::Refused(_)) if refusals => {}
+                Some(End::Refused(_)) if request.0 < strict => {}
                 Some(End::Refused(reason)) => return Err(wanted.cut(*request, reason.clone())),
                 None => return Err(wanted.cut(*request, "nothing more came".to_owned())),
             }

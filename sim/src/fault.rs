@@ -271,7 +271,7 @@ impl World {
             self.links.get(other, from).up = false;
             for beat in 1..40 {
                 let at = self.now + Duration::from_millis(100 * beat);
-                let message = swarm_proto::Message::Beat;
+                let message = swarm_proto::Message::Beat(swarm_proto::Pulse::default());
                 self.push(at, other, Event::Input(Input::Received { from, message }));
             }
         }

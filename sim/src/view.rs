@@ -84,6 +84,11 @@ impl World {
         self.clients.answered()
     }
 
+    /// How many requests there were.
+    pub fn asked(&self) -> u64 {
+        self.clients.asked()
+    }
+
     /// How many tokens clients have got.
     pub fn tokens(&self) -> usize {
         self.clients.tokens()

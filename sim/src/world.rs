@@ -256,15 +256,23 @@ impl World {
                 self.compute(from, device, crate::worker::Work { job, batch, input, group })
             }
             Effect::Answer { request, event } => self.answer(request, &event),
-            Effect::Notice(notice) => {
-                self.log.note(self.now, from, "notice", &notice);
-                if let (Notice::Lost(peer), Some(host)) = (notice, self.hosts.get_mut(&from)) {
-                    host.exchange.lost(peer);
-                }
-                Ok(())
-            }
+            Effect::Notice(notice) => self.noticed(from, notice),
         };
         seen.and(done)
+    }
+
+    fn noticed(&mut self, node: NodeId, notice: Notice) -> Result<(), Broken> {
+        self.log.note(self.now, node, "notice", &notice);
+        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+        match notice {
+            Notice::Lost(peer) => host.exchange.lost(peer),
+            Notice::Live(_) => {
+                let plan = host.node.live_plan();
+                return plan.map_or(Ok(()), |plan| self.watch.live(node, plan));
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Schedules an event for a host as it is now.

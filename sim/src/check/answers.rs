@@ -5,8 +5,13 @@ use super::Broken;
 use crate::World;
 
 impl World {
-    /// What must hold once there is nothing more to come; `refusals` says whether reasons will do.
-    pub fn check_answers(&self, refusals: bool) -> Result<(), Broken> {
-        self.clients.finish(refusals)
+    /// What must hold once there is nothing more to come: every request ended whole.
+    pub fn check_answers(&self) -> Result<(), Broken> {
+        self.clients.finish(0)
+    }
+
+    /// The same where things went wrong: requests before the `strict`th may have been refused.
+    pub fn check_answers_from(&self, strict: u64) -> Result<(), Broken> {
+        self.clients.finish(strict)
     }
 }

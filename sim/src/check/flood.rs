@@ -30,7 +30,7 @@ impl Flood {
         to: NodeId,
         message: &Message,
     ) -> Result<(), Broken> {
-        if matches!(message, Message::Beat) {
+        if matches!(message, Message::Beat(_)) {
             return Ok(());
         }
         let count = self.count(now, from, to);

@@ -48,7 +48,7 @@ fn play(world: &mut World, seed: u64) -> Result<(), Broken> {
         world.run_until(Duration::from_secs(60), World::answered)?;
     }
     world.run(Duration::from_secs(5))?;
-    world.check_answers(false)?;
+    world.check_answers()?;
     world.check_leftover()?;
     world.check_converged()
 }

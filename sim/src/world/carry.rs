@@ -36,7 +36,7 @@ impl World {
             ) if self.hosts.get(&to).is_some_and(|host| host.number == 1) => {
                 return;
             }
-            (Sabotage::Echo, message) if !matches!(message, Message::Beat) => {
+            (Sabotage::Echo, message) if !matches!(message, Message::Beat(_)) => {
                 for _ in 0..40 {
                     let copy = Input::Received { from, message: message.clone() };
                     self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(copy));
