@@ -100,10 +100,8 @@ pub enum CouncilMessage {
     Following {
         /// The leader's term.
         term: Term,
-        /// The number of the set that the voter has accepted.
-        set: u64,
     },
-    /// The leader proposes the next set of voters.
+    /// The leader proposes the next set of voters; said again until it is decided.
     Change {
         /// Its term.
         term: Term,

@@ -11,7 +11,7 @@
 mod change;
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use swarm_proto::{
@@ -69,8 +69,8 @@ enum Role {
 /// What a leader keeps in mind.
 #[derive(Debug, Default)]
 struct Reign {
-    /// Voters that follow, with the number of the set they have accepted.
-    following: BTreeMap<NodeId, u64>,
+    /// Voters that follow.
+    following: BTreeSet<NodeId>,
     /// The change of the set under way.
     change: Option<(VoterSet, BTreeMap<NodeId, Signature>)>,
 }
@@ -113,6 +113,7 @@ impl Council {
             self.deadline = turn.now + turn.config.beat_every;
             let term = self.ballot.term;
             self.tell_voters(&CouncilMessage::Lead { term }, turn);
+            self.propose_change(turn);
             return;
         }
         self.wait(turn);
@@ -160,16 +161,12 @@ impl Council {
                 self.asked(from, term, (set_term, set), pre, turn);
             }
             CouncilMessage::Could { term } => self.could(from, term, turn),
-            CouncilMessage::Voted(vote) => {
-                if vote.by == from {
-                    self.count(vote, turn);
-                }
-            }
+            CouncilMessage::Voted(vote) => self.count(vote, turn),
             CouncilMessage::Certified(certificate) => {
                 self.certified(from, *certificate, turn);
             }
             CouncilMessage::Lead { term } => self.led_by(from, term, turn),
-            CouncilMessage::Following { term, set } => self.followed(from, term, set, turn),
+            CouncilMessage::Following { term } => self.followed(from, term),
             CouncilMessage::Change { term, set } => self.change_proposed(from, term, set, turn),
         }
     }
@@ -241,7 +238,6 @@ impl Council {
             self.history.drain(..surplus);
         }
         let term = certificate.term;
-        let set = certificate.set.number;
         self.certificate = Some(certificate);
         if news {
             turn.emit(Effect::Notice(Notice::Leader { leader, term }));
@@ -250,7 +246,7 @@ impl Council {
         if leader != turn.me() {
             self.wait(turn);
             if self.votes_here(turn.me()) {
-                self.acts.push(Act::Send(leader, CouncilMessage::Following { term, set }));
+                self.acts.push(Act::Send(leader, CouncilMessage::Following { term }));
             }
         }
         self.persist(turn);
@@ -383,7 +379,7 @@ impl Council {
         let previous = self.ballot.proven.clone().filter(|proven| *proven != set);
         let certificate = Certificate { origin, term, leader, set, previous, votes };
         let mut reign = Reign::default();
-        reign.following.insert(turn.me(), certificate.set.number);
+        reign.following.insert(turn.me());
         self.role = Role::Leader(Box::new(reign));
         self.deadline = turn.now;
         self.adopt(certificate, turn);
@@ -394,9 +390,8 @@ impl Council {
         if ours == Some((from, term)) {
             self.led = turn.now;
             self.wait(turn);
-            let set = self.ballot.set.as_ref().map_or(0, |set| set.number);
             if self.persisting.is_none() {
-                let following = CouncilMessage::Following { term, set };
+                let following = CouncilMessage::Following { term };
                 turn.send(from, Message::Council(following));
             }
         } else if term < self.ballot.term
