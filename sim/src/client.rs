@@ -52,6 +52,9 @@ impl Clients {
     pub(crate) fn hear(&mut self, request: RequestId, event: &Answer) -> Result<(), Broken> {
         let Some(wanted) = self.wanted.get_mut(&request) else { return Ok(()) };
         let order = |what| Err(Broken::OutOfOrder { request: request.0, what });
+        if wanted.end == Some(End::Left) {
+            return Ok(()); // nobody listens any more
+        }
         if wanted.end.is_some() {
             return order("something after the end");
         }

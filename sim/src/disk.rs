@@ -21,6 +21,12 @@ impl Disk {
         &self.durable
     }
 
+    /// A person has it forget its set of voters, and nothing else.
+    pub(crate) fn forget_set(&mut self) {
+        let Ballot { term, voted, .. } = self.durable;
+        self.durable = Ballot { term, voted, ..Ballot::default() };
+    }
+
     /// What a disk gives back whose last write was a lie.
     pub(crate) fn without_last(&self) -> &Ballot {
         &self.before

@@ -1,7 +1,10 @@
 //! Where tensor-parallel members of one host meet those of others: the shape of the node's own
 //! exchange, with one sum a batch in place of two a layer.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use swarm_core::{GroupKey, Shard};
 use swarm_proto::{NodeId, PlanId};
@@ -21,8 +24,8 @@ pub(crate) struct Exchange {
 struct Stage {
     members: Vec<(NodeId, u8)>,
     parts: BTreeMap<(u64, u16), Arc<[u64]>>,
-    /// A member is gone: nothing is waited for any more.
-    broken: bool,
+    /// Members that were lost and have given nothing since: nobody waits for them.
+    gone: BTreeSet<NodeId>,
 }
 
 /// What a member that waits finds.
@@ -37,20 +40,23 @@ pub(crate) enum Meeting {
 }
 
 impl Exchange {
-    /// A device is to hold a shard of this plan: its stage is known from now on, others no more.
+    /// A device is to hold a shard of this plan: its stage begins, without anything of an earlier
+    /// one, and stages of other plans end.
     pub(crate) fn form(&mut self, plan: PlanId, shard: &Shard) {
-        self.stages.retain(|key, _| key.0 >= plan);
+        self.stages.retain(|key, _| key.0 == plan);
         if shard.members.len() > 1 {
             let members = shard.members.clone();
-            let stage = || Stage { members, parts: BTreeMap::new(), broken: false };
-            self.stages.entry((plan, shard.pipeline, shard.stage)).or_insert_with(stage);
+            let stage = Stage { members, parts: BTreeMap::new(), gone: BTreeSet::new() };
+            self.stages.insert((plan, shard.pipeline, shard.stage), stage);
         }
     }
 
     /// A peer is gone.
     pub(crate) fn lost(&mut self, peer: NodeId) {
         for stage in self.stages.values_mut() {
-            stage.broken |= stage.members.iter().any(|(node, _)| *node == peer);
+            if stage.members.iter().any(|(node, _)| *node == peer) {
+                stage.gone.insert(peer);
+            }
         }
     }
 
@@ -75,6 +81,7 @@ impl Exchange {
     /// A member's part is here; parts that nobody can wait for are dropped.
     pub(crate) fn put(&mut self, from: NodeId, key: GroupKey, member: u16, part: Arc<[u64]>) {
         let Some(stage) = self.stages.get_mut(&(key.plan, key.pipeline, key.stage)) else { return };
+        stage.gone.remove(&from);
         let theirs = stage.members.get(usize::from(member)).is_some_and(|(node, _)| *node == from);
         let waiting = stage.parts.keys().filter(|(_, m)| *m == member).count();
         if theirs && waiting < WAITING_MAX {
@@ -87,13 +94,22 @@ impl Exchange {
         let Some(stage) = self.stages.get(&(key.plan, key.pipeline, key.stage)) else {
             return Meeting::Broken;
         };
-        let others = (0..stage.members.len() as u16).filter(|other| *other != member);
-        let parts: Option<Vec<_>> =
-            others.map(|other| stage.parts.get(&(key.batch, other)).cloned()).collect();
-        match parts {
-            Some(parts) => Meeting::Whole(parts),
-            None if stage.broken => Meeting::Broken,
-            None => Meeting::Partial,
+        let (mut parts, mut missing) = (Vec::new(), Vec::new());
+        for other in (0..stage.members.len() as u16).filter(|other| *other != member) {
+            match stage.parts.get(&(key.batch, other)) {
+                Some(part) => parts.push(Arc::clone(part)),
+                None => missing.push(other),
+            }
+        }
+        if missing.is_empty() {
+            return Meeting::Whole(parts);
+        }
+        let gone = |other: &u16| stage.gone.contains(&stage.members[usize::from(*other)].0);
+        // Whoever gives a part of a later batch is done with this one.
+        let done = |other: &u16| stage.parts.keys().any(|(b, o)| *b > key.batch && o == other);
+        match missing.iter().any(|other| gone(other) || done(other)) {
+            true => Meeting::Broken,
+            false => Meeting::Partial,
         }
     }
 }

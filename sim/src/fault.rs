@@ -68,6 +68,31 @@ impl World {
         self.replay(id);
     }
 
+    /// A person restarts every node that says it is stranded, and has it join anew. Whether there
+    /// was one.
+    pub fn rejoin_stranded(&mut self) -> bool {
+        let stranded: Vec<_> =
+            self.hosts.values().filter(|host| host.stranded).map(|host| host.number).collect();
+        for number in &stranded {
+            self.kill(*number);
+            if let Some(host) = self.hosts.get_mut(&node_id(*number)) {
+                host.disk.forget_set();
+                host.founds = false;
+            }
+            self.restart(*number);
+        }
+        !stranded.is_empty()
+    }
+
+    /// Asks a node to leave: it finishes what runs and takes nothing new, until it is restarted.
+    pub fn drain(&mut self, number: usize) {
+        let id = node_id(number);
+        if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.is_there()) {
+            host.drains = true;
+            self.push(self.now, id, Event::Input(Input::Drain));
+        }
+    }
+
     /// Stops a node's process for so long. What comes for it waits, or, if connections are closed
     /// meanwhile, is lost.
     pub fn pause(&mut self, number: usize, span: Duration, closes: bool) {
@@ -141,7 +166,7 @@ impl World {
         let pairs: Vec<_> = (0..count).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
         let ids = pairs.into_iter().map(|(a, b)| (node_id(a), node_id(b)));
         let torn: Vec<_> =
-            ids.filter(|(a, b)| !self.links.open(*a, *b) || !self.links.open(*b, *a)).collect();
+            ids.filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a)).collect();
         self.links.mend();
         for (a, b) in torn {
             self.disconnect(a, b);

@@ -22,6 +22,12 @@ pub(crate) struct Host {
     pub(crate) exchange: Exchange,
     pub(crate) disk: Disk,
     pub(crate) state: State,
+    /// Whether it was asked to leave.
+    pub(crate) drains: bool,
+    /// Whether it founds a swarm if it knows of none.
+    pub(crate) founds: bool,
+    /// Whether it said that a person must have it join anew.
+    pub(crate) stranded: bool,
     /// Rises with each death: what was under way before is not for the node that is there now.
     pub(crate) life: u32,
     /// When its alarm is set to ring.
@@ -50,11 +56,14 @@ impl Host {
             .collect();
         Self {
             number,
-            node: mind(number, 0, 0, Ballot::default()),
+            node: mind(number, number == 0, 0, 0, Ballot::default()),
             workers,
             exchange: Exchange::default(),
             disk: Disk::default(),
             state: State::Down,
+            drains: false,
+            founds: number == 0,
+            stranded: false,
             life: 0,
             armed: Time::NEVER,
         }
@@ -62,12 +71,13 @@ impl Host {
 
     /// Starts a process that finds `ballot` on disk; its devices are empty.
     pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
-        self.node = mind(self.number, self.life, seed, ballot);
+        self.node = mind(self.number, self.founds, self.life, seed, ballot);
         for worker in self.workers.values_mut() {
             *worker = Worker::new(worker.memory_bytes);
         }
         self.exchange = Exchange::default();
         self.state = State::Up;
+        (self.drains, self.stranded) = (false, false);
         self.armed = Time::NEVER;
     }
 
@@ -86,9 +96,9 @@ impl Host {
     }
 }
 
-fn mind(number: usize, life: u32, seed: u64, ballot: Ballot) -> Node {
+fn mind(number: usize, founds: bool, life: u32, seed: u64, ballot: Ballot) -> Node {
     let config = Config {
-        founds: number == 0,
+        founds,
         context_tokens: 512,
         advert_base: u64::from(life) * 1_000_000,
         // Sessions whose end was lost are to be let go of while a scenario still looks.

@@ -122,6 +122,12 @@ impl Links {
         self.links.entry((from, to)).or_insert_with(|| Link { quality, ..Link::default() })
     }
 
+    /// Whether something may have been lost that way without a word.
+    pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
+        let silent = |link: &Link| link.cut || (link.quality.silent && link.quality.loss > 0.0);
+        self.links.get(&(from, to)).is_some_and(silent)
+    }
+
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
         self.links.get(&(from, to)).is_none_or(|link| !link.cut)

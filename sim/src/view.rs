@@ -44,6 +44,11 @@ impl World {
         !self.host(number).is_some_and(Host::is_there)
     }
 
+    /// Whether a node was asked to leave.
+    pub fn drains(&self, number: usize) -> bool {
+        self.host(number).is_some_and(|host| host.drains)
+    }
+
     /// How many other nodes that run think that a node is there.
     pub fn counts_on(&self, number: usize) -> usize {
         let counts = |host: &&Host| {

@@ -266,6 +266,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         match notice {
             Notice::Lost(peer) => host.exchange.lost(peer),
+            Notice::Stranded { .. } => host.stranded = true,
             Notice::Live(_) => {
                 let plan = host.node.live_plan();
                 return plan.map_or(Ok(()), |plan| self.watch.live(node, plan));

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use swarm_proto::{Ballot, Certificate, CouncilMessage, Message, NodeId, RoundMessage, Term};
+use swarm_proto::{
+    Ballot, Certificate, CouncilMessage, Hash, Message, NodeId, RoundMessage, Term, Vote,
+};
 
 use super::Broken;
 
 #[derive(Debug, Default)]
-pub(super) struct Votes(BTreeMap<(NodeId, Term), NodeId>);
+pub(super) struct Votes {
+    cast: BTreeMap<(NodeId, Term), NodeId>,
+    /// Numbers of the sets that were proposed, by what votes name them by.
+    sets: BTreeMap<Hash, u64>,
+}
 
 impl Votes {
     /// A node says something; votes in it count, whoever cast them.
@@ -20,8 +26,14 @@ impl Votes {
         match message {
             Message::Council(CouncilMessage::Voted(vote)) if vote.by == from => {
                 let vote = vote.statement;
-                written(from, disk, vote.term, vote.leader, vote.set)?;
+                if !self.written(disk, &vote) {
+                    return Err(Broken::VotedUnwritten { node: from, term: vote.term });
+                }
                 self.cast(from, vote.term, vote.leader)
+            }
+            Message::Council(CouncilMessage::Change { set, .. }) => {
+                self.sets.insert(set.hash(), set.number);
+                Ok(())
             }
             Message::Council(CouncilMessage::Certified(certificate)) => self.counted(certificate),
             Message::Round(
@@ -37,26 +49,18 @@ impl Votes {
     }
 
     fn cast(&mut self, node: NodeId, term: Term, leader: NodeId) -> Result<(), Broken> {
-        match *self.0.entry((node, term)).or_insert(leader) {
+        match *self.cast.entry((node, term)).or_insert(leader) {
             first if first == leader => Ok(()),
             _ => Err(Broken::VotedTwice { node, term }),
         }
     }
-}
 
-/// Whether a restart now would remember the vote: it is on disk, or a later term is.
-fn written(
-    node: NodeId,
-    disk: &Ballot,
-    term: Term,
-    leader: NodeId,
-    set: swarm_proto::Hash,
-) -> Result<(), Broken> {
-    let accepted = disk.set.as_ref().is_some_and(|on_disk| on_disk.hash() == set);
-    let voted = disk.voted == Some(leader);
-    if disk.term > term || (disk.term == term && (voted || accepted)) {
-        Ok(())
-    } else {
-        Err(Broken::VotedUnwritten { node, term })
+    /// Whether a restart now would remember the vote: it is on disk, or what came after it.
+    fn written(&self, disk: &Ballot, vote: &Vote) -> bool {
+        let proposed = self.sets.get(&vote.set);
+        let accepted = disk.set.as_ref().map(|set| set.number);
+        let agreed = proposed.is_some_and(|number| accepted >= Some(*number));
+        let voted = disk.voted == Some(vote.leader);
+        disk.term > vote.term || (disk.term == vote.term && (voted || agreed))
     }
 }

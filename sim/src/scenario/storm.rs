@@ -12,6 +12,9 @@ use crate::{Broken, Planner, Quality, World};
 /// that hangs to be tried anew, and for one that has no plan to be given up.
 const CALM_MAX: Duration = Duration::from_secs(90);
 
+/// How often a person looks after the swarm.
+const PERSONS_MAX: usize = 4;
+
 pub(super) fn run(seed: u64, wishes: Wishes) -> (World, Result<(), Broken>) {
     let mut setup = swarm(wishes);
     if seed % 3 == 2 {
@@ -37,7 +40,12 @@ fn play(world: &mut World, seed: u64) -> Result<(), Broken> {
     }
     calm(world);
     let rest = |world: &World| world.answered() && world.apart().is_none();
-    world.run_until(CALM_MAX, rest)?;
+    // A swarm whose changes of voters nobody remembers needs a person, who does what it says.
+    for _ in 0..PERSONS_MAX {
+        if world.run_until(CALM_MAX, rest)? || !world.rejoin_stranded() {
+            break;
+        }
+    }
     world.check_converged()?;
     let strict = world.asked();
     world.check_answers_from(strict)?;
@@ -58,7 +66,7 @@ fn strike(world: &mut World, dice: &mut ChaCha8Rng) {
     let other = (number + dice.random_range(1..5)) % 5;
     let device = dice.random_range(0..2);
     let told = dice.random_bool(0.5);
-    match dice.random_range(0..16) {
+    match dice.random_range(0..17) {
         0 | 1 => world.kill(number),
         2 => world.vanish(number),
         3..=5 => {
@@ -74,14 +82,15 @@ fn strike(world: &mut World, dice: &mut ChaCha8Rng) {
             let latency = Duration::from_millis(dice.random_range(5..400));
             let jitter = latency / 2;
             let bytes_per_s = 1e6;
-            let loss = if told { 0.05 } else { 0.0 };
-            let quality = Quality { latency, jitter, bytes_per_s, loss, silent: false };
+            let loss = [0.0, 0.05][dice.random_range(0..2)];
+            let quality = Quality { latency, jitter, bytes_per_s, loss, silent: told };
             world.set_link(number, other, quality);
         }
         12 => world.fail_loads(number, device, 2),
         13 if told => world.fail_batches(number, device, 3),
         13 => world.slow_device(number, device, 20),
         14 => world.set_gossip_loss(0.5),
+        15 => world.drain(number),
         _ => {
             world.cancel_one();
             world.heal();
@@ -94,6 +103,9 @@ fn calm(world: &mut World) {
     world.set_gossip_loss(0.0);
     world.mend_devices();
     for number in 0..5 {
+        if world.drains(number) {
+            world.kill(number);
+        }
         world.restart(number);
     }
     world.heal();
