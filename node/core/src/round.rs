@@ -10,7 +10,7 @@ mod lead;
 use std::collections::BTreeMap;
 
 use swarm_proto::{
-    BLOCK_TOKENS, Hello, Message, ModelSpec, NodeId, Plan, PlanId, RoundMessage, Signed,
+    BLOCK_TOKENS, Hello, Message, ModelSpec, NodeId, Plan, PlanId, Reason, RoundMessage, Signed,
 };
 
 use crate::{
@@ -86,7 +86,7 @@ impl Rounds {
         match self.shards(&plan, world.membership, turn) {
             Ok(shards) => self.load(plan, shards, world, turn),
             Err(reason) => {
-                let message = RoundMessage::Unready { plan: plan.id, reason };
+                let message = RoundMessage::Unready { plan: plan.id, reason: Reason::new(&reason) };
                 self.tell(plan.leader, message, world, turn);
             }
         }
@@ -136,7 +136,7 @@ impl Rounds {
             let leader = loading.plan.leader;
             self.loading = None;
             self.holds.remove(&device);
-            let reason = reason.chars().take(swarm_proto::REASON_BYTES_MAX / 4).collect();
+            let reason = Reason::new(&reason);
             self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
             return;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use swarm_proto::{
-    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, RoundMessage, Signed, Time,
+    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, Reason, RoundMessage, Signed, Time,
 };
 
 use super::{Rounds, World};
@@ -236,13 +236,13 @@ impl Rounds {
         &mut self,
         from: NodeId,
         id: PlanId,
-        reason: String,
+        reason: Reason,
         turn: &mut Turn<'_>,
     ) {
         let ours =
             matches!(&self.lead.phase, Phase::Loading { plan, .. } if plan.statement.id == id);
-        if ours && reason.len() <= swarm_proto::REASON_BYTES_MAX {
-            self.failed(BTreeSet::from([from]), &reason, turn);
+        if ours {
+            self.failed(BTreeSet::from([from]), reason.as_str(), turn);
         }
     }
 
