@@ -112,11 +112,6 @@ pub enum CouncilMessage {
         /// The next set.
         set: VoterSet,
     },
-    /// "I know this set and cannot check yours: what came between?"
-    Missing {
-        /// The number of the set known; 0 for none.
-        set: u64,
-    },
 }
 
 impl Statement for Vote {

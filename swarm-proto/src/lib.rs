@@ -13,6 +13,7 @@ mod message;
 mod model;
 mod plan;
 mod pool;
+mod pulse;
 mod round;
 mod sampling;
 mod session;
@@ -30,6 +31,7 @@ pub use message::{FrameHeader, Message};
 pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
 pub use plan::{Member, Pipeline, Plan, PlanFault, Stage};
 pub use pool::{Machine, Pool};
+pub use pulse::Pulse;
 pub use round::{Hello, REASON_BYTES_MAX, Reason, RoundMessage};
 pub use sampling::{LOGPROBS_MAX, Sampling};
 pub use session::{

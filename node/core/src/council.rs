@@ -24,7 +24,9 @@ pub(crate) use change::Candidate;
 use judge::Verdict;
 
 /// Changes of the set that are remembered, for peers that were away meanwhile.
-const HISTORY_MAX: usize = 64;
+const HISTORY_MAX: usize = 256;
+/// Certificates from across a gap before a person is told: one comes a second.
+const GAPS_MAX: u32 = 10;
 /// Terms beyond the known one that are believed at a time: a stranger cannot use up all of them.
 const TERM_LEAP_MAX: u64 = 1 << 20;
 
@@ -46,6 +48,8 @@ pub(crate) struct Council {
     led: Time,
     /// Peers of another swarm, told of once each.
     others: Vec<NodeId>,
+    /// Certificates in a row that did not connect with the set that we know.
+    gaps: u32,
 }
 
 #[derive(Debug, Default)]
@@ -167,7 +171,6 @@ impl Council {
             CouncilMessage::Lead { term } => self.led_by(from, term, turn),
             CouncilMessage::Following { term, set } => self.followed(from, term, set, turn),
             CouncilMessage::Change { term, set } => self.change_proposed(from, term, set, turn),
-            CouncilMessage::Missing { set } => self.fill_in(from, set, turn),
         }
     }
 
@@ -193,8 +196,12 @@ impl Council {
                 false
             }
             Verdict::Gap => {
-                let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
-                turn.send(from, Message::Council(CouncilMessage::Missing { set }));
+                // Our beats show what we know; whoever knows what came between sends it.
+                self.gaps += 1;
+                if self.gaps == GAPS_MAX {
+                    let (ours, theirs) = (self.pulse().1, certificate.set.number);
+                    turn.emit(Effect::Notice(Notice::Stranded { ours, theirs }));
+                }
                 false
             }
             Verdict::OtherSwarm => {
@@ -213,6 +220,7 @@ impl Council {
     }
 
     fn adopt(&mut self, certificate: Certificate, turn: &mut Turn<'_>) {
+        self.gaps = 0;
         let leader = certificate.leader;
         let news = self.leader() != Some(leader)
             || self.certificate.as_ref().map(|c| c.term) != Some(certificate.term);
@@ -460,6 +468,27 @@ impl Council {
     /// Who leads, as far as we know.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         self.certificate.as_ref().map(|certificate| certificate.leader)
+    }
+
+    /// Whether this is the term of the leader that we follow.
+    pub(crate) fn follows(&self, term: Term) -> bool {
+        self.certificate.as_ref().is_some_and(|certificate| certificate.term == term)
+    }
+
+    /// The swarm: who founded it.
+    pub(crate) fn origin(&self) -> Option<NodeId> {
+        self.ballot.origin
+    }
+
+    /// How far we are: the term that we follow, and the number of the set that is decided.
+    pub(crate) fn pulse(&self) -> (Term, u64) {
+        let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
+        (self.certificate.as_ref().map_or(Term(0), |certificate| certificate.term), set)
+    }
+
+    /// Whether a peer is known to belong to another swarm.
+    pub(crate) fn is_other(&self, peer: NodeId) -> bool {
+        self.others.contains(&peer)
     }
 
     /// Proof of it.

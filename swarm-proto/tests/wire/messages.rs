@@ -105,7 +105,6 @@ variants! { councils: CouncilMessage {
     Lead { .. } => plain(Lead { term: Term(5) }, "04 05"),
     Following { .. } => plain(Following { term: Term(5), set: 2_u64 }, "05 05 02"),
     Change { .. } => of_set("06 05", "", |set| Change { term: Term(5), set }),
-    Missing { .. } => plain(Missing { set: 2_u64 }, "07 02"),
 } }
 
 variants! { rounds: RoundMessage {
@@ -116,10 +115,11 @@ variants! { rounds: RoundMessage {
         "02 05 06 02 6e6f",
     ),
     Live { .. } => of_plan("03", |plan, certificate| Live { plan, certificate }),
+    Withdrawn { .. } => of(structs::plan_id(), "04", |plan| Withdrawn { plan }),
 } }
 
 variants! { messages: Message {
-    Beat => plain(Beat, "00"),
+    Beat(_) => of(structs::pulse(), "00", Beat),
     Session(_) => of(sessions().remove(5), "01", Session),
     Hello(_) => of(structs::hello(), "02", Hello),
     Council(_) => of(councils().remove(4), "03", Council),

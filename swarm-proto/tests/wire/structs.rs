@@ -7,8 +7,8 @@
 use swarm_proto::{
     Advert, Attempt, Ballot, Certificate, ColumnRange, Device, DeviceKind, Epoch, Finish, Hash,
     HeadRange, Hello, LayerRange, LinkReport, Load, Member, NodeId, Open, Pipeline, Plan, PlanId,
-    RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature, Signed, Stage, SumsHeader, Term,
-    Token, Vote, VoterSet,
+    Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature, Signed, Stage,
+    SumsHeader, Term, Token, Vote, VoterSet,
 };
 
 /// A value and how it is written.
@@ -25,6 +25,12 @@ pub(crate) fn attempt() -> Known<Attempt> {
 
 pub(crate) fn plan_id() -> Known<PlanId> {
     known(PlanId { term: Term(5_u64), epoch: Epoch(6_u64) }, "05 06")
+}
+
+pub(crate) fn pulse() -> Known<Pulse> {
+    let id = |epoch| PlanId { term: Term(5_u64), epoch: Epoch(epoch) };
+    let value = Pulse { term: Term(4_u64), set: 2_u64, live: id(6), proposed: id(7), holds: id(8) };
+    known(value, "04 02 05 06 05 07 05 08")
 }
 
 pub(crate) fn sampling() -> Known<Sampling> {
@@ -129,6 +135,7 @@ pub(crate) fn advert() -> Known<Signed<Advert>> {
     let statement = Advert {
         node: NodeId([1; 32]),
         sequence: 8_u64,
+        origin: Some(NodeId([5; 32])),
         up_ms: 9_u64,
         devices: vec![device],
         links: vec![link],
@@ -138,7 +145,7 @@ pub(crate) fn advert() -> Known<Signed<Advert>> {
         draining: false,
         api: Some("a:1".to_owned()),
     };
-    let hex = format!("01*32 08 09 01 {d} 01 {l} 01 02*32 01 02 03 01 00 01 03 613a31");
+    let hex = format!("01*32 08 01 05*32 09 01 {d} 01 {l} 01 02*32 01 02 03 01 00 01 03 613a31");
     signed(statement, 1, &hex)
 }
 

@@ -11,6 +11,9 @@ use crate::turn::Turn;
 const VOTERS_WANTED: usize = 5;
 const _: () = assert!(VOTERS_WANTED < VOTERS_MAX);
 
+/// Changes that a peer is told of at a time.
+const CHANGES_SENT_MAX: usize = 16;
+
 /// A peer that could vote.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
@@ -126,9 +129,11 @@ impl Council {
         }
     }
 
-    /// Sends what a peer missed: every change from the set that it knows, then who leads.
-    pub(super) fn fill_in(&mut self, to: NodeId, set: u64, turn: &mut Turn<'_>) {
+    /// Sends what a peer missed: changes from the set that it knows, in order, then who leads. If
+    /// they are many the rest follows when its beats show that it has these.
+    pub(crate) fn fill_in(&mut self, to: NodeId, set: u64, turn: &mut Turn<'_>) {
         let missed = self.history.iter().filter(|change| change.set.number > set);
+        let missed = missed.take(CHANGES_SENT_MAX);
         let latest = self.certificate.iter();
         for certificate in missed.chain(latest) {
             let news = CouncilMessage::Certified(Box::new(certificate.clone()));
