@@ -87,15 +87,15 @@ fn missing(field: &Field<'_>, needed: u64, offered: u64) -> String {
 /// Each device, what it offers and how much of the model that holds.
 fn devices(field: &Field<'_>) -> String {
     let one = |(place, spot): (usize, &Spot)| {
-        let (memory, layers) = (spot.memory / MIB, layers(field, place));
-        format!("device {} of {:?} has {memory} MiB for {layers} layers", spot.device, spot.node)
+        let (memory, layers) = (spot.memory / MIB, count(layers(field, place), "layer"));
+        format!("device {} of {:?} has {memory} MiB, room for {layers}", spot.device, spot.node)
     };
     let mut told: Vec<_> = field.spots.iter().enumerate().take(TOLD_MAX).map(one).collect();
     if field.spots.len() > TOLD_MAX {
-        told.push(format!("and {} more devices", field.spots.len() - TOLD_MAX));
+        told.push(format!("and {} more", field.spots.len() - TOLD_MAX));
     }
     if field.refused > 0 {
-        told.push(format!("{} devices are left out, having no measured speed", field.refused));
+        told.push(format!("{} without a measured speed left out", count(field.refused, "device")));
     }
     if told.is_empty() { "no peer offers a device".to_owned() } else { told.join(", ") }
 }
@@ -108,6 +108,13 @@ fn layers(field: &Field<'_>, spot: usize) -> u32 {
 /// The device with the most memory; of equals, the first.
 fn roomiest<'a>(field: &'a Field<'_>) -> Option<&'a Spot> {
     field.spots.iter().rev().max_by_key(|spot| spot.memory)
+}
+
+fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        many => format!("{many} {noun}s"),
+    }
 }
 
 fn mib(bytes: u64) -> String {
