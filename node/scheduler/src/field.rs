@@ -10,7 +10,7 @@ const WAY_MS: f64 = 15.0;
 const THROUGHPUT: f64 = 1e7;
 /// More layers than this, and it is no model.
 const LAYERS_MAX: u32 = 512;
-/// More heads, FFN columns or width than this, and it is no model.
+/// More heads, FFN columns or width than this, and it is no model. Products of three fit 64 bits.
 const WIDTH_MAX: u32 = 1 << 20;
 /// More bytes than this, and sums of them might overflow.
 const BYTES_MAX: f64 = (1u64 << 56) as f64;

@@ -146,8 +146,8 @@ fn level(grains: u32, caps: &[u32], bar: f64, ms: &impl Fn(usize, u32) -> f64) -
 fn head_splits(field: &Field<'_>, members: &[usize]) -> Vec<Vec<u32>> {
     let (heads, count) = (field.model.kv_heads, members.len() as u32);
     // Choose the cuts among the gaps.
-    let ways = (1..count).fold(1u128, |n, i| n * u128::from(heads - i) / u128::from(i));
-    if ways <= HEAD_SPLITS_MAX as u128 {
+    let ways = (1..count).fold(1u64, |n, i| n * u64::from(heads - i) / u64::from(i));
+    if ways <= HEAD_SPLITS_MAX as u64 {
         let mut all = Vec::new();
         compositions(heads, members.len(), &mut Vec::new(), &mut all);
         return all;
