@@ -36,6 +36,7 @@ async fn a_model_that_is_missing_is_named() {
     let file = room.path("nowhere.gguf").display().to_string();
     let said = room.refused(&room.arguments("state", &["--model", &file])).await;
     assert!(said.contains(&file) && said.contains("no such file"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +44,8 @@ async fn a_model_that_is_cut_short_is_refused_wherever_it_is_cut() {
     let room = room();
     let whole = fs::read(room.model()).unwrap();
     let tensors = place_of(&whole, "token_embd.weight");
-    for end in [0, 3, 7, 23, 40, tensors / 2, tensors + 3, tensors + 30, whole.len() / 2] {
+    refused(&room, "nothing of it", &[], &["is empty"]).await;
+    for end in [3, 7, 23, 40, tensors / 2, tensors + 3, tensors + 30, whole.len() / 2] {
         refused(&room, &format!("cut at {end}"), &whole[..end], &["fetch it again"]).await;
     }
     refused(&room, "one byte short", &whole[..whole.len() - 1], &["fetch it again"]).await;
