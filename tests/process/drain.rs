@@ -1,13 +1,19 @@
 //! Nodes that are told to stop: what runs is brought to its end, and nothing is left behind.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use swarm_engine::{Format, Shape, synth};
 use swarm_tests::{Events, Member, Room, Swarm, eventually, token_ids};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
 const MODEL: &str = "made-up";
+/// How long a node drains at most. What ends well before was not waited for.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 
 fn make(file: &Path) {
     let shape = Shape { context_max: 32_768, ..Shape::tiny() };
@@ -88,12 +94,40 @@ async fn sigterm_lets_running_answers_finish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_half_sent_is_told_that_the_node_leaves() {
+    let room = Room::new(Path::new(BINARY), make);
+    let mut node = ready_node(&room).await;
+    let address = node.api.strip_prefix("http://").expect("an address");
+    let mut open = TcpStream::connect(address).await.expect("a connection");
+    let body = ask(1).to_string();
+    let (first, rest) = body.split_at(9);
+    let length = body.len();
+    let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length:";
+    open.write_all(format!("{head} {length}\r\n\r\n{first}").as_bytes()).await.expect("sent");
+    eventually("it is under way", || async {
+        let figures = reqwest::get(format!("{}/metrics", node.api)).await.ok()?.text().await.ok()?;
+        figures.contains("hexswarm_requests_total 1\n").then_some(())
+    })
+    .await;
+    node.process.signal("TERM");
+    eventually("it takes no more connections", || async {
+        TcpStream::connect(address).await.is_err().then_some(())
+    })
+    .await;
+    open.write_all(rest.as_bytes()).await.expect("sent");
+    let mut reply = String::new();
+    open.read_to_string(&mut reply).await.expect("an answer");
+    assert!(reply.starts_with("HTTP/1.1 503") && reply.contains("\"draining\""), "{reply}");
+    assert_eq!(node.process.ended().await.code(), Some(0), "{}", node.process.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_asked_nothing_stops_at_once() {
     let room = Room::new(Path::new(BINARY), make);
     let mut node = ready_node(&room).await;
     // Its client keeps a connection open, and asks nothing.
     let address = node.api.strip_prefix("http://").expect("an address");
-    let _open = tokio::net::TcpStream::connect(address).await.expect("a connection");
+    let _open = TcpStream::connect(address).await.expect("a connection");
     node.process.signal("INT");
     assert_eq!(node.process.ended().await.code(), Some(0), "{}", node.process.said());
 }
@@ -114,7 +148,8 @@ async fn a_second_signal_ends_a_node_at_once() {
         .await;
         answer.next().await.expect("a token");
         node.process.signal(signals[1]);
-        node.process.ended().await;
+        let ended = tokio::time::timeout(DRAIN_MAX / 2, node.process.ended()).await;
+        ended.expect("it does not wait for its answers");
         let whole = tokio::spawn(answer.token_ids()).await;
         assert!(whole.is_err(), "{signals:?}: the answer was cut short");
     }

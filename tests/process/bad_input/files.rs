@@ -138,7 +138,14 @@ async fn led(node: Member) -> Member {
 
 /// Its term. The node is killed.
 async fn term(node: Member) -> u64 {
-    status(&node).await["term"].as_u64().unwrap()
+    let term = status(&node).await["term"].as_u64().unwrap();
+    kill(node).await;
+    term
+}
+
+async fn kill(mut node: Member) {
+    node.process.signal("KILL");
+    node.process.ended().await;
 }
 
 async fn status(node: &Member) -> Value {
@@ -155,7 +162,7 @@ async fn a_damaged_key_is_named() {
     assert!(said.contains("ballot"), "{said}");
     fs::remove_file(room.path("state/ballot")).unwrap();
     fs::remove_file(room.path("state/key")).unwrap();
-    drop(room.node("state", &[]).await);
+    kill(room.node("state", &[]).await).await;
     fs::write(room.path("state/key"), "no key").unwrap();
     let said = room.refused(&room.arguments("state", &[])).await;
     assert!(said.contains("key"), "{said}");
