@@ -102,6 +102,8 @@ impl Handler<Attach> for Driver {
     fn handle(&mut self, channels: Attach, ctx: &mut Self::Context) {
         ctx.add_stream(ReceiverStream::new(channels.inputs));
         ctx.add_stream(ReceiverStream::new(channels.calls));
+        // Whoever waits for this may look at the status at once.
+        self.show();
     }
 }
 

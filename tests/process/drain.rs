@@ -137,21 +137,21 @@ async fn a_second_signal_ends_a_node_at_once() {
     for signals in [["INT", "INT"], ["TERM", "TERM"], ["TERM", "INT"]] {
         let room = Room::new(Path::new(BINARY), make);
         let mut node = ready_node(&room).await;
-        let (mut answer, _) = begun(&node.api, 30_000).await;
+        let (answer, _) = begun(&node.api, 30_000).await;
+        // Read all the while: who leaves an answer unread has it ended.
+        let whole = tokio::spawn(answer.token_ids());
         node.process.signal(signals[0]);
-        // It drains: the answer goes on after it was told to stop.
         eventually("it drains", || async {
             let text =
                 reqwest::get(format!("{}/readyz", node.api)).await.ok()?.text().await.ok()?;
             text.contains("leaving").then_some(())
         })
         .await;
-        answer.next().await.expect("a token");
+        assert!(!whole.is_finished(), "the answer goes on after the node was told to stop");
         node.process.signal(signals[1]);
         let ended = tokio::time::timeout(DRAIN_MAX / 2, node.process.ended()).await;
         ended.expect("it does not wait for its answers");
-        let whole = tokio::spawn(answer.token_ids()).await;
-        assert!(whole.is_err(), "{signals:?}: the answer was cut short");
+        assert!(whole.await.is_err(), "{signals:?}: the answer was cut short");
     }
 }
 
