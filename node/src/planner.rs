@@ -1,11 +1,21 @@
-//! Plans, one at a time, on a thread that may take its time.
+//! Plans, one at a time, on a thread that may take its time and that an ending process does not
+//! wait for.
 //!
 //! Only the latest question is answered: the core has given up those before it, and searches that
 //! nobody waits for must not pile up.
 
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
 use swarm_core::Input;
 use swarm_proto::{Plan, Pool};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
 
 use crate::fixed::FixedPlan;
 
@@ -21,10 +31,12 @@ struct Question {
 
 impl Planner {
     /// A planner that answers to `inputs`; with a fixed plan, always with that one.
-    pub fn start(fixed: Option<FixedPlan>, inputs: mpsc::Sender<Input>) -> Self {
+    pub fn start(fixed: Option<FixedPlan>, inputs: mpsc::Sender<Input>) -> io::Result<Self> {
         let (questions, asked) = watch::channel(None);
-        tokio::spawn(answer(asked, fixed, inputs));
-        Self(questions)
+        let runtime = Handle::current();
+        let answers = move || runtime.block_on(answer(asked, fixed, inputs));
+        thread::Builder::new().name("planner".to_owned()).spawn(answers)?;
+        Ok(Self(questions))
     }
 
     /// Asks for a plan, in place of what was asked for and not begun.
@@ -40,8 +52,7 @@ async fn answer(
 ) {
     while asked.changed().await.is_ok() {
         let Some(Question { request, pool }) = asked.borrow_and_update().clone() else { continue };
-        let fixed = fixed.clone();
-        let planned = tokio::task::spawn_blocking(move || plan(fixed, &pool)).await;
+        let planned = catch_unwind(AssertUnwindSafe(|| plan(fixed.as_ref(), &pool)));
         let outcome = planned.unwrap_or_else(|_| Err("the planner failed: see the log".to_owned()));
         if inputs.send(Input::Planned { request, outcome }).await.is_err() {
             return; // the driver has stopped
@@ -49,7 +60,7 @@ async fn answer(
     }
 }
 
-fn plan(fixed: Option<FixedPlan>, pool: &Pool) -> Result<Plan, String> {
+fn plan(fixed: Option<&FixedPlan>, pool: &Pool) -> Result<Plan, String> {
     match fixed {
         Some(fixed) => fixed.plan(pool),
         None => swarm_scheduler::plan(pool, &swarm_scheduler::Options::default())

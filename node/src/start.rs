@@ -119,7 +119,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
         clients: BTreeMap::new(),
         state: Arc::new(state),
         inputs: inputs_in.clone(),
-        planner: Planner::start(fixed, inputs_in.clone()),
+        planner: Planner::start(fixed, inputs_in.clone())?,
         follow_ups: VecDeque::new(),
         status: status_in,
         about: about.clone(),

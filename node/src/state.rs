@@ -32,7 +32,7 @@ pub enum StateError {
     )]
     Held(PathBuf),
     /// The disk did not do as asked.
-    #[error("{what} {path}: {error}")]
+    #[error("{what} {path}: {error}. With --state DIR the node keeps its files elsewhere")]
     Disk {
         /// What was tried.
         what: &'static str,

@@ -320,7 +320,10 @@ mod tests {
         exchange.lost(PEER);
         let mut seat = exchange.seat(key(2), 0).unwrap();
         let waited = seat.wait(1, Instant::now());
-        assert!(matches!(waited, Err(CollectiveError::Late { .. })), "it is waited for: {waited:?}");
+        assert!(
+            matches!(waited, Err(CollectiveError::Late { .. })),
+            "it is waited for: {waited:?}"
+        );
         arrives(&exchange, 2, 41);
         let mut sums = [1];
         seat.all_reduce(&mut sums).unwrap();

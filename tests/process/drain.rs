@@ -105,7 +105,8 @@ async fn a_request_that_is_half_sent_is_told_that_the_node_leaves() {
     let head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length:";
     open.write_all(format!("{head} {length}\r\n\r\n{first}").as_bytes()).await.expect("sent");
     eventually("it is under way", || async {
-        let figures = reqwest::get(format!("{}/metrics", node.api)).await.ok()?.text().await.ok()?;
+        let figures =
+            reqwest::get(format!("{}/metrics", node.api)).await.ok()?.text().await.ok()?;
         figures.contains("hexswarm_requests_total 1\n").then_some(())
     })
     .await;

@@ -151,4 +151,13 @@ async fn a_client_that_leaves_frees_its_session_on_every_node() {
     }
     assert!(!stays.is_finished(), "the other goes on");
     stays.abort();
+
+    // Whoever says that it is ready can answer: a plan that has lost a member cannot.
+    assert_eq!(reqwest::get(format!("{}/readyz", swarm.entry.api)).await.unwrap().status(), 200);
+    swarm.members[1].process.signal("KILL");
+    let reason = swarm.trouble().await;
+    let ready = reqwest::get(format!("{}/readyz", swarm.entry.api)).await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(reason.contains("gone"), "{reason}");
+    assert!(get(&swarm.entry, "/metrics").await.contains("hexswarm_ready 0\n"));
 }

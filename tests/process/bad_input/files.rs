@@ -96,7 +96,7 @@ async fn a_state_folder_that_cannot_be_is_named() {
     let room = room();
     fs::write(room.path("file"), "not a folder").unwrap();
     let said = room.refused(&room.arguments("file/state", &[])).await;
-    assert!(said.contains("file/state"), "{said}");
+    assert!(said.contains("file/state") && said.contains("--state DIR"), "{said}");
     let _held = room.node("held", &[]).await;
     let said = room.refused(&room.arguments("held", &[])).await;
     assert!(said.contains("--state") && said.contains("is running"), "{said}");
