@@ -23,10 +23,19 @@ fn main() -> ExitCode {
     match system.block_on(cli.run()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each said once: many errors say their cause themselves.
+fn told(error: &color_eyre::Report) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 /// Logs go to stderr, never to stdout. `RUST_LOG` wins over `-v`.

@@ -7,7 +7,7 @@ use swarm_net::{Event, Events};
 use swarm_proto::{Advert, FrameHeader, LinkReport, Message, Signed, codec};
 use tokio::sync::mpsc;
 
-use crate::{probe::Probe, sums::Exchange, view};
+use crate::{probe::Probe, sums::Exchange, view, wire::Traffic};
 
 /// What the pump needs beside the network's events.
 pub struct Pump {
@@ -19,17 +19,30 @@ pub struct Pump {
     pub probe: Arc<Probe>,
     /// Where our own addresses are written down.
     pub about: view::About,
+    /// Where bytes are counted.
+    pub traffic: Traffic,
 }
 
 impl Pump {
     /// Runs until the network stops or the driver does.
     pub async fn run(self, mut events: Events) {
         while let Some(event) = events.next().await {
+            self.count(&event);
             if let Some(input) = self.take(event)
                 && self.inputs.send(input).await.is_err()
             {
                 return;
             }
+        }
+    }
+
+    fn count(&self, event: &Event) {
+        match event {
+            Event::Message { from, bytes } => self.traffic.received(*from, bytes.len()),
+            Event::Frame { from, head, body } => {
+                self.traffic.received(*from, head.len() + body.len());
+            }
+            _ => {}
         }
     }
 

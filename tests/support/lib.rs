@@ -7,10 +7,14 @@
 
 mod layout;
 mod process;
+mod room;
+mod stream;
 mod swarm;
 
 pub use layout::{Layout, Share};
 pub use process::Process;
+pub use room::Room;
+pub use stream::{Events, token_ids};
 pub use swarm::{Answer, Member, Swarm};
 
 use std::{

@@ -66,6 +66,11 @@ impl Process {
         assert!(status.success(), "kill -{signal} {id}");
     }
 
+    /// Its process id, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         timeout(PATIENCE, self.child.wait())

@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use serde_json::json;
 use tokio::{
-    io::AsyncReadExt,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long what runs may go on after the first Ctrl-C; a second one ends it at once.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// How long the network may take to say where it listens.
 const LISTEN_MAX: Duration = Duration::from_secs(5);
 
@@ -30,8 +30,8 @@ Examples:
   hexswarm node --device none --join ...
       An entry for clients that holds no layers
   hexswarm node --config node.toml
-      The same names as the flags: swarm, listen, join, found, api, model, device, compute,
-      context, state, key, no_mdns. Flags win over the file.
+      The same names as the flags: swarm, listen, join, found, api, api_origins, model, device,
+      compute, context, state, key, no_mdns. Flags win over the file.
 
 Ctrl-C lets running answers finish; a second one stops at once.")]
 pub struct Options {
@@ -53,6 +53,8 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
     let settings = options.node.over(file.unwrap_or_default()).settle()?;
     let swarm = settings.swarm.clone();
     let node = start(settings).await?;
+    // From here on Ctrl-C drains; before, it ends the process as it always does.
+    let mut ends = Ends::new(options.leash)?;
     let listen = addresses(&node).await;
     if options.json {
         let api = format!("http://{}", node.api);
@@ -66,11 +68,10 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
         println!("API        http://{}", node.api);
         println!("\nAsk it something:  hexswarm run --via http://{} \"Hello\"", node.api);
     }
-    let hurried = wait_for_the_end(options.leash).await?;
-    let patience = if hurried { Duration::ZERO } else { DRAIN_MAX };
+    let patience = if ends.next().await { Duration::ZERO } else { DRAIN_MAX };
     tokio::select! {
         () = node.stop(patience) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _ = ends.next() => {}
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -86,20 +87,48 @@ async fn addresses(node: &Running) -> Vec<String> {
     node.about.listen()
 }
 
-/// Waits for Ctrl-C, SIGTERM, or the end of the leash; whether there is no time to drain.
-async fn wait_for_the_end(leash: bool) -> color_eyre::Result<bool> {
-    let mut term = signal(SignalKind::terminate())?;
-    let leash_ends = async {
-        if !leash {
-            std::future::pending::<()>().await;
-        }
-        let mut sink = [0; 64];
-        let mut stdin = tokio::io::stdin();
-        while stdin.read(&mut sink).await.is_ok_and(|bytes| bytes > 0) {}
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(false),
-        _ = term.recv() => Ok(false),
-        () = leash_ends => Ok(true),
+/// What ends a node: Ctrl-C, SIGTERM, and the end of its leash.
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    leash: Option<oneshot::Receiver<()>>,
+}
+
+impl Ends {
+    fn new(leash: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            leash: leash.then(hold_leash),
+        })
     }
+
+    /// Waits for the next of them; whether there is no time to drain.
+    async fn next(&mut self) -> bool {
+        let Self { interrupt, terminate, leash } = self;
+        let leash_ends = async {
+            match leash {
+                Some(leash) => drop(leash.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => false,
+            _ = terminate.recv() => false,
+            () = leash_ends => {
+                self.leash = None;
+                true
+            }
+        }
+    }
+}
+
+/// Reads stdin to its end, on a thread that a process which ends does not wait for.
+fn hold_leash() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        drop(ended);
+    });
+    end
 }
