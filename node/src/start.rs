@@ -125,7 +125,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     driver.send(Attach { inputs, calls }).await.wrap_err("the driver did not start")?;
     inputs_in.send(Input::Measured(devices)).await?;
     let probe = Arc::new(Probe::new(net.clone(), inputs_in.clone()));
-    let pump = Pump { inputs: inputs_in, exchange, probe, about: about.clone() };
+    let pump = Pump { inputs: inputs_in, exchange, net: net.clone(), probe, about: about.clone() };
     tokio::spawn(pump.run(events));
 
     let state_of_api = api::ApiState::new(handle.clone(), Arc::new(text), &spec);
