@@ -6,10 +6,12 @@
 //! in a panic that shows the processes' logs if it never comes true.
 
 mod layout;
+mod netns;
 mod process;
 mod swarm;
 
 pub use layout::{Layout, Share};
+pub use netns::{Host, Lab, Nat};
 pub use process::Process;
 pub use swarm::{Answer, Member, Swarm};
 
