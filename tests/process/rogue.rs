@@ -160,7 +160,7 @@ impl Rogue {
 /// Bytes that are no message, and the complaint about them.
 fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
     let noise: Vec<u8> =
-        [1].into_iter().chain((0..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
+        [1].into_iter().chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
     let beat = Message::Beat.seal().unwrap();
     let old = [&[0], &beat[1..]].concat();
     let trailing = [&beat[..], b"and more"].concat();
@@ -262,9 +262,11 @@ async fn another_peers_work_is_left_alone(victims: &mut Victims) {
         let sums = SumsHeader { plan, pipeline: 0, stage, batch: 1, index: 0, member: 0 };
         rogue.frame(FrameHeader::Sums(sums), &Bytes::from(vec![0; 8 * 576]));
     }
-    victims.refused(&rogue.peer, "rows").await;
-    victims.refused(&rogue.peer, "sums").await;
-    let [one, ..] = &victims.swarm.members[..] else { panic!("there are members") };
+    for member in &victims.swarm.members {
+        member.process.says(&["refused", &rogue.peer, "rows"]).await;
+        member.process.says(&["refused", &rogue.peer, "sums"]).await;
+    }
+    let one = &victims.swarm.members[0];
     one.process.says(&[&rogue.peer, "sums in another member's name"]).await;
     one.process.says(&[&rogue.peer, "a peer that is not the stage before"]).await;
 

@@ -161,6 +161,7 @@ fn mdns(config: &Config) -> Result<Option<mdns::tokio::Behaviour>, NetError> {
 fn relay(limits: &RelayLimits) -> relay::Config {
     relay::Config {
         max_reservations: limits.reservations_max,
+        reservation_duration: limits.reservation_duration,
         max_circuits: limits.circuits_max,
         max_circuits_per_peer: limits.circuits_per_peer_max,
         max_circuit_bytes: limits.circuit_bytes_max,

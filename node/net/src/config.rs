@@ -73,6 +73,8 @@ pub struct Limits {
 pub struct RelayLimits {
     /// Peers that may be reached through the relay at once.
     pub reservations_max: usize,
+    /// How long one may be reached so. Nodes renew it in time.
+    pub reservation_duration: Duration,
     /// Relayed connections at once.
     pub circuits_max: usize,
     /// Relayed connections of one peer at once.
@@ -124,6 +126,7 @@ impl Default for RelayLimits {
     fn default() -> Self {
         Self {
             reservations_max: 256,
+            reservation_duration: Duration::from_secs(60 * 60),
             circuits_max: 1024,
             circuits_per_peer_max: 64,
             circuit_bytes_max: 1 << 30,

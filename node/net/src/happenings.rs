@@ -46,15 +46,16 @@ impl Task {
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.listening(listener_id, address);
             }
-            SwarmEvent::ListenerClosed { listener_id, addresses, reason: Err(reason) } => {
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let relay = self.circuits.closed(listener_id, Instant::now());
-                let reason = deepest(&reason);
-                if let Some(addr) = relay.or_else(|| addresses.into_iter().next()) {
+                let reason = match reason {
+                    Err(error) => Some(deepest(&error)),
+                    Ok(()) => relay.as_ref().map(|_| "the relay is gone".to_owned()),
+                };
+                let addr = relay.or_else(|| addresses.into_iter().next());
+                if let (Some(addr), Some(reason)) = (addr, reason) {
                     self.tell(Event::ListenFailed { addr, reason });
                 }
-            }
-            SwarmEvent::ListenerClosed { listener_id, .. } => {
-                self.circuits.closed(listener_id, Instant::now());
             }
             _ => {}
         }
@@ -244,6 +245,10 @@ impl Task {
 
     /// Another peer tried one of our addresses.
     fn probed(&mut self, event: autonat::v2::client::Event) {
+        // That a relay cannot be called by itself says nothing of us.
+        if Way::of(&event.tested_addr) == Way::Relay {
+            return;
+        }
         let reachable = event.result.is_ok();
         self.hidden |= !reachable;
         self.use_relays();

@@ -200,7 +200,21 @@ async fn a_peer_that_its_user_refuses_is_cut_off_and_does_not_come_back() {
     let id = rogue.net.node_id();
     let down = |event: &Event| matches!(event, Event::PeerDown { node } if *node == id);
     assert!(other.seen.iter().any(down));
-    rogue.wait(|event| matches!(event, Event::JoinFailed { .. }).then_some(())).await;
+    // What it still has to say may seem to be written, until it is cut off.
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let turned_away = async {
+        loop {
+            tokio::select! {
+                event = rogue.next() => if let Event::Undeliverable { .. } = event { return },
+                _ = ticks.tick() => {
+                    drop(rogue.net.send(other.net.node_id(), Bytes::from_static(b"nonsense")));
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, turned_away).await.expect("it is kept out");
+    let heard = |event: &Event| matches!(event, Event::Message { from, .. } if *from == id);
+    assert!(!other.seen.iter().any(heard));
     assert!(other.net.peers().await.iter().all(|peer| peer.node != id));
     unharmed(&one, &mut other).await;
 }

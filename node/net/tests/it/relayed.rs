@@ -3,24 +3,38 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use swarm_net::{Config, Event, Identity, RelayLimits, Role};
+use swarm_net::{Config, Event, Identity, Multiaddr, RelayLimits, Role};
 
 use crate::support::{Peer, calm, door, node_with};
 
-/// A node that listens through `door` only, and one that calls it there. Neither can be called.
-async fn hidden_pair(door: &Peer) -> (Peer, Peer) {
+/// A node that listens through `door` only.
+async fn hidden_by(door: &Peer) -> Peer {
     let mut behind = Config::new(Identity::ephemeral(), "test");
     let circuit = format!("{}/p2p-circuit", door.addr().await);
     behind.listen = vec![circuit.parse().unwrap()];
     let mut hidden = Peer::start(behind).await;
-    let addr = hidden.wait(|event| match event {
+    hidden.wait(|event| matches!(event, Event::Listening { .. }).then_some(())).await;
+    hidden
+}
+
+/// A node that nobody can call, and that calls `hidden` where its relay listens.
+async fn caller_of(hidden: &Peer) -> Peer {
+    let mut mute = Config::new(Identity::ephemeral(), "test");
+    mute.join = hidden.seen.iter().filter_map(listening).collect();
+    Peer::start(mute).await
+}
+
+fn listening(event: &Event) -> Option<Multiaddr> {
+    match event {
         Event::Listening { addr } => Some(addr.clone()),
         _ => None,
-    });
-    let addr = addr.await;
-    let mut mute = Config::new(Identity::ephemeral(), "test");
-    mute.join = vec![addr];
-    let mut caller = Peer::start(mute).await;
+    }
+}
+
+/// The two of them.
+async fn hidden_pair(door: &Peer) -> (Peer, Peer) {
+    let mut hidden = hidden_by(door).await;
+    let mut caller = caller_of(&hidden).await;
     caller.peer_up(&hidden).await;
     hidden.peer_up(&caller).await;
     (caller, hidden)
@@ -53,7 +67,11 @@ async fn nodes_that_only_a_relay_connects_talk_through_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relayed_connection_is_replaced_before_its_time() {
     let lifetime = Duration::from_secs(4);
-    let limits = RelayLimits { circuit_duration_max: lifetime, ..RelayLimits::default() };
+    let limits = RelayLimits {
+        circuit_duration_max: lifetime,
+        reservation_duration: lifetime,
+        ..RelayLimits::default()
+    };
     let door = strict_door(limits).await;
     let (mut caller, mut hidden) = hidden_pair(&door).await;
     let (begin, mut number) = (Instant::now(), 0_u32);
@@ -67,6 +85,24 @@ async fn a_relayed_connection_is_replaced_before_its_time() {
     }
     calm(&mut caller).await;
     calm(&mut hidden).await;
+    // The relay still listens for it, too.
+    let mut late = caller_of(&hidden).await;
+    late.peer_up(&hidden).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_comes_back_is_asked_again() {
+    let mut config = Config::new(Identity::ephemeral(), "test");
+    config.role = Role::Door(RelayLimits::default());
+    let first = node_with(config.clone(), &[]).await;
+    config.listen = vec![first.addr().await.iter().take(2).collect()];
+    let mut hidden = hidden_by(&first).await;
+    first.net.shutdown().await;
+    hidden.wait(|event| matches!(event, Event::ListenFailed { .. }).then_some(())).await;
+    let _second = Peer::start(config).await;
+    hidden.wait(|event| matches!(event, Event::Listening { .. }).then_some(())).await;
+    let mut caller = caller_of(&hidden).await;
+    caller.peer_up(&hidden).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
