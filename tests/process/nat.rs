@@ -178,8 +178,8 @@ async fn a_relay_carries_on_where_routers_do_not_keep_ports() {
     let Some(mut lab) = Lab::open("relay") else { return };
     let room = Room::new();
     let text = alone(&room, &mut lab).await;
-    let lifetime = Duration::from_secs(16);
-    let terms = ["--relay-seconds-max", "16"];
+    let lifetime = Duration::from_secs(10);
+    let terms = ["--relay-seconds-max", "10"];
     let (door, one, other) = hidden_pair(&room, &mut lab, Nat::Random, &terms).await;
     serves(&one, &other, &text).await;
     let begin = Instant::now();

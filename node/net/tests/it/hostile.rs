@@ -207,7 +207,7 @@ async fn a_peer_that_its_user_refuses_is_cut_off_and_does_not_come_back() {
             tokio::select! {
                 event = rogue.next() => if let Event::Undeliverable { .. } = event { return },
                 _ = ticks.tick() => {
-                    drop(rogue.net.send(other.net.node_id(), Bytes::from_static(b"nonsense")));
+                    let _ = rogue.net.send(other.net.node_id(), Bytes::from_static(b"nonsense"));
                 }
             }
         }
