@@ -132,8 +132,15 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     driver.send(Attach { inputs, calls }).await.wrap_err("the driver did not start")?;
     inputs_in.send(Input::Measured(devices)).await?;
     let probe = Arc::new(Probe::new(net.clone(), inputs_in.clone()));
-    let traffic = about.traffic.clone();
-    let pump = Pump { inputs: inputs_in, exchange, probe, about: about.clone(), traffic };
+    let (about_of_pump, traffic) = (about.clone(), about.traffic.clone());
+    let pump = Pump {
+        inputs: inputs_in,
+        exchange,
+        net: net.clone(),
+        probe,
+        about: about_of_pump,
+        traffic,
+    };
     tokio::spawn(pump.run(events));
 
     let origins = Origins::new(settings.api_origins, api_address);
