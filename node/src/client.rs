@@ -16,6 +16,7 @@ use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sse::Splitter;
+pub(crate) use status::links;
 
 use crate::status::Status;
 

@@ -1,11 +1,13 @@
 //! `hexswarm bench`: measures this machine.
 
-use std::{process::ExitCode, thread};
+use std::thread;
 
 use clap::Args;
 use comfy_table::Table;
 use serde_json::json;
 use swarm_engine::measure_cpu;
+
+use super::print;
 
 /// How fast this machine is.
 #[derive(Debug, Args)]
@@ -21,7 +23,7 @@ pub struct Options {
     json: bool,
 }
 
-pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(super) fn run(options: Options) -> color_eyre::Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut counts = options.threads;
     if counts.is_empty() {
@@ -41,8 +43,7 @@ pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
                 })
             })
             .collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "devices": devices }))?);
-        return Ok(ExitCode::SUCCESS);
+        return print::json(&json!({ "devices": devices }));
     }
     let mut table = Table::new();
     table.set_header(["device", "threads", "memory read, GB/s", "arithmetic, GFLOP/s"]);
@@ -51,6 +52,5 @@ pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
         let flops = format!("{:.1}", profile.flops_per_s / 1e9);
         table.add_row(["cpu".to_owned(), threads.to_string(), bandwidth, flops]);
     }
-    println!("{table}");
-    Ok(ExitCode::SUCCESS)
+    Ok(print::line(table)?)
 }

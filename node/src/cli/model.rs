@@ -1,13 +1,15 @@
 //! `hexswarm model`: weights on this machine.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use color_eyre::eyre::eyre;
+use color_eyre::eyre::{bail, eyre};
 use comfy_table::Table;
 use serde_json::json;
 use swarm_engine::{Format, Shape, Weights, synth};
+use tokio::task::spawn_blocking;
 
+use super::{print, signals::Signals};
 use crate::store::{DEFAULT_MODEL, KNOWN, KnownModel, Store, find, unknown};
 
 /// Weights on this machine.
@@ -80,28 +82,35 @@ struct Synth {
     seed: u64,
 }
 
-pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
-    let store = Store::open();
-    match options.verb {
+pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
+    let mut signals = Signals::listen()?;
+    if let Verb::Synth(synth) = options.verb {
+        return write(synth, &mut signals).await;
+    }
+    signals.blocking(move |stop| look(&Store::open().until(stop), options.verb)).await
+}
+
+fn look(store: &Store, verb: Verb) -> color_eyre::Result<()> {
+    match verb {
         Verb::Pull { name, file } => {
             let model = known(&name)?;
             let path = match file {
                 Some(file) => store.pull_file(model, &file)?,
                 None => store.pull(model)?,
             };
-            println!("{}", path.display());
+            print::line(path.display())?;
         }
-        Verb::List { json } => list(&store, json)?,
-        Verb::Inspect { model, json } => inspect(&store, &model, json)?,
+        Verb::List { json } => list(store, json)?,
+        Verb::Inspect { model, json } => inspect(store, &model, json)?,
         Verb::Verify { name } => {
             let model = known(&name)?;
             let path = store.path(model);
             store.verify(model, &path)?;
-            println!("{} is whole: blake3 {}", path.display(), model.blake3);
+            print::line(format!("{} is whole: blake3 {}", path.display(), model.blake3))?;
         }
-        Verb::Synth(synth) => write(&synth)?,
+        Verb::Synth(_) => {} // done before
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn known(name: &str) -> color_eyre::Result<&'static KnownModel> {
@@ -119,8 +128,7 @@ fn list(store: &Store, as_json: bool) -> color_eyre::Result<()> {
         let files: Vec<_> =
             cached.iter().map(|(p, bytes)| json!({ "path": p, "bytes": bytes })).collect();
         let document = json!({ "known": known, "cached": files });
-        println!("{}", serde_json::to_string_pretty(&document)?);
-        return Ok(());
+        return print::json(&document);
     }
     let mut table = Table::new();
     table.set_header(["model", "size, MB", "licence", "here"]);
@@ -129,8 +137,7 @@ fn list(store: &Store, as_json: bool) -> color_eyre::Result<()> {
         let place = if here(model) { "yes" } else { "no: hexswarm model pull" };
         table.add_row([model.name, &size, model.licence, place]);
     }
-    println!("{table}");
-    Ok(())
+    Ok(print::line(table)?)
 }
 
 fn inspect(store: &Store, model: &str, as_json: bool) -> color_eyre::Result<()> {
@@ -154,19 +161,18 @@ fn inspect(store: &Store, model: &str, as_json: bool) -> color_eyre::Result<()> 
         for (what, value) in rows {
             document[what.replace(", ", "_").replace(' ', "_").to_lowercase()] = value.into();
         }
-        println!("{}", serde_json::to_string_pretty(&document)?);
-        return Ok(());
+        return print::json(&document);
     }
-    println!("{name}: {}", path.display());
+    print::line(format!("{name}: {}", path.display()))?;
     let mut table = Table::new();
     for (what, value) in rows {
         table.add_row([what.to_owned(), value.to_string()]);
     }
-    println!("{table}");
-    Ok(())
+    Ok(print::line(table)?)
 }
 
-fn write(options: &Synth) -> color_eyre::Result<()> {
+/// Writes it. Who stops that finds no half of a file.
+async fn write(options: Synth, signals: &mut Signals) -> color_eyre::Result<()> {
     let name = options.format.to_ascii_uppercase();
     let known = Format::ALL.map(Format::name).join(", ");
     let format = Format::from_name(&name)
@@ -180,7 +186,13 @@ fn write(options: &Synth) -> color_eyre::Result<()> {
         ffn: options.ffn,
         ..Shape::tiny()
     };
-    synth(&shape, format, options.seed, &options.path)?;
-    println!("{}", options.path.display());
-    Ok(())
+    let path = options.path.clone();
+    tokio::select! {
+        written = spawn_blocking(move || synth(&shape, format, options.seed, &path)) => written??,
+        () = signals.next() => {
+            std::fs::remove_file(&options.path)?;
+            bail!("stopped");
+        }
+    }
+    Ok(print::line(options.path.display())?)
 }

@@ -1,6 +1,6 @@
 //! `hexswarm plan`: plans a pool of machines from a file, without a swarm.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::{Context, bail};
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use swarm_engine::Weights;
 use swarm_proto::{Device, DeviceKind, Hash, LinkReport, Machine, NodeId, Pool};
 
+use super::{print, signals::Signals};
 use crate::{
     client::plan_text,
     config::size,
@@ -78,37 +79,35 @@ fn one() -> usize {
     1
 }
 
-pub(super) fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let text = std::fs::read_to_string(&options.pool)
         .with_context(|| format!("reading {}", options.pool.display()))?;
     let file: PoolFile =
         toml::from_str(&text).with_context(|| format!("in {}", options.pool.display()))?;
-    let (name, path) = Store::open().resolve(&options.model)?;
+    let name = options.model.clone();
+    let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
+    let (name, path) = Signals::listen()?.blocking(resolve).await?;
     let model = Weights::open(&path)?.spec(&name);
     let (machines, names) = machines(&file)?;
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())?;
+    let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
     let mut plan = view::plan(&found.plan);
-    let members =
-        plan.pipelines.iter_mut().flat_map(|p| &mut p.stages).flat_map(|s| &mut s.members);
-    for member in members {
-        if let Some(name) = names.get(&member.peer) {
-            member.peer.clone_from(name);
-        }
+    let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
+    for member in stages.flat_map(|stage| &mut stage.members) {
+        member.peer = name(&member.peer);
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&plan)?);
-    } else {
-        println!("{}", plan_text(&plan));
-        println!(
-            "predicted: TTFT {:.1} ms, TPOT {:.2} ms, {:.2} requests/s; bound by {}",
-            found.predicted.ttft_ms,
-            found.predicted.tpot_ms,
-            found.predicted.requests_per_s,
-            found.binding,
-        );
+        return print::json(&plan);
     }
-    Ok(ExitCode::SUCCESS)
+    let predicted = format!(
+        "predicted: TTFT {:.1} ms, TPOT {:.2} ms, {:.2} requests/s; bound by {}",
+        found.predicted.ttft_ms,
+        found.predicted.tpot_ms,
+        found.predicted.requests_per_s,
+        found.binding,
+    );
+    Ok(print::line(format!("{}\n{predicted}", plan_text(&plan, str::to_owned)))?)
 }
 
 /// The machines of a file, and what a person calls each.

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    process::ExitCode,
     thread,
 };
 
@@ -33,7 +32,7 @@ pub struct Options {
 const HELP: &str = "/reset begins anew, /quit ends; Ctrl-C stops an answer";
 
 /// Reads lines, shows answers, until the input ends.
-pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     let model = super::model(&options.via).await?;
     println!("{model} at {}. {HELP}", options.via);
     let opening: Vec<Value> =
@@ -52,7 +51,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One turn. An answer that fails or is stopped leaves the conversation as it was before it.
