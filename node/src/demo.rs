@@ -193,7 +193,9 @@ async fn ready(
         {
             let since = *since.get_or_insert_with(Instant::now);
             if measured(&seen) || since.elapsed() > MEASURED_MAX {
-                return Ok((seen.clone(), plan.clone()));
+                let plan = plan.clone();
+                seen.nodes.sort_by_key(|node| cast.number(&node.peer));
+                return Ok((seen, plan));
             }
         }
         if Instant::now() > deadline {

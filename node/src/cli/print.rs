@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use comfy_table::{Table, presets::ASCII_FULL_CONDENSED};
 use serde::Serialize;
 
 /// Prints a text as it is.
@@ -19,6 +20,13 @@ pub(crate) fn line(line: impl std::fmt::Display) -> io::Result<()> {
 /// Prints one JSON document.
 pub(crate) fn json(document: &impl Serialize) -> color_eyre::Result<()> {
     Ok(line(serde_json::to_string_pretty(document)?)?)
+}
+
+/// A table as all commands draw theirs.
+pub(crate) fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_FULL_CONDENSED);
+    table
 }
 
 /// Whether an error is that the reader of stdout has gone away, as in `hexswarm status | head -1`:

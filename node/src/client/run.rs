@@ -1,6 +1,6 @@
 //! `hexswarm run`: one prompt, one answer.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
@@ -76,8 +76,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     }
     let answer = stream(&options.via, &request, |text| {
         if !options.json {
-            print!("{text}");
-            let _ = io::stdout().flush();
+            let _ = print::text(text); // told of at the end
         }
     })
     .await?;

@@ -16,6 +16,14 @@ const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// What a node knows.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm status
+      What the node on this machine knows of its swarm
+  hexswarm status --via http://192.0.2.1:8080 --watch
+      The same of another, again and again
+  hexswarm status --json | jq .plan
+      The plan, for programs; docs/schema/status.schema.json says what is what")]
 pub struct Options {
     /// The API of any node
     #[arg(long, default_value = VIA, value_name = "URL")]
@@ -69,7 +77,7 @@ fn text(status: &Status) -> String {
         status.term,
         voters.join(" ")
     );
-    let mut nodes = Table::new();
+    let mut nodes = print::table();
     nodes.set_header([
         "node",
         "device",
@@ -125,7 +133,7 @@ fn text(status: &Status) -> String {
 
 /// Every way that was measured, a row a node that measured it.
 pub(crate) fn links(status: &Status, name: impl Fn(&str) -> String) -> Table {
-    let mut table = Table::new();
+    let mut table = print::table();
     let others = status.nodes.iter().map(|node| format!("to {}", name(&node.peer)));
     table.set_header(["from".to_owned()].into_iter().chain(others));
     for from in &status.nodes {

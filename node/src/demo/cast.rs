@@ -151,6 +151,11 @@ impl Cast {
         Ok(told)
     }
 
+    /// The number of a peer; strangers come last.
+    pub(super) fn number(&self, peer: &str) -> usize {
+        self.members.iter().position(|member| member.peer == peer).unwrap_or(usize::MAX)
+    }
+
     /// Whether a node still runs.
     pub(super) fn plays(&self) -> bool {
         self.members.iter().any(|member| member.process.runs())

@@ -7,11 +7,11 @@ use std::{
     time::Instant,
 };
 
-use comfy_table::Table;
 use swarm_proto::ModelSpec;
 
 use super::cast::Member;
 use crate::{
+    cli::print,
     client::{Answer, links, plan_text},
     status::{PlanView, Status},
 };
@@ -89,7 +89,7 @@ impl Show {
     /// The hardware and the links, as measured.
     pub(super) fn swarm(&self, status: &Status, members: &[Member]) {
         self.step("hardware, as each measured it");
-        let mut table = Table::new();
+        let mut table = print::table();
         table.set_header(["node", "device", "memory, MB", "read, GB/s", "GFLOP/s"]);
         for node in &status.nodes {
             for (index, device) in node.devices.iter().enumerate() {
