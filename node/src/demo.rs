@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cli::{print, signals::Signals},
-    client::{self, Answer, Request},
+    client::{self, Answer, Refused, Request},
     status::{PlanView, Status},
     store::{DEFAULT_MODEL, Store},
 };
@@ -34,6 +34,8 @@ use crate::{
 const READY_MAX: Duration = Duration::from_secs(120);
 /// How long the entry may then still wait for figures of every link.
 const MEASURED_MAX: Duration = Duration::from_secs(3);
+/// How often the question is asked, if the swarm leaves its plan the moment it is.
+const TRIES_MAX: u32 = 5;
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// KV cache to plan for: the demo's prompt and a conversation after it.
@@ -140,21 +142,41 @@ async fn play(
     show.swarm(&status, &cast.members);
     show.leader(&status, &cast.members);
     show.plan(&plan, &cast.members);
-
     show.question(&options.prompt, &status.peer, &plan);
-    let request = Request::chat(&options.prompt, options.max_tokens);
-    let answer = match client::stream(&entry, &request, |text| show.text(text)).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            cast.check()?; // a node that died says more
-            return Err(error.wrap_err("the answer broke off"));
-        }
-    };
+    let (answer, status, plan) = answer(options, (status, plan), &entry, cast, show).await?;
     finish(options, answer, status, plan, show)?;
     if options.keep {
         show.next(&entry, name);
     }
     Ok(())
+}
+
+/// Asks, and once more whenever the swarm has just left the plan that it was asked under: links
+/// that are measured anew, on a busy machine, can make another plan the better one.
+async fn answer(
+    options: &Options,
+    (mut status, mut plan): (Status, PlanView),
+    entry: &str,
+    cast: &mut Cast,
+    show: &mut Show,
+) -> color_eyre::Result<(Answer, Status, PlanView)> {
+    let request = Request::chat(&options.prompt, options.max_tokens);
+    let mut tries = TRIES_MAX;
+    loop {
+        let error = match client::stream(entry, &request, |text| show.text(text)).await {
+            Ok(answer) => return Ok((answer, status, plan)),
+            Err(error) => error,
+        };
+        cast.check()?; // a node that died says more
+        tries -= 1;
+        if tries == 0 || !Refused::not_ready(&error) {
+            return Err(error.wrap_err("no answer"));
+        }
+        show.again();
+        sleep(2 * ASK_EVERY).await; // until the status is no longer that of before
+        (status, plan) = ready(entry, cast, show).await?;
+        show.plan(&plan, &cast.members);
+    }
 }
 
 fn finish(

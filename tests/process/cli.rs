@@ -82,7 +82,7 @@ fn what_fails_says_what_to_do() {
     }
     fails(1, &["model", "pull", "smolm2"], &["did you mean `smollm2-135m`"]);
     fails(1, &["model", "pull", "hf:some/model"], &["hf:some/model", "later", "path"]);
-    fails(1, &["demo", "--model", "hf:some/model"], &["later"]);
+    fails(1, &["demo", "--json", "--model", "hf:some/model"], &["later"]);
     fails(1, &["node", "--model", "nothing.gguf"], &["no such file", "smollm2-135m"]);
     fails(1, &["model", "inspect", "/nowhere/at-all.gguf"], &["no such file"]);
 }
@@ -131,7 +131,7 @@ gbit_s = 1.0
 [[machine]]
 name = \"attic\"
 count = 2
-memory = [\"70MB\", \"20MB\"]
+memory = [\"90MB\", \"40MB\"]
 bandwidth_gb_s = 20
 tflop_s = 0.1
 ";
@@ -157,13 +157,13 @@ fn a_pool_that_cannot_be_is_told_why() {
         ("rtt_ms", "rtt_sm", &["rtt_sm", "rtt_ms"][..]),
         ("bandwidth_gb_s", "bandwith_gb_s", &["bandwith_gb_s", "bandwidth_gb_s"]),
         ("[network]", "[netwrok]", &["netwrok", "network"]),
-        ("70MB", "70XB", &["attic", "70XB"]),
+        ("90MB", "90XB", &["attic", "xb"]),
         ("rtt_ms = 5.0", "rtt_ms = -1.0", &["rtt_ms"]),
         ("gbit_s = 1.0", "gbit_s = 0.0", &["gbit_s"]),
         ("tflop_s = 0.1", "tflop_s = nan", &["tflop_s"]),
         ("count = 2", "count = 99999999", &["99999999", "10000"]),
         ("count = 2", "count = 0", &["0 machines"]),
-        ("[\"70MB\", \"20MB\"]", "[\"20MB\"]", &["memory"]),
+        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["memory"]),
         ("[network]", "[network", &["pool.toml"]),
     ] {
         let pool = write(folder.path(), "pool.toml", &POOL.replace(from, to));

@@ -229,8 +229,8 @@ fn people_see_every_step_in_order_and_what_to_type_next() {
         rest = &rest[at + step.len()..];
     }
     let via = shown.split("chat --via ").nth(1).unwrap().lines().next().unwrap();
-    let asked = Command::new(BINARY).args(["run", "--via", via, "--max-tokens", "4", "Hello"]);
-    let answered = { asked }.output().unwrap();
+    let asked = ["run", "--via", via, "--max-tokens", "4", "Hello"];
+    let answered = Command::new(BINARY).args(asked).output().unwrap();
     assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
     assert!(answered.stdout.len() > 1);
 

@@ -109,13 +109,11 @@ impl Show {
 
     pub(super) fn leader(&self, status: &Status, members: &[Member]) {
         let leader = status.leader.as_deref().map_or("nobody".to_owned(), |l| who(members, l));
-        let voters: Vec<_> = status.voters.iter().map(|voter| who(members, voter)).collect();
+        let mut voters: Vec<_> = status.voters.iter().map(|voter| who(members, voter)).collect();
+        voters.sort();
+        let voters = voters.join(", ");
         self.step("leader");
-        self.say(format!(
-            "{leader} leads term {}, elected by {}\n",
-            status.term,
-            voters.join(", ")
-        ));
+        self.say(format!("{leader} leads term {}; voters are {voters}\n", status.term));
     }
 
     pub(super) fn plan(&self, plan: &PlanView, members: &[Member]) {
@@ -130,6 +128,11 @@ impl Show {
         let layers = if holds { "which holds layers too" } else { "which holds no layer" };
         self.step(&format!("answer, asked of node 0, {layers}"));
         self.say(format!("> {prompt}\n\n"));
+    }
+
+    /// That the question came while the swarm was busy with itself.
+    pub(super) fn again(&self) {
+        self.say("the swarm is changing its plan: asked again under the next\n");
     }
 
     pub(super) fn text(&self, text: &str) {
