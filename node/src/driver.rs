@@ -268,6 +268,12 @@ impl Driver {
             Notice::Refused { peer, reason } => {
                 tracing::warn!(peer = %view::peer(*peer), %reason, "refused");
             }
+            Notice::Stranded { ours, theirs } => tracing::error!(
+                ours,
+                theirs,
+                "the set of voters changed while this node was away, and no peer can prove how: \
+                 stop it and start it once with --rejoin and --join"
+            ),
             Notice::OtherSwarm(peer) => tracing::warn!(
                 peer = %view::peer(*peer),
                 "another swarm of the same name is near; this one stays apart from it. To join it, \

@@ -16,6 +16,8 @@ pub struct Advert {
     pub node: NodeId,
     /// Rises with every advert, over restarts too.
     pub sequence: u64,
+    /// The swarm it belongs to: the node that founded it. `None` if it has not met one.
+    pub origin: Option<NodeId>,
     /// How long it has been up: long-lived peers make better voters.
     pub up_ms: u64,
     /// What it computes with; empty for a peer that is only an entry.

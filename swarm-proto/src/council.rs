@@ -100,20 +100,13 @@ pub enum CouncilMessage {
     Following {
         /// The leader's term.
         term: Term,
-        /// The number of the set that the voter has accepted.
-        set: u64,
     },
-    /// The leader proposes the next set of voters.
+    /// The leader proposes the next set of voters; said again until it is decided.
     Change {
         /// Its term.
         term: Term,
         /// The next set.
         set: VoterSet,
-    },
-    /// "I know this set and cannot check yours: what came between?"
-    Missing {
-        /// The number of the set known; 0 for none.
-        set: u64,
     },
 }
 

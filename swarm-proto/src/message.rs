@@ -2,13 +2,15 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{CouncilMessage, Hello, RoundMessage, RowsHeader, SessionMessage, SumsHeader, codec};
+use crate::{
+    CouncilMessage, Hello, Pulse, RoundMessage, RowsHeader, SessionMessage, SumsHeader, codec,
+};
 
 /// A control message. A variant's position is its tag on the wire: append, never reorder.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Message {
-    /// I am here: sent to neighbours several times a second.
-    Beat,
+    /// I am here, and this far: sent to neighbours several times a second.
+    Beat(Pulse),
     /// About a generation.
     Session(SessionMessage),
     /// We have just met.

@@ -26,12 +26,18 @@ pub enum RoundMessage {
         /// Why not, in words; at most [`REASON_BYTES_MAX`].
         reason: String,
     },
-    /// Leader to everyone: a canary token went through; this plan serves.
+    /// To everyone: a canary token went through; this plan serves. A later leader endorses the
+    /// plan it finds by signing it again, under its old number.
     Live {
         /// The plan, signed by the leader.
         plan: Box<Signed<Plan>>,
         /// Proof that it leads.
         certificate: Box<Certificate>,
+    },
+    /// Leader to members: what was proposed came to nothing; go back to the plan that serves.
+    Withdrawn {
+        /// Which plan.
+        plan: PlanId,
     },
 }
 

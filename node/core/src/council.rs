@@ -11,7 +11,7 @@
 mod change;
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use swarm_proto::{
@@ -24,7 +24,9 @@ pub(crate) use change::Candidate;
 use judge::Verdict;
 
 /// Changes of the set that are remembered, for peers that were away meanwhile.
-const HISTORY_MAX: usize = 64;
+const HISTORY_MAX: usize = 256;
+/// Certificates from across a gap before a person is told: one comes a second.
+const GAPS_MAX: u32 = 10;
 /// Terms beyond the known one that are believed at a time: a stranger cannot use up all of them.
 const TERM_LEAP_MAX: u64 = 1 << 20;
 
@@ -46,6 +48,8 @@ pub(crate) struct Council {
     led: Time,
     /// Peers of another swarm, told of once each.
     others: Vec<NodeId>,
+    /// Certificates in a row that did not connect with the set that we know.
+    gaps: u32,
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +69,8 @@ enum Role {
 /// What a leader keeps in mind.
 #[derive(Debug, Default)]
 struct Reign {
-    /// Voters that follow, with the number of the set they have accepted.
-    following: BTreeMap<NodeId, u64>,
+    /// Voters that follow.
+    following: BTreeSet<NodeId>,
     /// The change of the set under way.
     change: Option<(VoterSet, BTreeMap<NodeId, Signature>)>,
 }
@@ -109,6 +113,7 @@ impl Council {
             self.deadline = turn.now + turn.config.beat_every;
             let term = self.ballot.term;
             self.tell_voters(&CouncilMessage::Lead { term }, turn);
+            self.propose_change(turn);
             return;
         }
         self.wait(turn);
@@ -156,18 +161,13 @@ impl Council {
                 self.asked(from, term, (set_term, set), pre, turn);
             }
             CouncilMessage::Could { term } => self.could(from, term, turn),
-            CouncilMessage::Voted(vote) => {
-                if vote.by == from {
-                    self.count(vote, turn);
-                }
-            }
+            CouncilMessage::Voted(vote) => self.count(vote, turn),
             CouncilMessage::Certified(certificate) => {
                 self.certified(from, *certificate, turn);
             }
             CouncilMessage::Lead { term } => self.led_by(from, term, turn),
-            CouncilMessage::Following { term, set } => self.followed(from, term, set, turn),
+            CouncilMessage::Following { term } => self.followed(from, term),
             CouncilMessage::Change { term, set } => self.change_proposed(from, term, set, turn),
-            CouncilMessage::Missing { set } => self.fill_in(from, set, turn),
         }
     }
 
@@ -193,8 +193,12 @@ impl Council {
                 false
             }
             Verdict::Gap => {
-                let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
-                turn.send(from, Message::Council(CouncilMessage::Missing { set }));
+                // Our beats show what we know; whoever knows what came between sends it.
+                self.gaps += 1;
+                if self.gaps == GAPS_MAX {
+                    let (ours, theirs) = (self.pulse().1, certificate.set.number);
+                    turn.emit(Effect::Notice(Notice::Stranded { ours, theirs }));
+                }
                 false
             }
             Verdict::OtherSwarm => {
@@ -213,6 +217,7 @@ impl Council {
     }
 
     fn adopt(&mut self, certificate: Certificate, turn: &mut Turn<'_>) {
+        self.gaps = 0;
         let leader = certificate.leader;
         let news = self.leader() != Some(leader)
             || self.certificate.as_ref().map(|c| c.term) != Some(certificate.term);
@@ -233,7 +238,6 @@ impl Council {
             self.history.drain(..surplus);
         }
         let term = certificate.term;
-        let set = certificate.set.number;
         self.certificate = Some(certificate);
         if news {
             turn.emit(Effect::Notice(Notice::Leader { leader, term }));
@@ -242,7 +246,7 @@ impl Council {
         if leader != turn.me() {
             self.wait(turn);
             if self.votes_here(turn.me()) {
-                self.acts.push(Act::Send(leader, CouncilMessage::Following { term, set }));
+                self.acts.push(Act::Send(leader, CouncilMessage::Following { term }));
             }
         }
         self.persist(turn);
@@ -375,7 +379,7 @@ impl Council {
         let previous = self.ballot.proven.clone().filter(|proven| *proven != set);
         let certificate = Certificate { origin, term, leader, set, previous, votes };
         let mut reign = Reign::default();
-        reign.following.insert(turn.me(), certificate.set.number);
+        reign.following.insert(turn.me());
         self.role = Role::Leader(Box::new(reign));
         self.deadline = turn.now;
         self.adopt(certificate, turn);
@@ -386,9 +390,8 @@ impl Council {
         if ours == Some((from, term)) {
             self.led = turn.now;
             self.wait(turn);
-            let set = self.ballot.set.as_ref().map_or(0, |set| set.number);
             if self.persisting.is_none() {
-                let following = CouncilMessage::Following { term, set };
+                let following = CouncilMessage::Following { term };
                 turn.send(from, Message::Council(following));
             }
         } else if term < self.ballot.term
@@ -460,6 +463,27 @@ impl Council {
     /// Who leads, as far as we know.
     pub(crate) fn leader(&self) -> Option<NodeId> {
         self.certificate.as_ref().map(|certificate| certificate.leader)
+    }
+
+    /// Whether this is the term of the leader that we follow.
+    pub(crate) fn follows(&self, term: Term) -> bool {
+        self.certificate.as_ref().is_some_and(|certificate| certificate.term == term)
+    }
+
+    /// The swarm: who founded it.
+    pub(crate) fn origin(&self) -> Option<NodeId> {
+        self.ballot.origin
+    }
+
+    /// How far we are: the term that we follow, and the number of the set that is decided.
+    pub(crate) fn pulse(&self) -> (Term, u64) {
+        let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
+        (self.certificate.as_ref().map_or(Term(0), |certificate| certificate.term), set)
+    }
+
+    /// Whether a peer is known to belong to another swarm.
+    pub(crate) fn is_other(&self, peer: NodeId) -> bool {
+        self.others.contains(&peer)
     }
 
     /// Proof of it.

@@ -186,4 +186,12 @@ pub enum Notice {
     },
     /// Another swarm of the same name is near; the two stay apart until a person says otherwise.
     OtherSwarm(NodeId),
+    /// We were away while the set of voters changed, and nobody here can prove how: we cannot know
+    /// whom to believe. A person must have this node forget its set and join anew.
+    Stranded {
+        /// The number of the set that we know.
+        ours: u64,
+        /// The number that others know.
+        theirs: u64,
+    },
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use swarm_proto::{
-    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Signed, Time,
+    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Pulse, Signed, Time,
 };
 
 use crate::{Effect, Notice, turn::Turn};
@@ -14,6 +14,8 @@ const PEERS_MAX: usize = 2_000;
 const NEIGHBOURS_MAX: usize = 64;
 /// If our own alarm rings this late we were stopped, and others' silence means nothing.
 const LATE: std::time::Duration = std::time::Duration::from_millis(250);
+/// How often a peer that lags is sent what it lacks.
+const HELP_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often our advert goes out at most.
 const ADVERT_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
@@ -27,6 +29,8 @@ pub(crate) struct Membership {
     links: BTreeMap<NodeId, LinkReport>,
     devices: Vec<Device>,
     draining: bool,
+    /// The swarm that we belong to.
+    origin: Option<NodeId>,
     sequence: u64,
     /// Whether something of ours is to be told.
     dirty: bool,
@@ -38,6 +42,8 @@ pub(crate) struct Membership {
 struct Neighbour {
     heard: Time,
     lost: bool,
+    /// If its beats show that it lacks something: when to send that.
+    lags: Option<Time>,
 }
 
 impl Membership {
@@ -46,7 +52,7 @@ impl Membership {
         if !self.neighbours.contains_key(&peer) && self.neighbours.len() >= PEERS_MAX {
             return false;
         }
-        self.neighbours.insert(peer, Neighbour { heard: turn.now, lost: false });
+        self.neighbours.insert(peer, Neighbour { heard: turn.now, lost: false, lags: None });
         self.dirty = true;
         true
     }
@@ -67,6 +73,32 @@ impl Membership {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return false };
         neighbour.heard = now;
         std::mem::take(&mut neighbour.lost)
+    }
+
+    /// A neighbour's beat shows whether it lacks something that we have. Whether to send it: not at
+    /// once, for it may be on its way, and then once a second.
+    pub(crate) fn lags(&mut self, peer: NodeId, lacks: bool, turn: &Turn<'_>) -> bool {
+        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return false };
+        if !lacks {
+            neighbour.lags = None;
+            return false;
+        }
+        let due = *neighbour.lags.get_or_insert(turn.now + 2 * turn.config.beat_every);
+        if due <= turn.now {
+            neighbour.lags = Some(turn.now + HELP_EVERY);
+        }
+        due <= turn.now
+    }
+
+    /// The swarm that we belong to.
+    pub(crate) fn belongs(&mut self, origin: Option<NodeId>) {
+        self.dirty |= self.origin != origin;
+        self.origin = origin;
+    }
+
+    /// Whether a peer belongs to our swarm, or to none yet.
+    pub(crate) fn is_ours(&self, advert: &Advert) -> bool {
+        advert.origin.is_none() || self.origin.is_none() || advert.origin == self.origin
     }
 
     /// Takes an advert in. Whether it changes what a planner would see.
@@ -113,14 +145,14 @@ impl Membership {
     }
 
     /// Beats, adverts, and who went silent since.
-    pub(crate) fn tick(&mut self, load: Load, turn: &mut Turn<'_>) -> Vec<NodeId> {
+    pub(crate) fn tick(&mut self, load: Load, pulse: Pulse, turn: &mut Turn<'_>) -> Vec<NodeId> {
         let mut lost = Vec::new();
         if turn.now >= self.beat_at {
             let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;
             self.beat_at = turn.now + turn.config.beat_every;
             lost = self.silent(late, turn);
             for peer in self.neighbours.keys().take(NEIGHBOURS_MAX) {
-                turn.send(*peer, Message::Beat);
+                turn.send(*peer, Message::Beat(pulse));
             }
         }
         if self.advert_due(turn) <= turn.now {
@@ -153,6 +185,7 @@ impl Membership {
         let advert = Advert {
             node: turn.me(),
             sequence: self.sequence,
+            origin: self.origin,
             up_ms: turn.now.0 / 1_000_000,
             devices: self.devices.clone(),
             links: self.links.values().take(LINKS_MAX).cloned().collect(),
@@ -214,8 +247,8 @@ impl Membership {
 }
 
 /// What a planner would look at first: if it changes, there may be a better plan.
-fn offers(advert: &Advert) -> (&[Device], Option<swarm_proto::Hash>, bool) {
-    (&advert.devices, advert.model, advert.draining)
+fn offers(advert: &Advert) -> (&[Device], Option<swarm_proto::Hash>, Option<NodeId>, bool) {
+    (&advert.devices, advert.model, advert.origin, advert.draining)
 }
 
 /// Whether a link changed by more than its noise: a fifth of either figure.

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{
-    Ballot, Heard, Hello, LinkReport, Message, NodeId, Plan, RoundMessage, Term, Time,
+    Ballot, Heard, Hello, LinkReport, Message, NodeId, Plan, Pulse, RoundMessage, Term, Time,
 };
 
 use crate::{
@@ -156,7 +156,11 @@ impl Parts<'_> {
                     self.rounds.lead.stir();
                 }
             }
-            Input::Undeliverable(peer) => self.sessions.undelivered(peer, turn),
+            Input::Undeliverable(peer) => {
+                self.sessions.undelivered(peer, turn);
+                let (rounds, mut world) = self.split();
+                rounds.undelivered(peer, &mut world, turn);
+            }
             Input::Arrived { from, header, body } => {
                 self.heard_from(from, turn);
                 self.sessions.arrived(from, header, body, turn);
@@ -193,7 +197,7 @@ impl Parts<'_> {
 
     fn receive(&mut self, from: NodeId, message: Message, turn: &mut Turn<'_>) {
         match message {
-            Message::Beat => {}
+            Message::Beat(pulse) => self.felt(from, &pulse, turn),
             Message::Session(message) => self.sessions.hear(from, message, turn),
             Message::Hello(hello) => self.greeted(from, hello, turn),
             Message::Council(message) => self.council.hear(from, message, turn),
@@ -201,8 +205,9 @@ impl Parts<'_> {
                 // The proof comes along, for whoever missed the election.
                 if let RoundMessage::Propose { certificate, .. }
                 | RoundMessage::Live { certificate, .. } = &message
+                    && !self.council.certified(from, (**certificate).clone(), turn)
                 {
-                    self.council.certified(from, (**certificate).clone(), turn);
+                    return;
                 }
                 let (rounds, mut world) = self.split();
                 rounds.hear(from, message, &mut world, turn);
@@ -231,6 +236,24 @@ impl Parts<'_> {
         }
     }
 
+    /// A beat says how far a peer is. If it goes on lacking what we have, we send it.
+    fn felt(&mut self, from: NodeId, pulse: &Pulse, turn: &mut Turn<'_>) {
+        let (rounds, mut world) = self.split();
+        rounds.felt(from, pulse, &mut world, turn);
+        let council = self.council.pulse() > (pulse.term, pulse.set);
+        let lacks = council || self.rounds.could_help(from, pulse);
+        if self.membership.lags(from, lacks && !self.council.is_other(from), turn) {
+            if council {
+                self.council.fill_in(from, pulse.set, turn);
+            }
+            self.rounds.help(from, pulse, self.council, turn);
+        }
+    }
+
+    fn pulse(&self) -> Pulse {
+        self.rounds.pulse(self.council.pulse())
+    }
+
     fn heard_from(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         if self.membership.heard_from(peer, turn.now) {
             self.sessions.found(peer);
@@ -250,7 +273,9 @@ impl Parts<'_> {
 
     /// What is due, and what follows from what has changed.
     fn tick(&mut self, turn: &mut Turn<'_>) {
-        for peer in self.membership.tick(self.sessions.load(), turn) {
+        self.membership.belongs(self.council.origin());
+        let (load, pulse) = (self.sessions.load(), self.pulse());
+        for peer in self.membership.tick(load, pulse, turn) {
             self.lost(peer, turn);
         }
         self.council.tick(turn);
@@ -261,6 +286,7 @@ impl Parts<'_> {
             rounds.canary_done(done, &mut world, turn);
         }
         let (rounds, mut world) = self.split();
+        rounds.tick(&mut world, turn);
         rounds.proceed(&mut world, turn);
     }
 
@@ -274,6 +300,7 @@ impl Parts<'_> {
             .membership
             .adverts()
             .filter(|heard| self.membership.is_alive(heard.advert.node, me))
+            .filter(|heard| self.membership.is_ours(&heard.advert))
             .filter(|heard| heard.advert.reachable && !heard.advert.draining)
             .map(|heard| Candidate { node: heard.advert.node, up_ms: heard.advert.up_ms })
             .collect();

@@ -4,13 +4,18 @@
 //! its term and that its own share fits, loads what it lacks, and says ready. When all are ready a
 //! canary token goes through; then the plan is live for everyone. What the leader does of this is
 //! in [`lead`].
+//!
+//! Nothing here depends on a message that comes once. A live plan is a standing order to its
+//! members; beats show who does not know it; a proposal whose leader is gone or has said that it
+//! came to nothing is left for the plan that serves.
 
 mod lead;
+mod share;
 
 use std::collections::BTreeMap;
 
 use swarm_proto::{
-    BLOCK_TOKENS, Hello, Message, ModelSpec, NodeId, Plan, PlanId, RoundMessage, Signed,
+    Certificate, Hello, Message, NodeId, Plan, PlanId, Pulse, RoundMessage, Signed, Term,
 };
 
 use crate::{
@@ -22,14 +27,18 @@ use lead::Lead;
 #[derive(Debug, Default)]
 pub(crate) struct Rounds {
     pub(crate) lead: Lead,
-    /// What each of our devices holds, with its KV blocks, and under which plan it was loaded last.
+    /// What each of our devices holds, or is loading.
     holds: BTreeMap<u8, Shard>,
     /// The plan that we are loading.
     loading: Option<Loading>,
-    /// The last plan that we hold our share of.
-    adopted: PlanId,
-    live: Option<Live>,
-    /// Why there is none, for people.
+    /// The plan that we hold our share of: the live one, or one that was proposed.
+    held: Option<Held>,
+    /// The latest proposal that was taken up: none is twice.
+    proposed: PlanId,
+    live: Option<Signed<Plan>>,
+    /// A live plan whose share could not be loaded here; its leader knows.
+    spurned: PlanId,
+    /// Why no plan serves, for people.
     trouble: Option<String>,
 }
 
@@ -40,8 +49,9 @@ struct Loading {
 }
 
 #[derive(Debug)]
-struct Live {
-    signed: Signed<Plan>,
+struct Held {
+    id: PlanId,
+    leader: NodeId,
 }
 
 /// The other machines that a round concerns.
@@ -63,8 +73,15 @@ impl Rounds {
         match message {
             RoundMessage::Propose { plan, .. } => self.proposed(from, *plan, world, turn),
             RoundMessage::Ready { plan } => self.ready(from, plan, world, turn),
-            RoundMessage::Unready { plan, reason } => self.unready(from, plan, reason, turn),
+            RoundMessage::Unready { plan, reason } => {
+                self.unready(from, plan, &reason, world, turn)
+            }
             RoundMessage::Live { plan, .. } => self.announced(from, *plan, world, turn),
+            RoundMessage::Withdrawn { plan } => {
+                if self.pending() == Some((plan, from)) {
+                    self.fall_back(world, turn);
+                }
+            }
         }
     }
 
@@ -80,19 +97,20 @@ impl Rounds {
             Ok(plan) => plan,
             Err(reason) => return refuse(from, reason, turn),
         };
-        if plan.id <= self.adopted || self.loading.as_ref().is_some_and(|l| l.plan.id >= plan.id) {
+        if Some(plan.id.term) != world.council.certificate().map(|c| c.term) {
+            return refuse(from, format!("the proposal {}, of an earlier term", plan.id), turn);
+        }
+        if plan.id <= self.proposed.max(self.live_id()) {
             return; // said before
         }
-        match self.shards(&plan, world.membership, turn) {
+        self.proposed = plan.id;
+        match share::shards(&plan, world.membership, turn) {
             Ok(shards) => self.load(plan, shards, world, turn),
-            Err(reason) => {
-                let message = RoundMessage::Unready { plan: plan.id, reason };
-                self.tell(plan.leader, message, world, turn);
-            }
+            Err(reason) => self.cannot(plan.id, reason, world, turn),
         }
     }
 
-    /// Loads what our devices lack for a plan.
+    /// Loads what a plan gives our devices, in place of what they hold.
     fn load(
         &mut self,
         plan: Plan,
@@ -101,17 +119,17 @@ impl Rounds {
         turn: &mut Turn<'_>,
     ) {
         world.sessions.abandon(turn);
-        let mut waiting = Vec::new();
+        self.held = None;
         let idle: Vec<u8> =
             self.holds.keys().filter(|d| !shards.contains_key(d)).copied().collect();
         for device in idle {
             self.holds.remove(&device);
             turn.emit(Effect::Unload { device });
         }
+        let waiting = shards.keys().copied().collect();
         for (device, shard) in shards {
             // A share that has not changed is loaded too: sums are exchanged under the new plan's
             // number, and everyone begins with an empty KV cache.
-            waiting.push(device);
             self.holds.insert(device, shard.clone());
             turn.emit(Effect::Load { plan: plan.id, device, shard });
         }
@@ -133,12 +151,10 @@ impl Rounds {
         };
         loading.waiting.retain(|waiting| *waiting != device);
         if let Err(reason) = outcome {
-            let leader = loading.plan.leader;
             self.loading = None;
             self.holds.remove(&device);
             let reason = reason.chars().take(swarm_proto::REASON_BYTES_MAX / 4).collect();
-            self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
-            return;
+            return self.cannot(id, reason, world, turn);
         }
         self.check_loaded(world, turn);
     }
@@ -148,10 +164,25 @@ impl Rounds {
             return;
         };
         let plan = loading.plan;
-        self.adopted = plan.id;
+        let (id, leader) = (plan.id, plan.leader);
+        self.held = Some(Held { id, leader });
         let blocks: Vec<_> = self.holds.iter().map(|(d, shard)| (*d, shard.kv_blocks)).collect();
         world.sessions.adopted(&plan, &blocks, turn);
-        self.tell(plan.leader, RoundMessage::Ready { plan: plan.id }, world, turn);
+        if id > self.live_id() {
+            self.tell(leader, RoundMessage::Ready { plan: id }, world, turn);
+        }
+    }
+
+    /// We cannot do our part of a plan: whoever leads must know.
+    fn cannot(&mut self, id: PlanId, reason: String, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        if id == self.live_id() {
+            self.spurned = id;
+        } else {
+            self.fall_back(world, turn);
+        }
+        if let Some(leader) = world.council.leader() {
+            self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
+        }
     }
 
     /// Says something to the leader, who may be ourselves.
@@ -169,7 +200,7 @@ impl Rounds {
         self.hear(leader, message, world, turn);
     }
 
-    /// A plan is live, says its leader.
+    /// A plan is live, says whoever leads.
     pub(crate) fn announced(
         &mut self,
         from: NodeId,
@@ -177,70 +208,115 @@ impl Rounds {
         world: &mut World<'_>,
         turn: &mut Turn<'_>,
     ) {
-        if self.live_plan().is_some_and(|live| live.id >= signed.statement.id) {
+        let known = self.live.as_ref().map(|live| (live.statement.id, live.by));
+        let id = signed.statement.id;
+        if known.is_some_and(|(live, by)| live > id || (live == id && by == signed.by)) {
             return;
         }
-        match verified(signed.clone(), world.council, turn) {
-            Ok(plan) => {
-                turn.emit(Effect::Notice(Notice::Live(plan.id)));
-                self.live = Some(Live { signed });
-                self.trouble = None;
-                world.sessions.live(&plan, turn);
-            }
-            Err(reason) => refuse(from, reason, turn),
+        let plan = match verified(signed.clone(), world.council, turn) {
+            Ok(plan) => plan,
+            Err(reason) => return refuse(from, reason, turn),
+        };
+        self.live = Some(signed);
+        if known.is_some_and(|(live, _)| live == id) {
+            return; // endorsed by a later leader: the same plan
+        }
+        turn.emit(Effect::Notice(Notice::Live(id)));
+        self.trouble = None;
+        world.sessions.live(&plan, turn);
+        self.uphold(world, turn);
+    }
+
+    /// The live plan is a standing order: whoever is a member of it and does not hold its share
+    /// loads it, whatever it missed; whoever is not lets go of what it holds.
+    fn uphold(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        let live = self.live_id();
+        let under_way = self.loading.as_ref().map(|loading| loading.plan.id);
+        if under_way.max(self.held.as_ref().map(|held| held.id)) >= Some(live) {
+            return;
+        }
+        let Some(plan) = self.live_plan().cloned().filter(|plan| plan.id != self.spurned) else {
+            return;
+        };
+        match share::shards(&plan, world.membership, turn) {
+            Ok(shards) => self.load(plan, shards, world, turn),
+            Err(reason) => self.cannot(live, reason, world, turn),
         }
     }
 
-    /// What our devices are to hold under a plan, or why they cannot.
-    fn shards(
-        &self,
-        plan: &Plan,
-        membership: &Membership,
-        turn: &Turn<'_>,
-    ) -> Result<BTreeMap<u8, Shard>, String> {
-        let own = membership.advert(turn.me()).map_or(&[][..], |advert| &advert.devices);
-        let mut shards = BTreeMap::new();
-        for (p, pipeline) in plan.pipelines.iter().enumerate() {
-            for (s, stage) in pipeline.stages.iter().enumerate() {
-                for (m, member) in stage.members.iter().enumerate() {
-                    if member.node != turn.me() {
-                        continue;
-                    }
-                    let device = own.iter().find(|device| device.index == member.device);
-                    let device = device.ok_or(format!("there is no device {}", member.device))?;
-                    let last = s + 1 == pipeline.stages.len();
-                    let mut shard = Shard {
-                        pipeline: p as u16,
-                        stage: s as u16,
-                        layers: stage.layers,
-                        kv_heads: member.kv_heads,
-                        ffn_columns: member.ffn_columns,
-                        embeds: s == 0,
-                        samples: last && m == 0,
-                        leads: m == 0,
-                        kv_blocks: 0,
-                        members: stage.members.iter().map(|m| (m.node, m.device)).collect(),
-                    };
-                    shard.kv_blocks = kv_blocks(&turn.config.model, &shard, device.memory_bytes)?;
-                    shards.insert(member.device, shard);
-                }
-            }
+    /// A proposal that we hold or load and that is not live, with whoever made it.
+    fn pending(&self) -> Option<(PlanId, NodeId)> {
+        let loading = self.loading.as_ref().map(|loading| (loading.plan.id, loading.plan.leader));
+        let pending = loading.or(self.held.as_ref().map(|held| (held.id, held.leader)));
+        pending.filter(|(id, _)| *id > self.live_id())
+    }
+
+    /// What was proposed came to nothing: back to the plan that serves.
+    fn fall_back(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        (self.loading, self.held) = (None, None);
+        self.uphold(world, turn);
+    }
+
+    /// A proposal whose leader is gone, or leads no more, has come to nothing.
+    pub(crate) fn tick(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        let Some((id, leader)) = self.pending() else { return };
+        let leads = world.council.leader() == Some(leader) && world.council.follows(id.term);
+        if !leads || !world.membership.is_alive(leader, turn.me()) {
+            self.fall_back(world, turn);
+            let reason = "its leader was gone from here".to_owned();
+            self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
         }
-        Ok(shards)
+    }
+
+    /// How far we are with plans.
+    pub(crate) fn pulse(&self, (term, set): (Term, u64)) -> Pulse {
+        let holds = self.held.as_ref().map(|held| held.id).unwrap_or_default();
+        Pulse { term, set, live: self.live_id(), proposed: self.proposed, holds }
+    }
+
+    /// Whether a peer lacks a plan that we could send it.
+    pub(crate) fn could_help(&self, peer: NodeId, pulse: &Pulse) -> bool {
+        self.live_id() > pulse.live || self.lead.awaits(peer, pulse.proposed)
+    }
+
+    /// Sends a peer that lags what it lacks: the plan that serves, or the one that is proposed.
+    pub(crate) fn help(&self, to: NodeId, pulse: &Pulse, council: &Council, turn: &mut Turn<'_>) {
+        if self.live_id() > pulse.live {
+            self.tell_live(to, council, turn);
+        }
+        if self.lead.awaits(to, pulse.proposed) {
+            self.lead.propose_to(to, council, turn);
+        }
+    }
+
+    fn tell_live(&self, to: NodeId, council: &Council, turn: &mut Turn<'_>) {
+        if let Some((plan, certificate)) = self.endorsed(council) {
+            turn.send(to, Message::Round(RoundMessage::Live { plan, certificate }));
+        }
+    }
+
+    /// The live plan, if it has the word of whoever leads now, with the proof that they lead.
+    fn endorsed(&self, council: &Council) -> Option<(Box<Signed<Plan>>, Box<Certificate>)> {
+        let (live, certificate) = (self.live.clone()?, council.certificate()?.clone());
+        (live.by == certificate.leader).then(|| (Box::new(live), Box::new(certificate)))
     }
 
     /// What we tell a peer that we meet.
     pub(crate) fn hello(&self, council: &Council, advert: Signed<swarm_proto::Advert>) -> Message {
         Message::Hello(Hello {
             certificate: council.certificate().cloned().map(Box::new),
-            plan: self.live.as_ref().map(|live| Box::new(live.signed.clone())),
+            plan: self.endorsed(council).map(|(plan, _)| plan),
             advert: Box::new(advert),
         })
     }
 
     /// The plan that serves.
     pub(crate) fn live_plan(&self) -> Option<&Plan> {
-        self.live.as_ref().map(|live| &live.signed.statement)
+        self.live.as_ref().map(|live| &live.statement)
+    }
+
+    fn live_id(&self) -> PlanId {
+        self.live_plan().map(|plan| plan.id).unwrap_or_default()
     }
 
     /// Why none does.
@@ -249,12 +325,13 @@ impl Rounds {
     }
 }
 
-/// The plan, if whoever signed it leads the term that it belongs to, and it is a plan at all.
+/// The plan, if whoever leads now signed it, and it is a plan at all. It may have been made in an
+/// earlier term: then its leader endorses what it found.
 fn verified(signed: Signed<Plan>, council: &Council, turn: &Turn<'_>) -> Result<Plan, String> {
     let certificate = council.certificate().ok_or("a plan, but nobody leads")?;
     let (by, plan) = turn.keys.open(signed).ok_or("a plan whose signature is wrong")?;
-    if (plan.leader, plan.id.term) != (by, certificate.term) || by != certificate.leader {
-        return Err(format!("a plan of term {}, which it does not lead", plan.id.term.0));
+    if plan.leader != by || by != certificate.leader || plan.id.term > certificate.term {
+        return Err(format!("the plan {}, whose author does not lead", plan.id));
     }
     plan.check(&turn.config.model).map_err(|fault| format!("an impossible plan: {fault}"))?;
     Ok(plan)
@@ -262,22 +339,4 @@ fn verified(signed: Signed<Plan>, council: &Council, turn: &Turn<'_>) -> Result<
 
 fn refuse(peer: NodeId, reason: String, turn: &mut Turn<'_>) {
     turn.emit(Effect::Notice(Notice::Refused { peer, reason }));
-}
-
-/// KV blocks that fit beside a shard. Fewer than a short conversation needs is not enough.
-fn kv_blocks(model: &ModelSpec, shard: &Shard, memory_bytes: u64) -> Result<u32, String> {
-    /// A conversation of 256 tokens.
-    const BLOCKS_MIN: u32 = 256 / BLOCK_TOKENS;
-    /// More blocks than all contexts together could use are left to the owner of the host.
-    const BLOCKS_MAX: u32 = 1 << 16;
-    let (layers, heads) = (shard.layers.len(), shard.kv_heads.len());
-    let columns = shard.ffn_columns.len();
-    let share = model.share_bytes(layers, heads, columns, shard.embeds, shard.samples);
-    let blocks = model.kv_blocks(memory_bytes, share, model.kv_block_bytes(layers, heads));
-    if blocks < BLOCKS_MIN {
-        return Err(format!(
-            "{share} bytes of weights and {BLOCKS_MIN} KV blocks do not fit {memory_bytes}"
-        ));
-    }
-    Ok(blocks.min(BLOCKS_MAX))
 }

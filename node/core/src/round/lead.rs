@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use swarm_proto::{
-    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, RoundMessage, Signed, Time,
+    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed, Time,
 };
 
 use super::{Rounds, World};
-use crate::{Effect, Notice, membership::Membership, session::CanaryDone, turn::Turn};
+use crate::{
+    Effect, Notice, council::Council, membership::Membership, session::CanaryDone, turn::Turn,
+};
 
 /// Failed plans in a row after which the leader waits longer before the next.
 const HASTE: u32 = 2;
@@ -24,6 +26,11 @@ pub(crate) struct Lead {
     failures: u32,
     /// Members that could not do their part, left out of the next plan.
     suspects: BTreeSet<NodeId>,
+    /// Members of the live plan that cannot hold their share of it.
+    failing: BTreeSet<NodeId>,
+    /// The latest plan of an earlier term that a peer said serves: if it is later than the one we
+    /// know, we cannot endorse what serves and must plan anew.
+    seen: PlanId,
 }
 
 #[derive(Debug, Default)]
@@ -47,11 +54,35 @@ enum Phase {
     },
 }
 
+impl Phase {
+    /// The plan that is proposed.
+    fn plan(&self) -> Option<PlanId> {
+        match self {
+            Self::Loading { plan, .. } | Self::Trying { plan } => Some(plan.statement.id),
+            _ => None,
+        }
+    }
+}
+
 impl Lead {
     /// The view changed.
     pub(crate) fn stir(&mut self) {
         self.dirty = true;
         self.suspects.clear();
+    }
+
+    /// Whether a member has not taken up what we propose, if this is the last that it has.
+    pub(super) fn awaits(&self, member: NodeId, proposed: PlanId) -> bool {
+        matches!(&self.phase, Phase::Loading { plan, waiting, .. }
+            if waiting.contains(&member) && proposed < plan.statement.id)
+    }
+
+    /// Proposes to a member.
+    pub(super) fn propose_to(&self, member: NodeId, council: &Council, turn: &mut Turn<'_>) {
+        let Phase::Loading { plan, .. } = &self.phase else { return };
+        let Some(certificate) = council.certificate().cloned().map(Box::new) else { return };
+        let plan = Box::new(plan.clone());
+        turn.send(member, Message::Round(RoundMessage::Propose { plan, certificate }));
     }
 
     pub(crate) fn deadline(&self) -> Time {
@@ -70,6 +101,7 @@ impl Rounds {
             self.lead.dirty = true;
             return;
         }
+        self.endorse(world, turn);
         let broken = self.broken(world.membership, turn);
         match &self.lead.phase {
             Phase::Rest if self.lead.dirty || (broken && self.lead.failures == 0) => {
@@ -80,17 +112,70 @@ impl Rounds {
                 let gone = waiting.iter().any(|m| !world.membership.is_alive(*m, turn.me()));
                 if gone || *until <= turn.now {
                     let laggards = waiting.clone();
-                    self.failed(laggards, "members that do not load their part", turn);
+                    self.failed(laggards, "members that do not load their part", world, turn);
                 }
             }
             Phase::Trying { plan } => {
                 let gone =
                     plan.statement.members().any(|m| !world.membership.is_alive(m.node, turn.me()));
                 if gone {
-                    self.failed(BTreeSet::new(), "a member that is gone", turn);
+                    self.failed(BTreeSet::new(), "a member that is gone", world, turn);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Gives our word for the plan that we found when we came to lead: serving goes on as it was.
+    fn endorse(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
+        let found = self.live.as_mut().filter(|live| live.by != turn.me());
+        let Some(live) = found else { return };
+        let plan = Plan { leader: turn.me(), ..live.statement.clone() };
+        *live = turn.keys.signed(plan);
+        self.tell_everyone(world, turn);
+    }
+
+    fn tell_everyone(&self, world: &World<'_>, turn: &mut Turn<'_>) {
+        for peer in world.membership.neighbours() {
+            self.tell_live(peer, world.council, turn);
+        }
+    }
+
+    /// A beat tells us, if we lead, who holds what was proposed, who holds what came to nothing, and
+    /// whether a plan serves that we do not know.
+    pub(crate) fn felt(
+        &mut self,
+        from: NodeId,
+        pulse: &Pulse,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if !world.council.leads(turn.me()) {
+            return;
+        }
+        // Nobody but us makes plans in our term, whatever they say.
+        if world.council.term() > pulse.live.term && pulse.live > self.lead.seen {
+            self.lead.seen = pulse.live;
+            self.lead.dirty |= self.is_behind();
+        }
+        match pulse.holds {
+            held if held == self.live_id() => drop(self.lead.failing.remove(&from)),
+            held if self.lead.phase.plan() == Some(held) => self.ready(from, held, world, turn),
+            held if held.term == world.council.term() && held > self.live_id() => {
+                self.tell(from, RoundMessage::Withdrawn { plan: held }, world, turn);
+            }
+            _ => {}
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.lead.seen > self.live_id()
+    }
+
+    /// What we sent to a peer did not arrive: it cannot take part in what is proposed.
+    pub(crate) fn undelivered(&mut self, peer: NodeId, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        if matches!(&self.lead.phase, Phase::Loading { waiting, .. } if waiting.contains(&peer)) {
+            self.failed(BTreeSet::new(), "a member that cannot be reached", world, turn);
         }
     }
 
@@ -111,7 +196,8 @@ impl Rounds {
         let Some(plan) = self.live_plan() else { return true };
         plan.members().any(|member| {
             let draining = membership.advert(member.node).is_some_and(|advert| advert.draining);
-            draining || !membership.is_alive(member.node, turn.me())
+            let gone = !membership.is_alive(member.node, turn.me());
+            draining || gone || self.lead.failing.contains(&member.node)
         })
     }
 
@@ -131,6 +217,7 @@ impl Rounds {
             .adverts()
             .map(|heard| &heard.advert)
             .filter(|advert| membership.is_alive(advert.node, turn.me()))
+            .filter(|advert| membership.is_ours(advert))
             .filter(|advert| !advert.draining && !advert.devices.is_empty())
             .filter(|advert| advert.model == Some(model.hash))
             .filter(|advert| !self.lead.suspects.contains(&advert.node))
@@ -171,8 +258,9 @@ impl Rounds {
                 self.lead.failures = self.lead.failures.max(1);
             }
             Ok(plan) => {
+                let behind = self.is_behind();
                 let same = self.live_plan().is_some_and(|live| live.pipelines == plan.pipelines);
-                if !same || broken {
+                if !same || broken || behind {
                     self.propose(plan, world, turn);
                 }
             }
@@ -180,14 +268,13 @@ impl Rounds {
     }
 
     fn propose(&mut self, plan: Plan, world: &mut World<'_>, turn: &mut Turn<'_>) {
-        let Some(certificate) = world.council.certificate().cloned() else { return };
-        let known = self.lead.last.max(self.adopted);
-        let known = self.live_plan().map_or(known, |live| live.id.max(known));
-        let epoch =
-            if known.term == certificate.term { Epoch(known.epoch.0 + 1) } else { Epoch(1) };
-        let id = PlanId { term: certificate.term, epoch };
+        let Some(term) = world.council.certificate().map(|c| c.term) else { return };
+        let me = turn.me();
+        let known = self.lead.last.max(self.proposed).max(self.live_id());
+        let epoch = if known.term == term { Epoch(known.epoch.0 + 1) } else { Epoch(1) };
+        let id = PlanId { term, epoch };
         self.lead.last = id;
-        let plan = Plan { id, leader: turn.me(), ..plan };
+        let plan = Plan { id, leader: me, ..plan };
         if let Err(fault) = plan.check(&turn.config.model) {
             let reason = format!("the planner's plan cannot be: {fault}");
             turn.emit(Effect::Notice(Notice::Infeasible(reason.clone())));
@@ -201,15 +288,11 @@ impl Rounds {
             waiting: members.clone(),
             until: turn.now + turn.config.load_max,
         };
-        let certificate = Box::new(certificate);
-        for member in &members {
-            if *member != turn.me() {
-                let (plan, certificate) = (Box::new(signed.clone()), certificate.clone());
-                turn.send(*member, Message::Round(RoundMessage::Propose { plan, certificate }));
-            }
+        for member in members.iter().filter(|member| **member != me) {
+            self.lead.propose_to(*member, world.council, turn);
         }
-        if members.contains(&turn.me()) {
-            self.proposed(turn.me(), signed, world, turn);
+        if members.contains(&me) {
+            self.proposed(me, signed, world, turn);
         }
     }
 
@@ -236,13 +319,21 @@ impl Rounds {
         &mut self,
         from: NodeId,
         id: PlanId,
-        reason: String,
+        reason: &str,
+        world: &mut World<'_>,
         turn: &mut Turn<'_>,
     ) {
-        let ours =
-            matches!(&self.lead.phase, Phase::Loading { plan, .. } if plan.statement.id == id);
-        if ours && reason.len() <= swarm_proto::REASON_BYTES_MAX {
-            self.failed(BTreeSet::from([from]), &reason, turn);
+        if reason.len() > swarm_proto::REASON_BYTES_MAX || !world.council.leads(turn.me()) {
+            return;
+        }
+        if self.lead.phase.plan() == Some(id) {
+            self.failed(BTreeSet::from([from]), reason, world, turn);
+        } else if self.live_plan().is_some_and(|live| live.id == id)
+            && self.lead.failing.insert(from)
+        {
+            turn.emit(Effect::Notice(Notice::Infeasible(format!("the live plan fails: {reason}"))));
+            self.lead.suspects.insert(from);
+            self.lead.dirty = true;
         }
     }
 
@@ -258,23 +349,27 @@ impl Rounds {
             return;
         }
         if !done.passed {
-            self.failed(BTreeSet::new(), "a canary token that did not come through", turn);
+            self.failed(BTreeSet::new(), "a canary token that did not come through", world, turn);
             return;
         }
         let signed = plan.clone();
         self.lead.phase = Phase::Rest;
         self.lead.failures = 0;
-        let Some(certificate) = world.council.certificate().cloned().map(Box::new) else { return };
-        let peers: Vec<_> = world.membership.neighbours().collect();
-        for peer in peers {
-            let (plan, certificate) = (Box::new(signed.clone()), certificate.clone());
-            turn.send(peer, Message::Round(RoundMessage::Live { plan, certificate }));
-        }
+        self.lead.failing.clear();
         self.announced(turn.me(), signed, world, turn);
+        self.tell_everyone(world, turn);
     }
 
-    /// This plan came to nothing: the next one does without those who failed it.
-    fn failed(&mut self, who: BTreeSet<NodeId>, reason: &str, turn: &mut Turn<'_>) {
+    /// This plan came to nothing: its members go back to the one that serves, and the next one does
+    /// without those who failed it.
+    fn failed(
+        &mut self,
+        who: BTreeSet<NodeId>,
+        reason: &str,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let phase = std::mem::take(&mut self.lead.phase);
         turn.emit(Effect::Notice(Notice::Infeasible(format!("a plan failed: {reason}"))));
         self.trouble = Some(reason.to_owned());
         self.lead.failures = self.lead.failures.saturating_add(1);
@@ -282,5 +377,20 @@ impl Rounds {
             self.lead.suspects.extend(who.into_iter().filter(|node| *node != turn.me()));
         }
         self.lead.phase = Phase::Settling { until: turn.now + self.pause(true, turn) };
+        if let Phase::Loading { plan, .. } | Phase::Trying { plan } = phase {
+            self.withdraw(&plan.statement, world, turn);
+        }
+    }
+
+    fn withdraw(&mut self, plan: &Plan, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        let me = turn.me();
+        let members: BTreeSet<_> = plan
+            .members()
+            .map(|member| member.node)
+            .filter(|node| world.membership.is_alive(*node, me))
+            .collect();
+        for member in members {
+            self.tell(member, RoundMessage::Withdrawn { plan: plan.id }, world, turn);
+        }
     }
 }

@@ -1,0 +1,6 @@
+//! A few real nodes on a bench: no delays, no faults but those that a test asks for.
+
+mod council;
+mod lab;
+mod plans;
+mod serving;

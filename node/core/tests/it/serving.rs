@@ -1,0 +1,97 @@
+//! Sessions through stages that come and go.
+
+use swarm_core::{Answer, Input, Refusal, RequestId};
+use swarm_proto::{Finish, FrameHeader, SessionMessage};
+
+use crate::lab::{Lab, id};
+
+/// The tokens that the lab's devices say after a prompt of 20.
+fn expected(count: u32) -> Vec<u32> {
+    (20..20 + count).collect()
+}
+
+fn ended(lab: &Lab, request: u64) -> Option<Answer> {
+    let over = |answer: &Answer| matches!(answer, Answer::Finished(_) | Answer::Failed(_));
+    let mine = lab.answers.iter().filter(|(of, _)| *of == RequestId(request));
+    mine.map(|(_, answer)| answer.clone()).find(over)
+}
+
+#[test]
+fn any_node_is_an_entry() {
+    let mut lab = Lab::serving(3);
+    for node in 1..=3 {
+        lab.ask(node, u64::from(node), 5);
+        assert_eq!(lab.tokens(u64::from(node)), expected(5));
+        assert_eq!(ended(&lab, u64::from(node)), Some(Answer::Finished(Finish::Length)));
+    }
+    lab.pass(100);
+    assert!((1..=3).all(|node| lab.node(node).is_idle()));
+}
+
+#[test]
+fn an_answer_survives_a_member() {
+    let mut lab = Lab::serving(3);
+    // The lab computes at once, so the member dies where it stands still: its link is cut first.
+    let entry = 1;
+    lab.part(2, 3);
+    lab.ask(entry, 1, 5);
+    assert!(lab.tokens(1).len() < 5);
+    lab.kill(3);
+    lab.heal();
+    lab.until(20_000, |lab| lab.tokens(1).len() == 5);
+    assert_eq!(lab.tokens(1), expected(5));
+}
+
+#[test]
+fn nothing_serves_is_said_and_not_waited_for_ever() {
+    let mut lab = Lab::new(1);
+    lab.cannot_load.insert(id(1));
+    lab.ask(1, 1, 5);
+    lab.until(60_000, |lab| ended(lab, 1).is_some());
+    assert!(matches!(ended(&lab, 1), Some(Answer::Failed(Refusal::NoPlan(_)))));
+}
+
+#[test]
+fn a_client_that_goes_away_frees_its_session_everywhere() {
+    let mut lab = Lab::serving(3);
+    lab.part(2, 3);
+    lab.ask(1, 1, 50);
+    assert!(!lab.node(1).is_idle() && !lab.node(2).is_idle());
+    lab.heal();
+    lab.give(1, Input::Cancelled(RequestId(1)));
+    assert!((1..=3).all(|node| lab.node(node).is_idle()));
+}
+
+#[test]
+fn a_stranger_cannot_end_or_feed_a_session() {
+    let mut lab = Lab::serving(3);
+    lab.part(2, 3);
+    lab.ask(1, 1, 5);
+    let attempt = lab_attempt(&lab);
+    for message in [
+        SessionMessage::Close { attempt },
+        SessionMessage::Fault { attempt, fault: swarm_proto::Fault::Numbers },
+        SessionMessage::Prompt { attempt, position: 0, tokens: vec![1], last: true },
+        SessionMessage::Token(swarm_proto::Token {
+            attempt,
+            step: 0,
+            sampled: swarm_proto::Sampled { token: 99, logprob: None, top: Vec::new() },
+            finish: None,
+        }),
+    ] {
+        for node in 1..=3 {
+            let header = FrameHeader::Session(message.clone());
+            let body = bytes::Bytes::new();
+            lab.give(node, Input::Arrived { from: id(9), header, body });
+        }
+    }
+    assert_eq!(ended(&lab, 1), None);
+    lab.heal();
+    lab.until(60_000, |lab| lab.tokens(1).len() == 5);
+    assert_eq!(lab.tokens(1), expected(5));
+}
+
+/// The session under way at node 2, as its opening named it.
+fn lab_attempt(lab: &Lab) -> swarm_proto::Attempt {
+    lab.opened.last().copied().unwrap()
+}
