@@ -24,12 +24,21 @@ fn main() {
         Ok(()) => 0,
         Err(error) => {
             // A terminal that is closed takes no last words, which is no reason to panic.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
             1
         }
     };
     // Not a return: a thread that reads standard input may do so for ever, and is not waited for.
     std::process::exit(code);
+}
+
+/// An error with its causes, each said once: many errors say their cause themselves.
+fn told(error: &color_eyre::Report) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 /// Logs go to stderr, never to stdout. `RUST_LOG` wins over `-v`.

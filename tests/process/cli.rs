@@ -163,7 +163,7 @@ fn a_pool_that_cannot_be_is_told_why() {
         ("tflop_s = 0.1", "tflop_s = nan", &["tflop_s"]),
         ("count = 2", "count = 99999999", &["99999999", "10000"]),
         ("count = 2", "count = 0", &["0 machines"]),
-        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["memory"]),
+        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["MiB are missing", "attic-"]),
         ("[network]", "[network", &["pool.toml"]),
     ] {
         let pool = write(folder.path(), "pool.toml", &POOL.replace(from, to));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long what runs may go on after the first Ctrl-C; a second one ends it at once.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// How long the network may take to say where it listens.
 const LISTEN_MAX: Duration = Duration::from_secs(5);
 
@@ -32,10 +32,10 @@ Examples:
   hexswarm node --device none --join ...
       An entry for clients that holds no layers
   hexswarm node --config node.toml
-      The same names as the flags: swarm, listen, join, found, api, model, device, compute,
-      context, state, key, no_mdns. Flags win over the file.
+      The same names as the flags, with `_` for `-`. Flags win over the file; a name that is
+      none is an error.
 
-Ctrl-C or SIGTERM lets running answers finish, for up to ten seconds; a second one stops at once.")]
+Ctrl-C or SIGTERM lets running answers finish, for up to a minute; a second one stops at once.")]
 pub struct Options {
     /// A file of settings; flags win over it
     #[arg(long, value_name = "FILE")]

@@ -5,7 +5,7 @@ mod pool;
 use std::path::PathBuf;
 
 use clap::Args;
-use color_eyre::eyre::WrapErr;
+use color_eyre::eyre::{WrapErr, eyre};
 use swarm_engine::Weights;
 use swarm_proto::Pool;
 
@@ -62,8 +62,14 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let (name, path) = Signals::listen()?.blocking(resolve).await?;
     let model = Weights::open(&path)?.spec(&name);
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
-    let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())?;
     let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
+    let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
+    let found = found.map_err(|none| match none.roomiest {
+        Some((node, _)) => {
+            eyre!(none.why.replace(&format!("{node:?}"), &name(&view::peer(node))))
+        }
+        None => eyre!(none.why),
+    })?;
     let mut plan = view::plan(&found.plan);
     let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
     for member in stages.flat_map(|stage| &mut stage.members) {
