@@ -29,8 +29,8 @@ impl Demo {
     /// With the model in the cache, so that it is not waited for.
     fn start(arguments: &[&str]) -> Self {
         model();
-        let mut command = Command::new(BINARY);
-        command.arg("demo").args(arguments);
+        let mut command = demo();
+        command.args(arguments);
         Self::spawn(tempfile::tempdir().unwrap(), command)
     }
 
@@ -92,6 +92,13 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A demo whose terminal matters to it, even if these tests run under `nohup`.
+fn demo() -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", BINARY, "demo"]);
+    command
 }
 
 /// The default model, fetched now if it never was, so that no demo here waits for it.
@@ -246,7 +253,7 @@ fn an_end_at_any_moment_leaves_nothing() {
         ("== nodes", "INT"),
         ("node 0  ", "TERM"),
         ("node 2  ", "INT"),
-        ("2 of 3 nodes have met", "HUP"),
+        ("of 3 nodes have met", "HUP"),
         ("holds no layer", "TERM"),
         ("> Explain in two sentences why the sky is blue.\n\nThe", "INT"),
     ] {
@@ -316,8 +323,8 @@ fn an_end_in_mid_fetch_leaves_nothing() {
         fake_python(folder.path(), "echo > \"$TMPDIR/half\"; exec sleep 1000");
         let (cache, bin) = (folder.path().join("cache"), folder.path().join("bin"));
         let half = cache.join("hexswarm/models/smollm2-135m.part/half");
-        let mut command = Command::new(BINARY);
-        command.arg("demo").env("XDG_CACHE_HOME", &cache);
+        let mut command = demo();
+        command.env("XDG_CACHE_HOME", &cache);
         command.env("PATH", format!("{}:/usr/bin:/bin", bin.display()));
         let mut demo = Demo::spawn(folder, command);
         until("a fetch", || half.exists());
@@ -337,8 +344,8 @@ fn the_fetch_of_a_killed_demo_ends_by_its_leash() {
     let address = index.local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    let mut command = Command::new(BINARY);
-    command.arg("demo").env("XDG_CACHE_HOME", &cache).env_remove("PIP_FIND_LINKS");
+    let mut command = demo();
+    command.env("XDG_CACHE_HOME", &cache).env_remove("PIP_FIND_LINKS");
     command.env("PIP_INDEX_URL", format!("http://{address}/simple"));
     let mut demo = Demo::spawn(folder, command);
     let (_held, _) = index.accept().unwrap();

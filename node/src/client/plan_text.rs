@@ -63,6 +63,7 @@ fn bar(member: &MemberView, width: u32) -> String {
     let place =
         |column: u32| (u64::from(column) * u64::from(BAR) / u64::from(width.max(1))) as usize;
     let [first, end] = member.ffn_columns.map(place);
+    let end = end.max(first.saturating_add(1)); // the smallest share is seen, too
     (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
 }
 
