@@ -40,6 +40,11 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
+    /// Forget which voters this node knew, and believe the swarm that `--join` leads to: for one
+    /// that was away so long that nobody can prove to it who votes now
+    #[arg(long)]
+    #[serde(skip)]
+    pub rejoin: bool,
     /// Where the HTTP API and the web page listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<SocketAddr>,
@@ -85,6 +90,8 @@ pub struct Settings {
     pub join: Vec<String>,
     /// Whether to found a swarm.
     pub founds: bool,
+    /// Whether to forget the set of voters.
+    pub rejoins: bool,
     /// Where the API listens.
     pub api: SocketAddr,
     /// Origins whose web pages may ask, beside the node's own.
@@ -116,6 +123,7 @@ impl NodeOptions {
             listen: lists(self.listen, below.listen),
             join: lists(self.join, below.join),
             found: self.found || below.found,
+            rejoin: self.rejoin,
             api: self.api.or(below.api),
             api_origins: lists(self.api_origins, below.api_origins),
             model: self.model.or(below.model),
@@ -145,6 +153,11 @@ impl NodeOptions {
             let reason = format!("{context_tokens} is not from 16 to 16777216");
             return Err(ConfigError::Value { key: "context", reason });
         }
+        // A founder that forgot its set would found the same swarm a second time.
+        if self.rejoin && (self.join.is_empty() || self.found) {
+            let reason = "needs --join, and goes without --found".to_owned();
+            return Err(ConfigError::Value { key: "rejoin", reason });
+        }
         if let Some(origin) = self.api_origins.iter().find(|origin| !is_origin(origin)) {
             let reason = format!("`{origin}` is no origin: write https://app.example, or *");
             return Err(ConfigError::Value { key: "api_origins", reason });
@@ -152,6 +165,7 @@ impl NodeOptions {
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
+            rejoins: self.rejoin,
             listen: if self.listen.is_empty() { any.to_vec() } else { self.listen },
             join: self.join,
             api: self.api.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),

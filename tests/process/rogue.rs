@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::json;
 use swarm_net::{Config, Event, Identity, Net};
 use swarm_proto::{
-    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Hello, Message, NodeId, Plan,
+    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Hello, Message, NodeId, Plan, Pulse,
     RoundMessage, RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, Signed, SumsHeader,
     Term, Token, VoterSet, signed_bytes,
 };
@@ -161,7 +161,7 @@ impl Rogue {
 fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
     let noise: Vec<u8> =
         [1].into_iter().chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
-    let beat = Message::Beat.seal().unwrap();
+    let beat = Message::Beat(Pulse::default()).seal().unwrap();
     let old = [&[0], &beat[1..]].concat();
     let trailing = [&beat[..], b"and more"].concat();
     // A prompt that says it has 2^40 tokens: the codec's mark for a number of eight bytes is 253.
