@@ -250,7 +250,9 @@ impl World {
                 self.push(self.now + delay, from, Event::Input(input));
                 Ok(())
             }
-            Effect::Load { plan, device, shard } => self.load(from, plan, device, shard),
+            Effect::Load { load, plan, device, shard } => {
+                self.load(from, load, plan, device, shard)
+            }
             Effect::Unload { device } => self.unload(from, device),
             Effect::Compute { device, job, batch, input, group } => {
                 self.compute(from, device, crate::worker::Work { job, batch, input, group })
