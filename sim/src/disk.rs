@@ -32,3 +32,23 @@ impl Disk {
         &self.before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::Term;
+
+    use super::*;
+
+    fn ballot(term: u64) -> Ballot {
+        Ballot { term: Term(term), ..Ballot::default() }
+    }
+
+    #[test]
+    fn what_was_written_last_is_there_and_a_liar_has_what_was_before() {
+        let mut disk = Disk::default();
+        assert_eq!(disk.durable(), &ballot(0));
+        disk.written(ballot(1));
+        disk.written(ballot(2));
+        assert_eq!((disk.durable(), disk.without_last()), (&ballot(2), &ballot(1)));
+    }
+}

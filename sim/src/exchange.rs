@@ -113,3 +113,76 @@ impl Exchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, HeadRange, LayerRange};
+
+    use super::*;
+
+    const ME: NodeId = NodeId([1; 32]);
+    const OTHER: NodeId = NodeId([2; 32]);
+
+    fn key(batch: u64) -> GroupKey {
+        GroupKey { plan: PlanId::default(), pipeline: 0, stage: 0, batch }
+    }
+
+    fn formed() -> (Exchange, Shard) {
+        let shard = Shard {
+            pipeline: 0,
+            stage: 0,
+            layers: LayerRange::new(0, 1).unwrap(),
+            kv_heads: HeadRange::new(0, 1).unwrap(),
+            ffn_columns: ColumnRange::new(0, 1).unwrap(),
+            embeds: true,
+            samples: true,
+            leads: true,
+            kv_blocks: 1,
+            members: vec![(ME, 0), (OTHER, 0)],
+        };
+        let mut exchange = Exchange::default();
+        exchange.form(PlanId::default(), &shard);
+        (exchange, shard)
+    }
+
+    fn part(value: u64) -> Arc<[u64]> {
+        vec![value].into()
+    }
+
+    #[test]
+    fn members_meet_in_the_batch_that_they_share() {
+        let (mut exchange, _) = formed();
+        assert_eq!(exchange.seat(key(4), (ME, 0)), Some(0));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(OTHER, key(3), 1, part(3));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(ME, key(4), 1, part(9)); // not its place to give
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(OTHER, key(4), 1, part(4));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Whole(vec![part(4)]));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_gone_until_it_gives_again() {
+        let (mut exchange, _) = formed();
+        exchange.lost(OTHER);
+        assert_eq!(exchange.meet(key(0), 0), Meeting::Broken);
+        exchange.put(OTHER, key(1), 1, part(1));
+        assert_eq!(exchange.meet(key(1), 0), Meeting::Whole(vec![part(1)]));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_done_with_the_batch() {
+        let (mut exchange, _) = formed();
+        exchange.put(OTHER, key(8), 1, part(8));
+        assert_eq!(exchange.meet(key(7), 0), Meeting::Broken);
+    }
+
+    #[test]
+    fn a_plan_loaded_anew_finds_no_part_of_before() {
+        let (mut exchange, shard) = formed();
+        exchange.put(OTHER, key(0), 1, part(0));
+        exchange.form(PlanId::default(), &shard);
+        assert_eq!(exchange.meet(key(0), 0), Meeting::Partial);
+    }
+}
