@@ -63,7 +63,7 @@ impl Exchange {
     /// The place of a device in a batch, if its stage is known here.
     pub(crate) fn seat(&mut self, key: GroupKey, place: (NodeId, u8)) -> Option<u16> {
         let stage = self.stages.get_mut(&(key.plan, key.pipeline, key.stage))?;
-        stage.parts.retain(|(batch, _), _| *batch >= key.batch);
+        stage.parts.retain(|(batch, _), _| ahead(*batch, key.batch).is_some());
         let member = stage.members.iter().position(|member| *member == place)?;
         Some(member as u16)
     }
@@ -106,12 +106,20 @@ impl Exchange {
         }
         let gone = |other: &u16| stage.gone.contains(&stage.members[usize::from(*other)].0);
         // Whoever gives a part of a later batch is done with this one.
-        let done = |other: &u16| stage.parts.keys().any(|(b, o)| *b > key.batch && o == other);
+        let done = |other: &u16| {
+            stage.parts.keys().any(|(b, o)| ahead(*b, key.batch) > Some(0) && o == other)
+        };
         match missing.iter().any(|other| gone(other) || done(other)) {
             true => Meeting::Broken,
             false => Meeting::Partial,
         }
     }
+}
+
+/// How many batches one is ahead of another of the same stage. Where a stage begins to count is
+/// drawn anew each time, so what is neither this batch nor one of the next is of another time.
+fn ahead(batch: u64, of: u64) -> Option<u64> {
+    Some(batch.wrapping_sub(of)).filter(|ahead| *ahead <= WAITING_MAX as u64)
 }
 
 #[cfg(test)]
@@ -176,6 +184,15 @@ mod tests {
         let (mut exchange, _) = formed();
         exchange.put(OTHER, key(8), 1, part(8));
         assert_eq!(exchange.meet(key(7), 0), Meeting::Broken);
+    }
+
+    #[test]
+    fn what_is_left_of_another_time_is_nothing() {
+        let (mut exchange, _) = formed();
+        exchange.put(OTHER, key(1 << 40), 1, part(8));
+        assert_eq!(exchange.seat(key(7), (ME, 0)), Some(0));
+        assert_eq!(exchange.meet(key(7), 0), Meeting::Partial);
+        assert_eq!(exchange.meet(key(1 << 40), 0), Meeting::Partial);
     }
 
     #[test]

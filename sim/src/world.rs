@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn what_comes_for_a_stopped_process_waits_and_keeps_its_order() {
-        let setup = Setup { memory_bytes: vec![vec![1 << 20]; 2], record: true, ..Setup::default() };
+        let setup =
+            Setup { memory_bytes: vec![vec![1 << 20]; 2], record: true, ..Setup::default() };
         let mut world = World::new(setup, 0);
         world.run(Duration::from_secs(2)).unwrap();
         let before = world.log().lines().count();
