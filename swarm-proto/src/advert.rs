@@ -2,7 +2,10 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{Device, Hash, LinkReport, NodeId, Time};
+use crate::{
+    Device, Hash, LinkReport, NodeId, Time,
+    checked::{all, decode_checked},
+};
 
 /// Devices one peer may advertise.
 pub const DEVICES_MAX: usize = 64;
@@ -10,7 +13,7 @@ pub const DEVICES_MAX: usize = 64;
 pub const LINKS_MAX: usize = 64;
 
 /// A peer's offer and state. A later `sequence` replaces an earlier one.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode)]
 pub struct Advert {
     /// Whose.
     pub node: NodeId,
@@ -57,17 +60,30 @@ pub struct Heard {
 }
 
 impl Advert {
-    /// Names the first bound that this advert breaks. A peer's advert is a claim until this passed.
+    /// Names the first bound that this advert breaks. Decoding refuses the same.
     pub fn check(&self) -> Result<(), &'static str> {
         let figures = self.devices.iter().flat_map(|d| [d.bandwidth_bytes_per_s, d.flops_per_s]);
         let links = self.links.iter().flat_map(|l| [l.rtt_ms, l.rtt_spread_ms, l.bytes_per_s]);
-        let rules = [
+        all([
             (self.devices.len() <= DEVICES_MAX, "more than 64 devices"),
             (self.links.len() <= LINKS_MAX, "more than 64 links"),
             (self.devices.windows(2).all(|d| d[0].index < d[1].index), "devices out of order"),
             (figures.chain(links).all(|x| x.is_finite() && x >= 0.0), "an impossible figure"),
             (self.links.iter().all(|l| (0.0..=1.0).contains(&l.loss)), "a loss above 1"),
-        ];
-        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(reason))
+        ])
     }
 }
+
+decode_checked!(Advert {
+    node,
+    sequence,
+    origin,
+    up_ms,
+    devices,
+    links,
+    model,
+    load,
+    reachable,
+    draining,
+    api,
+});

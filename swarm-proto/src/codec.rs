@@ -2,10 +2,15 @@
 //!
 //! An encoded message is one version byte and a bincode body. Nothing is decoded beyond a limit
 //! that is checked before anything is allocated, and nothing may follow the body.
+//!
+//! The codec counts against that limit what is read, by its size in memory, and what every list
+//! claims to hold, before making room for it. So a message of very many small numbers can be short
+//! enough to send and still be refused; the fullest messages that a peer sends stay well below.
 
 use bincode::{
     Decode, Encode,
     config::{Configuration, Limit, LittleEndian, Varint},
+    error,
 };
 
 /// The version of the protocol. Peers of another version are told so and left alone.
@@ -13,6 +18,13 @@ pub const VERSION: u8 = 1;
 
 /// Bytes of a control message at most, version byte included.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// What [`open`] allocates at most while it reads a message, whatever that message says.
+///
+/// A list is counted by its elements' sizes when it is made, so one list keeps the message's own
+/// bound; of its elements, only what was read stays counted, so lists in lists (a frame's items and
+/// their tokens, a plan's stages and their members) can come to some 1.6 times that.
+pub const OPEN_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
 
 const CONFIG: Configuration<LittleEndian, Varint, Limit<MESSAGE_BYTES_MAX>> =
     bincode::config::standard().with_limit::<MESSAGE_BYTES_MAX>();
@@ -69,17 +81,26 @@ pub fn seal(value: &impl Encode) -> Result<Vec<u8>, TooLong> {
 
 /// Reads a message that came from outside, trusting nothing about it.
 pub fn open<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
-    if bytes.len() > MESSAGE_BYTES_MAX {
-        return Err(DecodeError::TooLong { bytes: bytes.len() });
-    }
     let (&version, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
+    // First, since another version may have another limit and another form.
     if version != VERSION {
         return Err(DecodeError::Version { found: version });
     }
-    let (value, used) = bincode::decode_from_slice(body, CONFIG)
-        .map_err(|error| DecodeError::Malformed { reason: error.to_string() })?;
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(DecodeError::TooLong { bytes: bytes.len() });
+    }
+    let (value, used) = bincode::decode_from_slice(body, CONFIG).map_err(malformed)?;
     match body.len() - used {
         0 => Ok(value),
         bytes => Err(DecodeError::Trailing { bytes }),
     }
+}
+
+/// Our own rules say it in words; the codec's are told as it tells them.
+fn malformed(error: error::DecodeError) -> DecodeError {
+    let reason = match error {
+        error::DecodeError::Other(rule) => rule.to_owned(),
+        form => form.to_string(),
+    };
+    DecodeError::Malformed { reason }
 }

@@ -2,7 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{Hash, NodeId, Signature, Signed, Term, codec, sign::Statement};
+use crate::{
+    Hash, NodeId, Signature, Signed, Term, checked::decode_checked, codec, sign::Statement,
+};
 
 /// Changes of the set that a ballot remembers: so many fit a message beside the rest.
 pub const CHANGES_MAX: usize = 32;
@@ -11,7 +13,7 @@ pub const VOTERS_MAX: usize = 7;
 
 /// The peers whose majority elects. Sets are numbered; each differs from the one before by one
 /// voter.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct VoterSet {
     /// Its number, from 1.
     pub number: u64,
@@ -57,7 +59,7 @@ pub struct Vote {
 }
 
 /// Proof that a leader leads a set of voters. Whoever holds it can convince others.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct Certificate {
     /// The swarm: the node that founded it.
     pub origin: NodeId,
@@ -115,6 +117,15 @@ pub enum CouncilMessage {
     },
 }
 
+impl Ballot {
+    /// What a node keeps that was away so long that nobody can prove to it who votes now: how it
+    /// voted, so that it never votes twice in a term. It believes the next swarm that it is sent to.
+    #[must_use]
+    pub fn without_set(self) -> Self {
+        Self { term: self.term, voted: self.voted, ..Self::default() }
+    }
+}
+
 impl Statement for Vote {
     const KIND: &'static str = "hexswarm vote";
 }
@@ -140,6 +151,11 @@ impl VoterSet {
         Hash::of(&codec::encode(self))
     }
 
+    /// Refuses what cannot be a set. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.is_sound() { Ok(()) } else { Err("an impossible set of voters") }
+    }
+
     /// Whether it could be a set at all: neither empty nor too large, in order, none twice.
     pub fn is_sound(&self) -> bool {
         self.number > 0
@@ -160,17 +176,22 @@ impl VoterSet {
         let mut voters = self.voters.clone();
         voters.push(node);
         voters.sort_unstable();
-        Self { number: self.number + 1, voters }
+        Self { number: self.number.saturating_add(1), voters }
     }
 
     /// The next set, with `node` out of it.
     pub fn without(&self, node: NodeId) -> Self {
         let voters = self.voters.iter().copied().filter(|voter| *voter != node).collect();
-        Self { number: self.number + 1, voters }
+        Self { number: self.number.saturating_add(1), voters }
     }
 }
 
 impl Certificate {
+    /// Refuses more votes than any set has voters, before a signature is looked at. Decoding does too.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.votes.len() <= VOTERS_MAX { Ok(()) } else { Err("more votes than voters") }
+    }
+
     /// The statement that its voters signed.
     pub fn vote(&self) -> Vote {
         Vote { origin: self.origin, term: self.term, leader: self.leader, set: self.set.hash() }
@@ -181,3 +202,6 @@ impl Certificate {
         self.previous.as_ref().unwrap_or(&self.set)
     }
 }
+
+decode_checked!(VoterSet { number, voters });
+decode_checked!(Certificate { origin, term, leader, set, previous, votes });

@@ -2,13 +2,16 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{Attempt, PlanId};
+use crate::{
+    Attempt, PlanId,
+    checked::{all, decode_checked},
+};
 
 /// Rows in one frame at most: a batch of a stage.
 pub const FRAME_ROWS_MAX: usize = 4096;
 
 /// The header of a frame of activations.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct RowsHeader {
     /// Under which plan.
     pub plan: PlanId,
@@ -55,8 +58,19 @@ pub struct SumsHeader {
 }
 
 impl RowsHeader {
+    /// Refuses a frame of no rows, or of too many. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        all([
+            (!self.items.is_empty(), "a frame of no rows"),
+            (self.items.iter().all(|item| !item.tokens.is_empty()), "an item of no rows"),
+            (self.rows() <= FRAME_ROWS_MAX, "a frame of more than 4096 rows"),
+        ])
+    }
+
     /// Rows over all items.
     pub fn rows(&self) -> usize {
         self.items.iter().map(|item| item.tokens.len()).sum()
     }
 }
+
+decode_checked!(RowsHeader { plan, pipeline, stage, batch, items });

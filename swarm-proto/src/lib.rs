@@ -3,6 +3,7 @@
 //! No clock, no randomness, no I/O.
 
 mod advert;
+mod checked;
 pub mod codec;
 mod council;
 mod frame;
@@ -31,9 +32,11 @@ pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
 pub use plan::{Member, Pipeline, Plan, PlanFault, Stage};
 pub use pool::{Machine, Pool};
 pub use pulse::Pulse;
-pub use round::{Hello, REASON_BYTES_MAX, RoundMessage};
+pub use round::{Hello, REASON_BYTES_MAX, Reason, RoundMessage};
 pub use sampling::{LOGPROBS_MAX, Sampling};
-pub use session::{Attempt, Fault, Finish, Open, PREFIX_BLOCKS_MAX, SessionMessage, Token};
+pub use session::{
+    Attempt, END_TOKENS_MAX, Fault, Finish, Open, PREFIX_BLOCKS_MAX, SessionMessage, Token,
+};
 pub use sign::{Signed, Statement, signed_bytes};
 pub use span::{ColumnRange, FfnColumns, HeadRange, KvHeads, LayerRange, Layers, Span};
 pub use time::Time;

@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use crate::Hash;
 
 /// Rows of a batch at most: it bounds scratch memory. A longer prompt comes in pieces.
-pub const BATCH_ROWS_MAX: usize = 256;
+pub const BATCH_ROWS_MAX: usize = 128;
 /// Rows whose logits a device computes at a time, at most.
 pub const LOGIT_ROWS_MAX: usize = 8;
 /// What norms and rounding may add to a share.

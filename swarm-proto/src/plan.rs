@@ -2,7 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{ColumnRange, Hash, HeadRange, LayerRange, ModelSpec, NodeId, PlanId};
+use crate::{
+    ColumnRange, Hash, HeadRange, LayerRange, ModelSpec, NodeId, PlanId, checked::decode_checked,
+};
 
 /// A numbered plan by an elected leader.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -18,14 +20,14 @@ pub struct Plan {
 }
 
 /// One replica: stages in the order that activations pass them.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct Pipeline {
-    /// First layers first.
+    /// First layers first; a plan that was decoded has at least one.
     pub stages: Vec<Stage>,
 }
 
 /// Consecutive layers, shared out among one or more devices.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct Stage {
     /// Which layers.
     pub layers: LayerRange,
@@ -121,12 +123,28 @@ impl Plan {
     }
 }
 
+impl Pipeline {
+    /// Refuses a pipeline of no stages. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.stages.is_empty() { Err("a pipeline of no stages") } else { Ok(()) }
+    }
+}
+
 impl Stage {
-    /// The member that leads the stage. Stages of a checked plan have one.
+    /// Refuses a stage of no members. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.members.is_empty() { Err("a stage of no members") } else { Ok(()) }
+    }
+
+    /// The member that leads the stage. Stages that were decoded or belong to a checked plan have
+    /// one.
     pub fn leader(&self) -> &Member {
         &self.members[0]
     }
 }
+
+decode_checked!(Pipeline { stages });
+decode_checked!(Stage { layers, members });
 
 /// Whether `runs` follow on from 0 to `end` without gap or overlap.
 fn covers(runs: impl Iterator<Item = std::ops::Range<usize>>, end: u32) -> bool {

@@ -1,6 +1,6 @@
 //! How a plan comes into force.
 
-use bincode::{Decode, Encode};
+use bincode::{Decode, Encode, de::Decoder, error::DecodeError};
 
 use crate::{Certificate, Plan, PlanId, Signed};
 
@@ -23,8 +23,8 @@ pub enum RoundMessage {
     Unready {
         /// Which plan.
         plan: PlanId,
-        /// Why not, in words; at most [`REASON_BYTES_MAX`].
-        reason: String,
+        /// Why not.
+        reason: Reason,
     },
     /// To everyone: a canary token went through; this plan serves. A later leader endorses the
     /// plan it finds by signing it again, under its old number.
@@ -41,8 +41,36 @@ pub enum RoundMessage {
     },
 }
 
-/// Bytes of a reason at most.
+/// Bytes of a [`Reason`] at most.
 pub const REASON_BYTES_MAX: usize = 512;
+
+/// Why something cannot be, in few words: at most [`REASON_BYTES_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Reason(String);
+
+impl Reason {
+    /// `words`, or as many of them as there is room for.
+    pub fn new(words: &str) -> Self {
+        Self(words[..words.floor_char_boundary(REASON_BYTES_MAX)].to_owned())
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<Context> Decode<Context> for Reason {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let words = String::decode(decoder)?;
+        if words.len() > REASON_BYTES_MAX {
+            return Err(DecodeError::Other("a reason of more than 512 bytes"));
+        }
+        Ok(Self(words))
+    }
+}
+
+bincode::impl_borrow_decode!(Reason);
 
 /// What peers tell each other when they meet.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]

@@ -1,10 +1,12 @@
 //! How the next token is chosen.
 
-use bincode::{Decode, Encode};
+use bincode::Encode;
+
+use crate::checked::{all, decode_checked};
 
 /// How the next token is chosen from the logits. Every field has a neutral value, and the default
 /// is greedy.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode)]
 pub struct Sampling {
     /// 0 is greedy; 1 leaves the model's own distribution.
     pub temperature: f32,
@@ -40,10 +42,10 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    /// Names the first field whose value cannot be, and what it may be.
+    /// Names the first field whose value cannot be, and what it may be. Decoding refuses the same.
     pub fn check(&self) -> Result<(), &'static str> {
         // Written so that NaN fails each of them.
-        let rules = [
+        all([
             ((0.0..=100.0).contains(&self.temperature), "temperature must be from 0 to 100"),
             (self.top_p > 0.0 && self.top_p <= 1.0, "top_p must be above 0 and at most 1"),
             ((0.0..=1.0).contains(&self.min_p), "min_p must be from 0 to 1"),
@@ -52,7 +54,8 @@ impl Sampling {
                 "repetition_penalty must be above 0 and at most 100",
             ),
             (self.logprobs.is_none_or(|n| n <= LOGPROBS_MAX), "top_logprobs must be at most 20"),
-        ];
-        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, reason)| Err(reason))
+        ])
     }
 }
+
+decode_checked!(Sampling { temperature, top_k, top_p, min_p, repetition_penalty, seed, logprobs });

@@ -6,7 +6,10 @@
 
 use bincode::{Decode, Encode};
 
-use crate::{Hash, PlanId, Sampled, Sampling, SessionId};
+use crate::{
+    Hash, PlanId, Sampled, Sampling, SessionId,
+    checked::{all, decode_checked},
+};
 
 /// One try at a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
@@ -59,7 +62,7 @@ pub enum SessionMessage {
 }
 
 /// Asks a member node to make room for a session.
-#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Encode)]
 pub struct Open {
     /// Which try.
     pub attempt: Attempt,
@@ -67,7 +70,8 @@ pub struct Open {
     pub plan: PlanId,
     /// Which pipeline of it.
     pub pipeline: u16,
-    /// Names of the prompt's full KV blocks: each the hash of all tokens up to its end.
+    /// Names of the prompt's full KV blocks: each the hash of all tokens up to its end; at most
+    /// [`PREFIX_BLOCKS_MAX`].
     pub prefix: Vec<Hash>,
     /// Tokens in the prompt.
     pub prompt_tokens: u32,
@@ -77,7 +81,7 @@ pub struct Open {
     pub tokens_max: u32,
     /// How to choose tokens.
     pub sampling: Sampling,
-    /// Tokens that end the answer.
+    /// Tokens that end the answer; at most [`END_TOKENS_MAX`].
     pub end_tokens: Vec<u32>,
 }
 
@@ -106,6 +110,31 @@ pub enum Finish {
 /// Blocks that [`Open::prefix`] names at most, so that the message stays within its bound; a longer
 /// prompt computes the rest.
 pub const PREFIX_BLOCKS_MAX: usize = 1024;
+
+/// Tokens that end an answer, at most; models have one to four.
+pub const END_TOKENS_MAX: usize = 64;
+
+impl Open {
+    /// Refuses lists beyond their bounds. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        all([
+            (self.prefix.len() <= PREFIX_BLOCKS_MAX, "a prefix of more than 1024 blocks"),
+            (self.end_tokens.len() <= END_TOKENS_MAX, "more than 64 tokens that end the answer"),
+        ])
+    }
+}
+
+decode_checked!(Open {
+    attempt,
+    plan,
+    pipeline,
+    prefix,
+    prompt_tokens,
+    step,
+    tokens_max,
+    sampling,
+    end_tokens,
+});
 
 /// Why a try failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::{LOGPROBS_MAX, checked::decode_checked};
+
 /// Rows for a device to compute: one or more rows of each of one or more sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
@@ -41,15 +43,28 @@ pub struct Draw {
 }
 
 /// A chosen token.
-#[derive(Clone, Debug, PartialEq, bincode::Encode, bincode::Decode)]
+#[derive(Clone, Debug, PartialEq, bincode::Encode)]
 pub struct Sampled {
     /// The token.
     pub token: u32,
     /// Its log-probability before temperature and filters, if logprobs were asked for.
     pub logprob: Option<f32>,
-    /// The most likely tokens with theirs, most likely first.
+    /// The most likely tokens with theirs, most likely first; at most [`LOGPROBS_MAX`].
     pub top: Vec<(u32, f32)>,
 }
+
+impl Sampled {
+    /// Refuses more log-probabilities than can be asked for. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.top.len() <= usize::from(LOGPROBS_MAX) {
+            Ok(())
+        } else {
+            Err("more than 20 log-probabilities")
+        }
+    }
+}
+
+decode_checked!(Sampled { token, logprob, top });
 
 impl Batch {
     /// Rows over all items.

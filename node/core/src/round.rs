@@ -15,7 +15,8 @@ mod share;
 use std::{collections::BTreeMap, time::Duration};
 
 use swarm_proto::{
-    Certificate, Hello, Message, NodeId, Plan, PlanId, Pulse, RoundMessage, Signed, Term, Time,
+    Certificate, Hello, Message, NodeId, Plan, PlanId, Pulse, Reason, RoundMessage, Signed, Term,
+    Time,
 };
 
 use crate::{
@@ -87,7 +88,7 @@ impl Rounds {
             RoundMessage::Propose { plan, .. } => self.proposed(from, *plan, world, turn),
             RoundMessage::Ready { plan } => self.ready(from, plan, world, turn),
             RoundMessage::Unready { plan, reason } => {
-                self.unready(from, plan, &reason, world, turn)
+                self.unready(from, plan, reason.as_str(), world, turn)
             }
             RoundMessage::Live { plan, .. } => self.announced(from, *plan, world, turn),
             RoundMessage::Withdrawn { plan } => {
@@ -166,7 +167,6 @@ impl Rounds {
         if let Err(reason) = outcome {
             self.loading = None;
             self.holds.remove(&device);
-            let reason = reason.chars().take(swarm_proto::REASON_BYTES_MAX / 4).collect();
             return self.cannot(id, reason, world, turn);
         }
         self.check_loaded(world, turn);
@@ -198,6 +198,7 @@ impl Rounds {
             self.fall_back(world, turn);
         }
         if let Some(leader) = world.council.leader() {
+            let reason = Reason::new(&reason);
             self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
         }
     }
@@ -286,7 +287,7 @@ impl Rounds {
         let leads = world.council.leader() == Some(leader) && world.council.follows(id.term);
         if !leads || !world.membership.is_alive(leader, turn.me()) {
             self.fall_back(world, turn);
-            let reason = "its leader was gone from here".to_owned();
+            let reason = Reason::new("its leader was gone from here");
             self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
         }
     }

@@ -10,8 +10,8 @@ const WAY_MS: f64 = 15.0;
 const THROUGHPUT: f64 = 1e7;
 /// More layers than this, and it is no model.
 const LAYERS_MAX: u32 = 512;
-/// More FFN columns, vocabulary or width than this, and it is no model.
-const WIDTH_MAX: u32 = 1 << 22;
+/// More heads, FFN columns or width than this, and it is no model. Products of three fit 64 bits.
+const WIDTH_MAX: u32 = 1 << 20;
 /// More bytes than this, and sums of them might overflow.
 const BYTES_MAX: f64 = (1u64 << 56) as f64;
 
@@ -40,6 +40,8 @@ struct Way {
 pub(crate) struct Field<'a> {
     pub(crate) model: &'a ModelSpec,
     pub(crate) spots: Vec<Spot>,
+    /// Devices whose figures cannot be, and that are left out.
+    pub(crate) refused: usize,
     pub(crate) context: f64,
     blocks: u32,
     ways: BTreeMap<(usize, usize), Way>,
@@ -52,21 +54,24 @@ impl<'a> Field<'a> {
         let machines: BTreeMap<_, _> = nodes.into_iter().zip(0..).collect();
         let mut spots = BTreeMap::new();
         let mut ways = BTreeMap::new();
+        let mut refused = 0;
         for machine in &pool.machines {
             let from = machines[&machine.node];
             for device in &machine.devices {
                 let rate = |x: f64| (x.is_finite() && x >= 1.0).then(|| x.min(1e18) / 1e3);
                 let rates = (rate(device.bandwidth_bytes_per_s), rate(device.flops_per_s));
-                if let (Some(bandwidth), Some(flops)) = rates {
-                    spots.entry((machine.node, device.index)).or_insert(Spot {
-                        node: machine.node,
-                        device: device.index,
-                        machine: from,
-                        memory: device.memory_bytes,
-                        bandwidth,
-                        flops,
-                    });
-                }
+                let (Some(bandwidth), Some(flops)) = rates else {
+                    refused += 1;
+                    continue;
+                };
+                spots.entry((machine.node, device.index)).or_insert(Spot {
+                    node: machine.node,
+                    device: device.index,
+                    machine: from,
+                    memory: device.memory_bytes,
+                    bandwidth,
+                    flops,
+                });
             }
             for link in &machine.links {
                 let Some(&to) = machines.get(&link.to) else { continue };
@@ -84,10 +89,16 @@ impl<'a> Field<'a> {
         Self {
             model: &pool.model,
             spots: spots.into_values().collect(),
+            refused,
             context: f64::from(pool.context_tokens),
             blocks: pool.context_tokens.div_ceil(BLOCK_TOKENS).saturating_add(1),
             ways,
         }
+    }
+
+    /// The place of a device among the spots, if it can be planned with.
+    pub(crate) fn place(&self, node: NodeId, device: u8) -> Option<usize> {
+        self.spots.binary_search_by_key(&(node, device), |spot| (spot.node, spot.device)).ok()
     }
 
     /// Milliseconds that `bytes` take from one machine to another; nothing within one.
@@ -109,9 +120,23 @@ impl<'a> Field<'a> {
         let ends = m.embedding_bytes as f64 + m.output_bytes as f64;
         let bytes = (layer + kv) * f64::from(m.layers) + ends;
         (1..=LAYERS_MAX).contains(&m.layers)
-            && [m.kv_heads, m.ffn, m.hidden].iter().all(|x| (1..=WIDTH_MAX).contains(x))
+            && [m.heads, m.kv_heads, m.head_dim, m.ffn, m.hidden]
+                .iter()
+                .all(|x| (1..=WIDTH_MAX).contains(x))
             && m.column_bytes >= 0.0
             && bytes < BYTES_MAX
+    }
+
+    /// The least that a member of a stage holds: of one layer, one head and a grain of the columns.
+    pub(crate) fn least(&self) -> Share {
+        let columns = self.model.ffn_grain.clamp(1, self.model.ffn);
+        Share { layers: 1, heads: 1, columns, embeds: false, samples: false }
+    }
+
+    /// All of so many layers.
+    pub(crate) fn whole(&self, layers: u32) -> Share {
+        let (heads, columns) = (self.model.kv_heads, self.model.ffn);
+        Share { layers, heads, columns, embeds: false, samples: false }
     }
 
     /// What a share takes beside scratch: weights, and KV cache for the context.

@@ -1,7 +1,5 @@
 //! What a plan will be like.
 
-use std::collections::BTreeMap;
-
 use swarm_proto::{Plan, Pool, Stage};
 
 use crate::{
@@ -97,12 +95,10 @@ fn steps(field: &Field<'_>, stages: &[Stage], rows: f64) -> (Vec<Step>, f64) {
 
 fn step(field: &Field<'_>, stage: &Stage, last: bool, rows: f64) -> Step {
     let lost = |ms| Step { ms, exchanges_ms: 0.0, bound: Bound::Bandwidth, machine: None };
-    let places: BTreeMap<_, _> =
-        field.spots.iter().enumerate().map(|(n, s)| ((s.node, s.device), n)).collect();
     let mut spots = Vec::new();
     let mut slowest = (0.0, Bound::Bandwidth);
     for (number, member) in stage.members.iter().enumerate() {
-        let Some(&spot) = places.get(&(member.node, member.device)) else {
+        let Some(spot) = field.place(member.node, member.device) else {
             return lost(f64::INFINITY);
         };
         let share = Share {
@@ -133,8 +129,6 @@ pub(crate) fn holds(field: &Field<'_>, plan: &Plan) -> bool {
         && plan.pipelines.iter().all(|pipeline| {
             pipeline.stages.iter().enumerate().all(|(number, stage)| {
                 stage.members.iter().enumerate().all(|(place, member)| {
-                    let here =
-                        |s: &crate::field::Spot| (s.node, s.device) == (member.node, member.device);
                     let share = Share {
                         layers: stage.layers.len(),
                         heads: member.kv_heads.len(),
@@ -142,7 +136,9 @@ pub(crate) fn holds(field: &Field<'_>, plan: &Plan) -> bool {
                         embeds: number == 0,
                         samples: number + 1 == pipeline.stages.len() && place == 0,
                     };
-                    field.spots.iter().position(here).is_some_and(|s| field.fits(s, share))
+                    field
+                        .place(member.node, member.device)
+                        .is_some_and(|spot| field.fits(spot, share))
                 })
             })
         })

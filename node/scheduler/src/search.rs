@@ -72,10 +72,10 @@ pub fn plan(pool: &Pool, _options: &Options) -> Result<Planned, Infeasible> {
 
 /// The fastest pipeline found.
 fn fastest(field: &Field<'_>) -> Option<Plan> {
-    // A device without room for its scratch is no use to anyone.
-    let scratch = field.model.scratch_bytes();
+    // A device without room for the least share is no use to anyone.
+    let (scratch, least) = (field.model.scratch_bytes(), field.least());
     let mut spots: Vec<usize> =
-        (0..field.spots.len()).filter(|&s| field.spots[s].memory > scratch).collect();
+        (0..field.spots.len()).filter(|&spot| field.fits(spot, least)).collect();
     if spots.len() > DEVICES_MAX {
         let worth = |s: usize| (field.spots[s].memory - scratch) as f64 * field.spots[s].bandwidth;
         spots.sort_by(|&a, &b| worth(b).total_cmp(&worth(a)));

@@ -74,7 +74,7 @@ pub(crate) fn balance(
 }
 
 /// The last of `low..=high` that `holds`; `low` does, and so does everything up to the answer.
-fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> u32 {
+pub(crate) fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> u32 {
     while low < high {
         let middle = low + (high - low).div_ceil(2);
         if holds(middle) { low = middle } else { high = middle - 1 }
@@ -98,10 +98,8 @@ fn level(grains: u32, caps: &[u32], bar: f64, ms: &impl Fn(usize, u32) -> f64) -
             // from there on, halve.
             let part = (bar - least[p]) / (most[p] - least[p]);
             let chord = 1 + (part * f64::from(caps[p] - 1)) as u32;
-            let mut low = chord.clamp(1, caps[p]);
-            while low > 1 && ms(p, low) > bar {
-                low -= 1;
-            }
+            let chord = chord.clamp(1, caps[p]);
+            let low = if ms(p, chord) > bar { last(1, chord, |k| ms(p, k) <= bar) } else { chord };
             if low == caps[p] || ms(p, low + 1) > bar {
                 return low;
             }

@@ -16,8 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use swarm_proto::{
-    Attempt, BLOCK_TOKENS, FRAME_ROWS_MAX, Fault, Load, NodeId, Open, PREFIX_BLOCKS_MAX, Plan,
-    RowsHeader, RowsItem, SessionId, SessionMessage, Time, Token,
+    Attempt, BLOCK_TOKENS, Fault, Load, NodeId, Open, Plan, RowsHeader, RowsItem, SessionId,
+    SessionMessage, Time, Token,
 };
 
 use super::{
@@ -31,8 +31,6 @@ use own::OwnStage;
 const GUESTS_MAX: usize = 4096;
 /// Tokens of an answer that room is promised for.
 const ANSWER_TOKENS_PROMISED: u32 = 256;
-/// Tokens that may end an answer.
-const END_TOKENS_MAX: usize = 64;
 /// Numbered batches that may wait at a member: its leader sends the next one when it has begun
 /// the one before.
 const INBOUND_MAX: usize = 64;
@@ -102,12 +100,11 @@ impl Stages {
         if self.plan.as_ref().is_none_or(|plan| plan.id != open.plan) {
             return Err(Fault::OtherPlan);
         }
-        let sane = open.sampling.check().is_ok()
+        let sane = open.check().is_ok()
+            && open.sampling.check().is_ok()
             && open.prompt_tokens > 0
             && open.prompt_tokens < open.tokens_max
-            && open.step < open.prompt_tokens
-            && open.prefix.len() <= PREFIX_BLOCKS_MAX
-            && open.end_tokens.len() <= END_TOKENS_MAX;
+            && open.step < open.prompt_tokens;
         if !sane {
             return Err(Fault::Unknown);
         }
@@ -218,10 +215,8 @@ impl Stages {
         }
         let key = (header.pipeline, header.stage);
         let own = self.own.get_mut(&key).ok_or("rows for a stage that is not here")?;
+        header.check()?;
         let rows = header.rows();
-        if rows == 0 || rows > FRAME_ROWS_MAX || header.items.iter().any(|i| i.tokens.is_empty()) {
-            return Err("a frame of no rows, or of too many");
-        }
         let row_bytes = if own.first { 0 } else { 4 * turn.config.model.hidden as usize };
         if body.len() != rows * row_bytes {
             return Err("a frame whose body is not as long as its rows");

@@ -1,0 +1,6 @@
+//! Plans: that they fit and repeat, that none is faster, and that no pool does harm.
+
+mod absurd;
+mod laws;
+mod oracle;
+mod pools;
