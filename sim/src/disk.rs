@@ -23,8 +23,7 @@ impl Disk {
 
     /// A person has it forget its set of voters, and nothing else.
     pub(crate) fn forget_set(&mut self) {
-        let Ballot { term, voted, .. } = self.durable;
-        self.durable = Ballot { term, voted, ..Ballot::default() };
+        self.durable = std::mem::take(&mut self.durable).without_set();
     }
 
     /// What a disk gives back whose last write was a lie.

@@ -1,6 +1,9 @@
 //! The swarm: nodes, a clock, a queue.
 
 mod carry;
+mod event;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -20,6 +23,8 @@ use crate::{
     log::Log,
 };
 
+pub(crate) use event::{Entry, Event, Part};
+
 /// What a swarm is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -35,44 +40,6 @@ pub struct Setup {
     pub record: bool,
     /// Whether a run goes on after a property did not hold.
     pub lenient: bool,
-}
-
-/// Something that happens to a host.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Its node is handed this.
-    Input(Input),
-    /// A connection stands.
-    Connected(NodeId),
-    /// A member's part of a tensor-parallel batch comes.
-    Part { from: NodeId, part: Part },
-    /// The disk has written.
-    Written(swarm_proto::Ballot),
-    /// A device is done with something, or has waited too long.
-    Due { device: u8, serial: u64 },
-    /// Its connection to a peer has been silent for too long.
-    Idle(NodeId),
-    /// A stopped process goes on.
-    Resume,
-}
-
-/// What one member gives the others.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) key: swarm_core::GroupKey,
-    pub(crate) member: u16,
-    pub(crate) values: std::sync::Arc<[u64]>,
-}
-
-/// An event and whom it is for.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) to: NodeId,
-    /// Of which life of the host.
-    pub(crate) life: u32,
-    /// The connection that brings it, if one does: it is lost with it.
-    pub(crate) via: Option<(NodeId, u64)>,
-    pub(crate) event: Event,
 }
 
 /// A swarm on virtual time.
@@ -324,44 +291,5 @@ impl World {
     /// The event log, a JSON object a line; empty unless it was wanted.
     pub fn log(&self) -> &str {
         self.log.text()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use swarm_proto::Ballot;
-
-    use super::*;
-
-    #[test]
-    fn a_crash_loses_what_was_not_yet_written() {
-        let setup = Setup { memory_bytes: vec![vec![1 << 20]], ..Setup::default() };
-        for (lived_ms, written) in [(1, false), (100, true)] {
-            let mut world = World::new(setup.clone(), 0);
-            let started = |world: &World| world.events() > 0;
-            assert_eq!(world.run_until(Duration::from_secs(1), started), Ok(true));
-            world.run(Duration::from_millis(lived_ms)).unwrap();
-            world.kill(0);
-            world.run(Duration::from_secs(1)).unwrap();
-            let disk = &world.hosts[&node_id(0)].disk;
-            assert_eq!(disk.durable() != &Ballot::default(), written, "{lived_ms} ms");
-        }
-    }
-
-    #[test]
-    fn what_comes_for_a_stopped_process_waits_and_keeps_its_order() {
-        let setup =
-            Setup { memory_bytes: vec![vec![1 << 20]; 2], record: true, ..Setup::default() };
-        let mut world = World::new(setup, 0);
-        world.run(Duration::from_secs(2)).unwrap();
-        let before = world.log().lines().count();
-        world.pause(1, Duration::from_secs(3), false);
-        world.run(Duration::from_millis(2_900)).unwrap();
-        let at_one = |line: &&str| line.contains("\"node\":1");
-        let paused = world.log().lines().skip(before).filter(at_one).count();
-        assert_eq!(paused, 1, "only that it was stopped");
-        world.run(Duration::from_millis(101)).unwrap();
-        let after: Vec<_> = world.log().lines().skip(before).filter(at_one).collect();
-        assert!(after.len() > 15, "beats of three seconds: {}", after.len());
     }
 }
