@@ -26,10 +26,13 @@ impl Votes {
         match message {
             Message::Council(CouncilMessage::Voted(vote)) if vote.by == from => {
                 let vote = vote.statement;
-                if !self.written(disk, &vote) {
-                    return Err(Broken::VotedUnwritten { node: from, term: vote.term });
+                let elects = disk.term == vote.term && disk.voted == Some(vote.leader);
+                match elects || self.written(disk, &vote) {
+                    false => Err(Broken::VotedUnwritten { node: from, term: vote.term }),
+                    true if elects => self.cast(from, vote.term, vote.leader),
+                    // A voter may agree to a change by a leader that it did not vote for.
+                    true => Ok(()),
                 }
-                self.cast(from, vote.term, vote.leader)
             }
             Message::Council(CouncilMessage::Change { set, .. }) => {
                 self.sets.insert(set.hash(), set.number);
@@ -44,6 +47,9 @@ impl Votes {
     }
 
     fn counted(&mut self, certificate: &Certificate) -> Result<(), Broken> {
+        if certificate.previous.is_some() {
+            return Ok(()); // of a change, or of both: no proof of who elected whom
+        }
         let (term, leader) = (certificate.term, certificate.leader);
         certificate.votes.iter().try_for_each(|(voter, _)| self.cast(*voter, term, leader))
     }
@@ -60,7 +66,6 @@ impl Votes {
         let proposed = self.sets.get(&vote.set);
         let accepted = disk.set.as_ref().map(|set| set.number);
         let agreed = proposed.is_some_and(|number| accepted >= Some(*number));
-        let voted = disk.voted == Some(vote.leader);
-        disk.term > vote.term || (disk.term == vote.term && (voted || agreed))
+        disk.term > vote.term || (disk.term == vote.term && agreed)
     }
 }
