@@ -57,8 +57,9 @@ struct Stage {
 #[derive(Default)]
 struct Table {
     sums: BTreeMap<(u64, u32, u16), Sum>,
-    /// Set once a member is gone: nothing is waited for any more.
-    broken: bool,
+    /// How often a member was lost: whoever began to wait before that waits in vain. A member that
+    /// comes back can take part again.
+    breaks: u64,
 }
 
 struct Sum {
@@ -73,6 +74,7 @@ pub struct Seat {
     key: GroupKey,
     member: u16,
     index: u32,
+    breaks: u64,
 }
 
 impl Exchange {
@@ -81,7 +83,7 @@ impl Exchange {
         Self { me, wire, stages: DashMap::new() }
     }
 
-    /// Makes the stage of `shard` known, in place of what other plans had there.
+    /// Makes the stage of `shard` known, in place of what earlier plans had there.
     pub fn form(&self, plan: PlanId, shard: &Shard) {
         self.retire(plan);
         if shard.members.len() > 1 {
@@ -143,8 +145,12 @@ impl Exchange {
         let stage = Arc::clone(&*self.stages.get(&(key.plan, key.pipeline, key.stage))?);
         let member = stage.members.iter().position(|place| *place == (self.me, device))?;
         let member = u16::try_from(member).ok()?;
-        stage.table().sums.retain(|(batch, _, _), _| *batch >= key.batch);
-        Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0 })
+        let breaks = {
+            let mut table = stage.table();
+            table.sums.retain(|(batch, _, _), _| *batch >= key.batch);
+            table.breaks
+        };
+        Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0, breaks })
     }
 }
 
@@ -155,7 +161,7 @@ impl Stage {
     }
 
     fn break_up(&self) {
-        self.table().broken = true;
+        self.table().breaks += 1;
         self.changed.notify_all();
     }
 }
@@ -163,6 +169,11 @@ impl Stage {
 impl Table {
     fn put(&mut self, batch: u64, index: u32, member: u16, bytes: Bytes, readers_left: usize) {
         self.sums.entry((batch, index, member)).or_insert(Sum { bytes, readers_left });
+    }
+
+    /// Whether a member has gone on to a later batch: what it did not give it never will.
+    fn is_past(&self, batch: u64, member: u16) -> bool {
+        self.sums.keys().any(|(later, _, of)| *later > batch && *of == member)
     }
 
     /// The sums of a member, kept only while another reader is to come.
@@ -206,7 +217,7 @@ impl Seat {
             if let Some(bytes) = table.take((self.key.batch, self.index, member)) {
                 return Ok(bytes);
             }
-            if table.broken {
+            if table.breaks != self.breaks || table.is_past(self.key.batch, member) {
                 return Err(CollectiveError::Gone);
             }
             let left = until.saturating_duration_since(Instant::now());

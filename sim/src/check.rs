@@ -1,11 +1,21 @@
-//! What must hold, whatever happens.
+//! What must hold, whatever happens: a property a file.
 
-use std::collections::BTreeMap;
+mod answers;
+mod converge;
+mod device;
+mod flood;
+mod leader;
+mod leftover;
+mod notice;
+mod plan;
+mod vote;
 
-use swarm_core::Node;
-use swarm_proto::{Ballot, NodeId, Term};
+use swarm_core::{Effect, Notice};
+use swarm_proto::{Ballot, NodeId, Plan, PlanId, Term, Time};
 
-/// A property that did not hold.
+pub(crate) use device::{fits, known_blocks};
+
+/// A property that did not hold. Nodes are named by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
     /// Two leaders in a term.
@@ -26,63 +36,166 @@ pub enum Broken {
         /// When.
         term: Term,
     },
+    /// A node said something that it could forget.
+    #[error("{node:?} sent a vote for term {} that was not on its disk", term.0)]
+    VotedUnwritten {
+        /// Who.
+        node: NodeId,
+        /// When.
+        term: Term,
+    },
+    /// A deposed leader's plan went live, or one that is older than the one before.
+    #[error("plan {plan} went live at {node:?}, which knew of term {} and plan {known}", term.0)]
+    OldPlan {
+        /// Where.
+        node: NodeId,
+        /// Which.
+        plan: PlanId,
+        /// The latest term whose leader the node had heard of.
+        term: Term,
+        /// The latest plan that was live there.
+        known: PlanId,
+    },
     /// An answer is not what one device alone would say.
-    #[error("token {step} of an answer is {found}, one device alone says {expected}")]
+    #[error("token {step} of an answer is {found}, one device alone says {expected:?}")]
     WrongToken {
         /// Its place.
         step: usize,
         /// What came.
         found: u32,
-        /// What should have come.
-        expected: u32,
+        /// What should have come; nothing if the answer is longer than it should be.
+        expected: Option<u32>,
     },
-    /// An answer that never ended.
-    #[error("an answer has {tokens} of {wanted} tokens, and no more come: {reason}")]
+    /// A client heard things that do not belong together.
+    #[error("the client of request {request} heard {what}")]
+    OutOfOrder {
+        /// Whose.
+        request: u64,
+        /// What it heard.
+        what: &'static str,
+    },
+    /// An answer that is not whole, or that never ended.
+    #[error("request {request} got {tokens} of {wanted} tokens: {reason}")]
     Unanswered {
+        /// Which.
+        request: u64,
         /// Tokens that came.
         tokens: usize,
-        /// Tokens that were wanted.
+        /// Tokens that were due.
         wanted: usize,
-        /// What the node said, if anything.
+        /// What the client was told, if anything.
         reason: String,
     },
     /// Something was left over.
-    #[error("{node:?} still holds a session after all answers ended")]
+    #[error("node {node} still holds {what} after all answers ended")]
     Leftover {
         /// Who.
-        node: NodeId,
+        node: usize,
+        /// What.
+        what: String,
+    },
+    /// A device was to hold more than it has memory for.
+    #[error("device {device} of node {node} has {memory_bytes} bytes and was to hold {bytes}")]
+    Memory {
+        /// Whose.
+        node: usize,
+        /// Which.
+        device: u8,
+        /// What it was to hold.
+        bytes: u64,
+        /// What it has.
+        memory_bytes: u64,
+    },
+    /// A batch names a KV block that the device does not have.
+    #[error("device {device} of node {node} was to use KV block {block} of {blocks}")]
+    NoSuchBlock {
+        /// Whose.
+        node: usize,
+        /// Which.
+        device: u8,
+        /// The block.
+        block: u32,
+        /// Blocks that it has.
+        blocks: u32,
+    },
+    /// A device was given a batch while it had one.
+    #[error("device {device} of node {node} was given a second batch")]
+    TwoBatches {
+        /// Whose.
+        node: usize,
+        /// Which.
+        device: u8,
+    },
+    /// A queue grew beyond its bound.
+    #[error("{from:?} sent {to:?} {messages} messages within a second")]
+    Flood {
+        /// Who.
+        from: NodeId,
+        /// To whom.
+        to: NodeId,
+        /// How many.
+        messages: usize,
+    },
+    /// A dead peer that another still counts on.
+    #[error("node {node} died {after_ms} ms ago, and node {by} has not noticed")]
+    Unnoticed {
+        /// Who died.
+        node: usize,
+        /// Who counts on it.
+        by: usize,
+        /// Since when.
+        after_ms: u64,
     },
     /// No plan came into force.
     #[error("no plan is live")]
     NoPlan,
+    /// Faults have stopped, and the swarm is not one again.
+    #[error("the swarm does not come to rest: {why}")]
+    Apart {
+        /// In what way.
+        why: String,
+    },
 }
 
 /// Looks on, step by step.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    leaders: BTreeMap<Term, NodeId>,
-    votes: BTreeMap<(NodeId, Term), NodeId>,
+    leaders: leader::Leaders,
+    votes: vote::Votes,
+    plans: plan::Plans,
+    flood: flood::Flood,
 }
 
 impl Watch {
-    /// One leader a term.
-    pub(crate) fn node(&mut self, node: &Node) -> Result<(), Broken> {
-        if node.leader() != Some(node.id()) {
-            return Ok(());
-        }
-        let (term, one) = (node.term(), node.id());
-        match *self.leaders.entry(term).or_insert(one) {
-            leader if leader == one => Ok(()),
-            other => Err(Broken::TwoLeaders { term, one, other }),
+    /// A node wants something done, with this ballot on its disk.
+    pub(crate) fn effect(
+        &mut self,
+        now: Time,
+        node: NodeId,
+        disk: &Ballot,
+        effect: &Effect,
+    ) -> Result<(), Broken> {
+        match effect {
+            Effect::Notice(Notice::Leader { leader, term }) => {
+                self.plans.led(node, *term, *leader);
+                self.leaders.led(*term, *leader)
+            }
+            Effect::Send { to, message } => {
+                self.votes.sent(node, disk, message)?;
+                self.flood.sent(now, node, *to, message)
+            }
+            Effect::Forward { to, header, .. } => self.flood.framed(now, node, *to, header),
+            _ => Ok(()),
         }
     }
 
-    /// One vote a term, over restarts too.
-    pub(crate) fn ballot(&mut self, node: NodeId, ballot: &Ballot) -> Result<(), Broken> {
-        let Some(voted) = ballot.voted else { return Ok(()) };
-        match *self.votes.entry((node, ballot.term)).or_insert(voted) {
-            first if first == voted => Ok(()),
-            _ => Err(Broken::VotedTwice { node, term: ballot.term }),
-        }
+    /// A plan is live at a node that was not, or not by that leader.
+    pub(crate) fn live(&mut self, node: NodeId, plan: &Plan) -> Result<(), Broken> {
+        self.plans.live(node, plan)
+    }
+
+    /// A node starts with nothing but its disk.
+    pub(crate) fn started(&mut self, node: NodeId, disk: &Ballot) {
+        self.plans.started(node, disk.term);
     }
 }

@@ -1,119 +1,207 @@
-//! A device that computes something that can be checked: what a row becomes depends on every token
-//! up to it *as this device has them in its KV blocks*, on the layers it passed, and in what order.
-//! A lost or doubled row, a wrong block or a skipped stage gives another token.
+//! What a simulated device computes: numbers that are wrong as soon as anything before them was.
+//!
+//! A layer mixes a row with all that this device keeps of the layer's earlier rows, in the KV blocks
+//! that the core named. So a lost or doubled row, a wrong block, a skipped layer or another order
+//! gives another token. Members of a tensor-parallel stage each add up a part for their own heads
+//! and columns, and the leader's rows are right only if the parts are whole and right.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use swarm_core::{ComputeFault, Computed, Shard};
-use swarm_proto::{BLOCK_TOKENS, Batch, Hash, Item, Sampled, codec};
+use swarm_proto::{BLOCK_TOKENS, Batch, Draw, FfnColumns, Item, KvHeads, Sampled, Span};
 
-/// Bytes of a row: eight f32 numbers, of which the first 32 bytes hold a hash.
+use crate::model;
+
+/// Bytes of a row: eight f32 numbers, the value four times over.
 const ROW_BYTES: usize = 32;
+/// What a row finds where nothing was kept. No computed value is like it, but by chance.
+const NOTHING: u64 = 0x6e6f_7468_696e_6721;
 
-/// A simulated device.
+/// What a device keeps in its KV blocks: a value for each place and layer.
 #[derive(Debug, Default)]
-pub(crate) struct SimDevice {
-    pub(crate) shard: Option<Shard>,
-    /// What was stored at a place: block and offset.
-    cache: BTreeMap<(u32, u32), Hash>,
+pub(crate) struct Cache(BTreeMap<u32, Box<[u64]>>);
+
+/// What a device has computed, before the parts of the other members are in it.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    rows: Vec<u64>,
+    /// Each row's part that this member's heads and columns give.
+    pub(crate) part: Arc<[u64]>,
 }
 
-/// The state of a session after all its tokens, layer by layer of 30: what the swarm must come to.
-fn row(before: &[Hash], embedded: Hash, first: u32, end: u32) -> Hash {
-    (first..end).fold(embedded, |row, layer| Hash::of(&codec::encode(&(row, before.last(), layer))))
+/// One device alone, token by token: what the swarm must come to.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    kept: Vec<u64>,
+    row: u64,
+    tokens: Vec<u32>,
 }
 
-/// What a token is before the first layer: it knows its position and, so that no two contexts are
-/// alike, the token itself.
-fn embed(token: u32, position: u32) -> Hash {
-    Hash::of(&codec::encode(&(token, position)))
+fn mix(a: u64, b: u64) -> u64 {
+    let mut x = (a ^ b.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (x ^ (x >> 31)).wrapping_add(b)
 }
 
-/// The token that follows on `tokens`, computed by nobody's devices.
-pub fn next_token(tokens: &[u32], vocab: u32) -> u32 {
-    let mut kept: Vec<Hash> = Vec::new();
-    let mut last = Hash([0; 32]);
-    for (position, token) in tokens.iter().enumerate() {
-        let embedded = embed(*token, position as u32);
-        let chained = Hash::of(&codec::encode(&(kept.last(), embedded)));
-        kept.push(chained);
-        last = row(&kept, embedded, 0, 30);
+fn embed(token: u32, position: u32) -> u64 {
+    mix(u64::from(token), u64::from(position))
+}
+
+/// A row through one layer; `kept` holds what the rows before came to there, and then this one.
+fn layer(row: u64, layer: u32, kept: &mut u64) -> u64 {
+    *kept = mix(*kept, row);
+    mix(mix(row, *kept), u64::from(layer))
+}
+
+fn pick(row: u64, draw: &Draw) -> u32 {
+    let mut value = row;
+    if draw.sampling.temperature > 0.0 {
+        value = mix(mix(value, draw.sampling.seed), u64::from(draw.step));
     }
-    pick(last, kept.last(), vocab)
+    for token in &draw.recent {
+        value = mix(value, u64::from(*token));
+    }
+    (value % u64::from(model::VOCAB)) as u32
 }
 
-/// A token out of a row, and of what was kept before it.
-fn pick(row: Hash, kept: Option<&Hash>, vocab: u32) -> u32 {
-    let hash = Hash::of(&codec::encode(&(row, kept)));
-    u32::from_le_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]) % vocab
-}
-
-impl SimDevice {
-    /// Loses its KV cache.
-    pub(crate) fn forget(&mut self) {
-        self.cache.clear();
+impl Reference {
+    pub(crate) fn new() -> Self {
+        Self { kept: vec![NOTHING; model::LAYERS as usize], row: 0, tokens: Vec::new() }
     }
 
-    /// Computes a batch as the shard says.
+    /// Takes in the next token.
+    pub(crate) fn push(&mut self, token: u32) {
+        let mut row = embed(token, self.tokens.len() as u32);
+        for (number, kept) in self.kept.iter_mut().enumerate() {
+            row = layer(row, number as u32, kept);
+        }
+        self.row = row;
+        self.tokens.push(token);
+    }
+
+    /// The token that follows.
+    pub(crate) fn next(&self, sampling: &swarm_proto::Sampling, step: u32) -> u32 {
+        let recent = match sampling.repetition_penalty {
+            1.0 => Vec::new(),
+            _ => self.tokens.clone(),
+        };
+        pick(self.row, &Draw { sampling: sampling.clone(), step, recent })
+    }
+}
+
+impl Cache {
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The places of a position's layers, first the one before it.
+    fn place(&mut self, item: &Item, position: u32, layers: usize) -> Option<&mut [u64]> {
+        let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)?;
+        let kept = self.0.entry(block).or_insert_with(|| {
+            vec![NOTHING ^ 1; BLOCK_TOKENS as usize * layers].into_boxed_slice()
+        });
+        let at = (position % BLOCK_TOKENS) as usize * layers;
+        kept.get_mut(at..at + layers)
+    }
+
+    /// Computes a batch for a shard.
     pub(crate) fn compute(
         &mut self,
+        shard: &Shard,
         batch: &Batch,
         input: Option<&Bytes>,
-        vocab: u32,
-    ) -> Result<Computed, ComputeFault> {
-        let shard = self.shard.clone().ok_or(ComputeFault::Device)?;
-        let (mut out, mut samples, mut at) = (Vec::new(), Vec::new(), 0);
+    ) -> Result<Outcome, ComputeFault> {
+        let layers = shard.layers.len() as usize;
+        let mut rows = Vec::with_capacity(batch.rows());
         for item in &batch.items {
-            let mut last = (Hash([0; 32]), Hash([0; 32]));
             for (offset, token) in item.tokens.iter().enumerate() {
                 let position = item.position + offset as u32;
-                let embedded = embed(*token, position);
-                let arrived = match input {
-                    None => embedded,
-                    Some(rows) => hash_at(rows, at)?,
+                let mut row = match input {
+                    None => embed(*token, position),
+                    Some(input) => value_at(input, rows.len())?,
                 };
-                at += ROW_BYTES;
-                let before = match position.checked_sub(1) {
-                    None => None,
-                    Some(before) => Some(self.kept(item, before)?),
+                let mut kept = match position.checked_sub(1) {
+                    None => vec![NOTHING; layers],
+                    Some(before) => {
+                        let before = self.place(item, before, layers);
+                        before.ok_or(ComputeFault::Device)?.to_vec()
+                    }
                 };
-                let chained = Hash::of(&codec::encode(&(before.as_ref(), embedded)));
-                self.keep(item, position, chained)?;
-                let (first, end) = (shard.layers.first(), shard.layers.end());
-                let row = row(&[chained], arrived, first, end);
-                out.extend_from_slice(&row.0);
-                last = (row, chained);
+                for (number, kept) in kept.iter_mut().enumerate() {
+                    row = layer(row, shard.layers.first() + number as u32, kept);
+                }
+                let here = self.place(item, position, layers).ok_or(ComputeFault::Device)?;
+                here.copy_from_slice(&kept);
+                rows.push(row);
             }
-            let token = pick(last.0, Some(&last.1), vocab);
-            let sampled = Sampled { token, logprob: None, top: Vec::new() };
-            samples.push(item.sample.as_ref().map(|_| sampled));
         }
-        Ok(match (shard.leads, shard.samples) {
-            (false, _) => Computed::Nothing,
-            (true, true) => Computed::Samples(samples),
-            (true, false) => Computed::Activations(out.into()),
-        })
-    }
-
-    fn place(item: &Item, position: u32) -> Result<(u32, u32), ComputeFault> {
-        let block = item.blocks.get((position / BLOCK_TOKENS) as usize);
-        let block = block.ok_or(ComputeFault::Device)?;
-        Ok((*block, position % BLOCK_TOKENS))
-    }
-
-    fn kept(&self, item: &Item, position: u32) -> Result<Hash, ComputeFault> {
-        let place = Self::place(item, position)?;
-        Ok(self.cache.get(&place).copied().unwrap_or(Hash([0; 32])))
-    }
-
-    fn keep(&mut self, item: &Item, position: u32, value: Hash) -> Result<(), ComputeFault> {
-        self.cache.insert(Self::place(item, position)?, value);
-        Ok(())
+        let part = rows.iter().map(|row| part(*row, shard.kv_heads, shard.ffn_columns)).collect();
+        Ok(Outcome { rows, part })
     }
 }
 
-fn hash_at(rows: &Bytes, at: usize) -> Result<Hash, ComputeFault> {
-    let bytes = rows.get(at..at + ROW_BYTES).ok_or(ComputeFault::Device)?;
-    bytes.try_into().map(Hash).map_err(|_| ComputeFault::Device)
+/// What some heads and columns add to a row.
+fn part(row: u64, heads: Span<KvHeads>, columns: Span<FfnColumns>) -> u64 {
+    let heads = heads.range().map(|head| mix(row, head as u64));
+    let grains = columns.range().step_by(model::FFN_GRAIN as usize);
+    let columns = grains.map(|column| mix(row, 1_000 + column as u64));
+    heads.chain(columns).fold(0, u64::wrapping_add)
+}
+
+impl Outcome {
+    /// What the device answers, once the parts of all other members are here.
+    pub(crate) fn finish(
+        self,
+        shard: &Shard,
+        batch: &Batch,
+        others: &[Arc<[u64]>],
+    ) -> Result<Computed, ComputeFault> {
+        if others.iter().any(|other| other.len() != self.rows.len()) {
+            return Err(ComputeFault::Group);
+        }
+        if !shard.leads {
+            return Ok(Computed::Nothing);
+        }
+        let rows: Vec<u64> = self
+            .rows
+            .iter()
+            .enumerate()
+            .map(|(index, row)| {
+                let sum = others.iter().fold(self.part[index], |sum, o| sum.wrapping_add(o[index]));
+                row.wrapping_add(sum.wrapping_sub(whole(*row)))
+            })
+            .collect();
+        if !shard.samples {
+            let mut bytes = BytesMut::with_capacity(rows.len() * ROW_BYTES);
+            rows.iter().for_each(|row| (0..4).for_each(|_| bytes.put_u64_le(*row)));
+            return Ok(Computed::Activations(bytes.freeze()));
+        }
+        let mut last = 0;
+        let samples = batch.items.iter().map(|item| {
+            last += item.tokens.len();
+            let draw = item.sample.as_ref()?;
+            Some(Sampled { token: pick(rows[last - 1], draw), logprob: None, top: Vec::new() })
+        });
+        Ok(Computed::Samples(samples.collect()))
+    }
+}
+
+/// What all heads and columns add to a row.
+fn whole(row: u64) -> u64 {
+    let heads = (0..model::KV_HEADS).map(|head| mix(row, u64::from(head)));
+    let grains = (0..model::FFN).step_by(model::FFN_GRAIN as usize);
+    let columns = grains.map(|column| mix(row, 1_000 + u64::from(column)));
+    heads.chain(columns).fold(0, u64::wrapping_add)
+}
+
+/// A row off the wire: if its four copies differ, something that is none of them.
+fn value_at(rows: &Bytes, row: usize) -> Result<u64, ComputeFault> {
+    let bytes = rows.get(row * ROW_BYTES..(row + 1) * ROW_BYTES).ok_or(ComputeFault::Device)?;
+    let mut values = bytes
+        .chunks_exact(8)
+        .map(|word| word.iter().rev().fold(0, |value: u64, byte| (value << 8) | u64::from(*byte)));
+    let first = values.next().ok_or(ComputeFault::Device)?;
+    Ok(values.fold(first, |value, other| if other == first { value } else { mix(value, other) }))
 }

@@ -1,8 +1,8 @@
-//! Signatures that are cheap to make: a hash keyed by the author. Nobody in here forges any; what a
-//! forger would get is tested where signatures are checked.
+//! Signatures that are cheap to make: a hash keyed by the author. Whoever can read this file can
+//! forge one, and [`crate::Sabotage`] does; a real forger is tested where signatures are checked.
 
 use swarm_core::Keys;
-use swarm_proto::{Hash, NodeId, Signature};
+use swarm_proto::{Hash, NodeId, Signature, Signed, Statement, signed_bytes};
 
 /// A simulated node's key.
 pub(crate) struct SimKeys(pub(crate) NodeId);
@@ -10,6 +10,12 @@ pub(crate) struct SimKeys(pub(crate) NodeId);
 /// The id of the node of that number.
 pub(crate) fn node_id(number: usize) -> NodeId {
     NodeId(Hash::of(&(number as u64).to_le_bytes()).0)
+}
+
+/// What `author` would sign `statement` with.
+pub(crate) fn forged<S: Statement>(author: NodeId, statement: S) -> Signed<S> {
+    let signature = signature(author, &signed_bytes(&statement));
+    Signed { by: author, statement, signature }
 }
 
 fn signature(author: NodeId, bytes: &[u8]) -> Signature {

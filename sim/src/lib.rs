@@ -6,13 +6,28 @@
 //! wrong. The same seed gives the same run, event for event.
 
 mod check;
+mod client;
 mod device;
+mod disk;
+mod exchange;
+mod fault;
+mod host;
 mod keys;
+mod link;
+mod log;
 mod model;
+mod planner;
+mod sabotage;
 mod scenario;
+mod sweep;
+mod view;
+mod worker;
 mod world;
 
 pub use check::Broken;
-pub use device::next_token;
-pub use scenario::{Outcome, default_scenario};
-pub use world::{Sabotage, World};
+pub use link::Quality;
+pub use planner::Planner;
+pub use sabotage::Sabotage;
+pub use scenario::{Outcome, Scenario, Wishes, ask, swarm};
+pub use sweep::sweep;
+pub use world::{Setup, World};

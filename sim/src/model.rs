@@ -1,20 +1,33 @@
 //! The model that simulated swarms serve: the shape of the default one.
 
-use swarm_proto::{Device, DeviceKind, Hash, ModelSpec};
+use swarm_proto::{Device, DeviceKind, Hash, LinkReport, ModelSpec, NodeId};
+
+/// Decoder layers.
+pub(crate) const LAYERS: u32 = 30;
+/// KV heads of a layer.
+pub(crate) const KV_HEADS: u32 = 3;
+/// FFN columns of a layer.
+pub(crate) const FFN: u32 = 1536;
+/// FFN columns that stay together.
+pub(crate) const FFN_GRAIN: u32 = 32;
+/// Tokens in the vocabulary.
+pub(crate) const VOCAB: u32 = 49_152;
+/// Bytes of a row of activations on the wire. The numbers of a simulated row are fewer.
+pub(crate) const ROW_WIRE_BYTES: u64 = 576 * 4;
 
 /// SmolLM2-135M in Q4_1, with activations of eight numbers: enough to tell rows apart.
 pub(crate) fn spec() -> ModelSpec {
     ModelSpec {
         name: "simulated".to_owned(),
         hash: Hash::of(b"simulated"),
-        layers: 30,
+        layers: LAYERS,
         hidden: 8,
         heads: 9,
-        kv_heads: 3,
+        kv_heads: KV_HEADS,
         head_dim: 64,
-        ffn: 1536,
-        ffn_grain: 32,
-        vocab: 49_152,
+        ffn: FFN,
+        ffn_grain: FFN_GRAIN,
+        vocab: VOCAB,
         context_max: 8192,
         head_bytes: 184_320,
         column_bytes: 1_080.0,
@@ -27,9 +40,9 @@ pub(crate) fn spec() -> ModelSpec {
 }
 
 /// A device with so much memory.
-pub(crate) fn device(memory_bytes: u64) -> Device {
+pub(crate) fn device(index: u8, memory_bytes: u64) -> Device {
     Device {
-        index: 0,
+        index,
         kind: DeviceKind::Cpu,
         name: "simulated".to_owned(),
         memory_bytes,
@@ -37,5 +50,18 @@ pub(crate) fn device(memory_bytes: u64) -> Device {
         flops_per_s: 50e9,
         threads: 1,
         drift_class: Hash::of(b"simulated"),
+    }
+}
+
+/// A link as its near end measures it.
+pub(crate) fn link(to: NodeId, rtt_ms: f64, bytes_per_s: f64) -> LinkReport {
+    LinkReport {
+        to,
+        rtt_ms,
+        rtt_spread_ms: 0.0,
+        bytes_per_s,
+        loss: 0.0,
+        age_ms: 0,
+        predicted: false,
     }
 }

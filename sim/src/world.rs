@@ -1,401 +1,328 @@
 //! The swarm: nodes, a clock, a queue.
 
+mod carry;
+mod work;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use swarm_core::{Answer, Ask, Config, Effect, Input, Node, RequestId};
-use swarm_proto::{Ballot, Hash, NodeId, Sampling, Time, codec};
+use swarm_core::{Effect, Input, Notice};
+use swarm_proto::{NodeId, Time};
 
 use crate::{
+    Planner, Sabotage,
     check::{Broken, Watch},
-    device::{SimDevice, next_token},
-    keys::{SimKeys, node_id},
-    model,
+    client::Clients,
+    host::{Host, State},
+    keys::node_id,
+    link::Links,
+    log::Log,
 };
 
-/// A fault that is planted to see it caught.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sabotage {
-    /// None.
-    #[default]
-    None,
-    /// Devices forget a KV block now and then.
-    ForgetBlocks,
-    /// A stage's activations are changed on the way.
-    CorruptRows,
-    /// Ballots are not kept over a restart.
-    ForgetBallots,
-    /// Half of the messages that end a session are lost, as by a network that does not say so.
-    LoseClose,
+/// What a swarm is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The memory of every device of every node. The first node founds the swarm.
+    pub memory_bytes: Vec<Vec<u64>>,
+    /// Nodes that are there only once they are started.
+    pub late: Vec<usize>,
+    /// Who plans.
+    pub planner: Planner,
+    /// What goes wrong that must not.
+    pub sabotage: Sabotage,
+    /// Whether everything that happens is written down.
+    pub record: bool,
+    /// Whether a run goes on after a property did not hold.
+    pub lenient: bool,
 }
 
-/// A host: a real node, and what is made up around it.
-struct Host {
-    node: Node,
-    device: SimDevice,
-    memory_bytes: u64,
-    armed: Time,
-    up: bool,
-    ballot: Ballot,
-    /// Rises with each restart: what was under way before is not for the node that is there now.
-    life: u32,
-}
-
-/// One client's request.
+/// Something that happens to a host.
 #[derive(Debug)]
-struct Wanted {
-    at: NodeId,
-    prompt: Vec<u32>,
-    tokens: usize,
-    got: Vec<u32>,
-    over: Option<String>,
+pub(crate) enum Event {
+    /// Its node is handed this.
+    Input(Input),
+    /// A connection stands.
+    Connected(NodeId),
+    /// A member's part of a tensor-parallel batch comes.
+    Part { from: NodeId, part: Part },
+    /// The disk has written.
+    Written(swarm_proto::Ballot),
+    /// A device is done with something, or has waited too long.
+    Due { device: u8, serial: u64 },
+    /// Its connection to a peer has been silent for too long.
+    Idle(NodeId),
+    /// A stopped process goes on.
+    Resume,
+}
+
+/// What one member gives the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) key: swarm_core::GroupKey,
+    pub(crate) member: u16,
+    pub(crate) values: std::sync::Arc<[u64]>,
+}
+
+/// An event and whom it is for.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) to: NodeId,
+    /// Of which life of the host.
+    pub(crate) life: u32,
+    /// The connection that brings it, if one does: it is lost with it.
+    pub(crate) via: Option<(NodeId, u64)>,
+    pub(crate) event: Event,
 }
 
 /// A swarm on virtual time.
 pub struct World {
-    now: Time,
-    rng: ChaCha8Rng,
-    queue: BTreeMap<(Time, u64), (NodeId, u32, Input)>,
+    pub(crate) now: Time,
+    pub(crate) rng: ChaCha8Rng,
+    queue: BTreeMap<(Time, u64), Entry>,
     scheduled: u64,
-    hosts: BTreeMap<NodeId, Host>,
-    /// When the last message from one to another arrives: links keep their order.
-    links: BTreeMap<(NodeId, NodeId), Time>,
-    wanted: BTreeMap<RequestId, Wanted>,
-    asked: u64,
-    watch: Watch,
-    sabotage: Sabotage,
-    log: blake3_log::Log,
-    /// Inputs handled.
-    pub events: u64,
-}
-
-mod blake3_log {
-    //! The event log, as one hash: two runs are the same if their logs are.
-    use swarm_proto::Hash;
-
-    #[derive(Debug)]
-    pub(super) struct Log(Hash);
-
-    impl Log {
-        pub(super) fn new() -> Self {
-            Self(Hash([0; 32]))
-        }
-
-        pub(super) fn write(&mut self, line: &str) {
-            self.0 = Hash::of(&[&self.0.0[..], line.as_bytes()].concat());
-        }
-
-        pub(super) fn hash(&self) -> Hash {
-            self.0
-        }
-    }
+    pub(crate) hosts: BTreeMap<NodeId, Host>,
+    pub(crate) links: Links,
+    pub(crate) clients: Clients,
+    pub(crate) watch: Watch,
+    pub(crate) log: Log,
+    pub(crate) setup: Setup,
+    pub(crate) broken: Vec<Broken>,
+    /// What [`Sabotage::ReplayLive`] says again.
+    pub(crate) replayed: Vec<swarm_proto::Message>,
+    events: u64,
 }
 
 impl World {
-    /// Nodes with so much memory each; the first founds the swarm.
-    pub fn new(memory_bytes: &[u64], seed: u64, sabotage: Sabotage) -> Self {
+    /// A swarm whose nodes have just been started.
+    pub fn new(setup: Setup, seed: u64) -> Self {
+        let numbers = (0..setup.memory_bytes.len()).map(|number| (node_id(number), number));
+        let hosts = setup.memory_bytes.iter().enumerate();
+        let hosts = hosts.map(|(number, memory)| (node_id(number), Host::new(number, memory)));
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),
             queue: BTreeMap::new(),
             scheduled: 0,
-            hosts: BTreeMap::new(),
-            links: BTreeMap::new(),
-            wanted: BTreeMap::new(),
-            asked: 0,
+            hosts: hosts.collect(),
+            links: Links::default(),
+            clients: Clients::default(),
             watch: Watch::default(),
-            sabotage,
-            log: blake3_log::Log::new(),
+            log: Log::new(setup.record, numbers.collect()),
+            setup,
+            broken: Vec::new(),
+            replayed: Vec::new(),
             events: 0,
         };
-        for (number, memory) in memory_bytes.iter().enumerate() {
-            let host = world.host(number, *memory, Ballot::default(), 0);
-            world.hosts.insert(node_id(number), host);
-        }
-        for number in 0..memory_bytes.len() {
-            world.boot(number);
+        for number in 0..world.setup.memory_bytes.len() {
+            if !world.setup.late.contains(&number) {
+                world.restart(number);
+            }
         }
         world
     }
 
-    fn host(&mut self, number: usize, memory_bytes: u64, ballot: Ballot, life: u32) -> Host {
-        let id = node_id(number);
-        let config = Config {
-            founds: number == 0,
-            context_tokens: 512,
-            advert_base: u64::from(life) * 1_000_000,
-            ..Config::new(model::spec())
-        };
-        let node = Node::new(config, Box::new(SimKeys(id)), self.rng.random(), ballot.clone());
-        let (device, armed, up) = (SimDevice::default(), Time::NEVER, true);
-        Host { node, device, memory_bytes, armed, up, ballot, life }
-    }
-
-    /// A node starts, and meets everyone who is there.
-    fn boot(&mut self, number: usize) {
-        let id = node_id(number);
-        let memory = self.hosts[&id].memory_bytes;
-        let delay = self.millis(1, 50);
-        self.push(self.now + delay, id, Input::Measured(vec![model::device(memory)]));
-        let others: Vec<_> =
-            self.hosts.iter().filter(|(o, h)| **o != id && h.up).map(|(o, _)| *o).collect();
-        for other in others {
-            let delay = self.millis(50, 300);
-            self.push(self.now + delay, id, Input::PeerUp(other));
-            self.push(self.now + delay, other, Input::PeerUp(id));
-        }
-    }
-
-    /// Kills a node. Others see its connections close a little later.
-    pub fn kill(&mut self, number: usize) {
-        let id = node_id(number);
-        let Some(host) = self.hosts.get_mut(&id) else { return };
-        host.up = false;
-        host.life += 1;
-        // Clients of a node that dies ask elsewhere; that is not simulated.
-        self.wanted.retain(|_, wanted| wanted.at != id);
-        self.log.write(&format!("{:?} kill {id:?}", self.now));
-        let others: Vec<_> = self.hosts.iter().filter(|(_, h)| h.up).map(|(o, _)| *o).collect();
-        for other in others {
-            let delay = self.millis(1, 20);
-            self.push(self.now + delay, other, Input::PeerDown(id));
-        }
-    }
-
-    /// Starts a killed node again, with the ballot that it had on disk.
-    pub fn restart(&mut self, number: usize) {
-        let id = node_id(number);
-        let Some(host) = self.hosts.get(&id) else { return };
-        let (memory, life) = (host.memory_bytes, host.life);
-        let ballot = match self.sabotage {
-            Sabotage::ForgetBallots => Ballot::default(),
-            _ => host.ballot.clone(),
-        };
-        let host = self.host(number, memory, ballot, life);
-        self.hosts.insert(id, host);
-        self.boot(number);
-    }
-
-    /// A client asks at a node.
-    pub fn ask(&mut self, number: usize, prompt: Vec<u32>, tokens: usize) {
-        let (at, request) = (node_id(number), RequestId(self.asked));
-        let ask = Ask {
-            tokens: prompt.clone(),
-            answer_tokens_max: tokens as u32,
-            sampling: Sampling::default(),
-            end_tokens: Vec::new(),
-        };
-        self.asked += 1;
-        self.wanted.insert(request, Wanted { at, prompt, tokens, got: Vec::new(), over: None });
-        self.push(self.now, at, Input::Asked { request, ask });
-    }
-
     /// Runs for so long, or until a property does not hold.
     pub fn run(&mut self, span: Duration) -> Result<(), Broken> {
-        self.run_until(span, |_| false)
+        self.run_until(span, |_| false).map(drop)
     }
 
-    /// Runs for so long, or until something has come true.
+    /// Runs for so long, or until something has come true. Whether it has.
     pub fn run_until(
         &mut self,
         span: Duration,
         done: impl Fn(&Self) -> bool,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let end = self.now + span;
+        if done(self) {
+            return Ok(true);
+        }
         while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
-            let ((at, _), (to, life, input)) = entry.remove_entry();
+            let ((at, _), entry) = entry.remove_entry();
             self.now = at;
-            self.step(to, life, input)?;
+            if let Err(broken) = self.step(entry) {
+                self.broken.push(broken.clone());
+                if !self.setup.lenient {
+                    return Err(broken);
+                }
+            }
             if done(self) {
-                return Ok(());
+                return Ok(true);
             }
         }
         self.now = end;
-        Ok(())
+        Ok(false)
     }
 
-    fn step(&mut self, to: NodeId, life: u32, input: Input) -> Result<(), Broken> {
-        let Some(host) = self.hosts.get_mut(&to).filter(|host| host.up && host.life == life) else {
+    fn step(&mut self, entry: Entry) -> Result<(), Broken> {
+        let Some(host) = self.hosts.get_mut(&entry.to) else { return Ok(()) };
+        if host.life != entry.life || !host.is_there() {
             return Ok(());
-        };
-        self.events += 1;
-        self.log.write(&format!("{:?} {to:?} {input:?}", self.now));
-        let effects: Vec<_> = host.node.handle(self.now, input).collect();
-        for effect in effects {
-            self.perform(to, effect)?;
         }
+        if let State::Paused(held) = &mut host.state
+            && !matches!(entry.event, Event::Resume)
+        {
+            held.push_back(entry);
+            return Ok(());
+        }
+        let Entry { to, via, event, .. } = entry;
+        if let Some((from, connection)) = via
+            && self.links.get(from, to).connection != connection
+        {
+            return Ok(());
+        }
+        match event {
+            Event::Input(input) => self.feed(to, input),
+            Event::Connected(peer) => self.connected(to, peer),
+            Event::Part { from, part } => self.part(to, from, part),
+            Event::Written(ballot) => {
+                host.disk.written(ballot.clone());
+                if self.setup.sabotage != Sabotage::HastyDisk {
+                    let delay = self.between(0.05, 0.5);
+                    self.push(self.now + delay, to, Event::Input(Input::Persisted(ballot)));
+                }
+                Ok(())
+            }
+            Event::Due { device, serial } => self.due(to, device, serial),
+            Event::Idle(peer) => {
+                self.disconnect(to, peer);
+                Ok(())
+            }
+            Event::Resume => {
+                self.resume(to);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands a node something, and does what it wants.
+    pub(crate) fn feed(&mut self, to: NodeId, input: Input) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&to) else { return Ok(()) };
-        let deadline = host.node.deadline();
-        if host.armed != deadline {
-            host.armed = deadline;
-            self.push(deadline.max(self.now), to, Input::Tick);
+        if let Input::PeerDown(peer) = input {
+            host.exchange.lost(peer);
         }
-        self.watch.node(&self.hosts[&to].node)
+        self.events += 1;
+        self.log.input(self.now, to, &input);
+        let effects: Vec<_> = host.node.handle(self.now, input).collect();
+        let mut outcome = Ok(());
+        for effect in effects {
+            outcome = outcome.and(self.perform(to, effect));
+        }
+        if let Some(host) = self.hosts.get_mut(&to) {
+            let deadline = host.node.deadline();
+            if host.armed != deadline {
+                host.armed = deadline;
+                self.push(deadline.max(self.now), to, Event::Input(Input::Tick));
+            }
+        }
+        outcome.and(self.poll(to))
     }
 
     fn perform(&mut self, from: NodeId, effect: Effect) -> Result<(), Broken> {
-        match effect {
-            Effect::Send { to, message } => self.carry(from, to, Input::Received { from, message }),
+        let Some(host) = self.hosts.get(&from) else { return Ok(()) };
+        let seen = self.watch.effect(self.now, from, host.disk.durable(), &effect);
+        let done = match effect {
+            Effect::Send { to, message } => {
+                self.send(from, to, message);
+                Ok(())
+            }
             Effect::Forward { to, header, body } => {
-                let body = match self.sabotage {
-                    Sabotage::CorruptRows if body.len() > 8 && self.rng.random_bool(0.05) => {
-                        let mut bytes = body.to_vec();
-                        bytes[3] ^= 1;
-                        bytes.into()
-                    }
-                    _ => body,
-                };
-                self.carry(from, to, Input::Arrived { from, header, body });
+                self.forward(from, to, header, body);
+                Ok(())
             }
             Effect::Publish(advert) => {
-                let others: Vec<_> = self.hosts.keys().filter(|o| **o != from).copied().collect();
-                for other in others {
-                    let delay = self.millis(2, 60);
-                    self.push(self.now + delay, other, Input::Heard(advert.clone()));
-                }
+                self.gossip(from, &advert);
+                Ok(())
             }
             Effect::Persist(ballot) => {
-                self.watch.ballot(from, &ballot)?;
-                if let Some(host) = self.hosts.get_mut(&from) {
-                    host.ballot = ballot.clone();
+                let delay = self.between(1.0, 8.0);
+                if self.setup.sabotage == Sabotage::HastyDisk {
+                    let early = Event::Input(Input::Persisted(ballot.clone()));
+                    self.push(self.now + delay / 4, from, early);
                 }
-                let delay = self.millis(1, 8);
-                self.push(self.now + delay, from, Input::Persisted(ballot));
+                self.push(self.now + delay, from, Event::Written(ballot));
+                Ok(())
             }
             Effect::Plan { request, pool } => {
-                let outcome = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
-                let outcome = outcome.map(|found| found.plan).map_err(|error| error.to_string());
-                let delay = self.millis(1, 30);
-                self.push(self.now + delay, from, Input::Planned { request, outcome });
+                let outcome = self.setup.planner.plan(&pool);
+                let delay = self.between(1.0, 30.0);
+                let input = Input::Planned { request, outcome };
+                self.push(self.now + delay, from, Event::Input(input));
+                Ok(())
             }
-            Effect::Load { plan, device, shard } => {
-                if let Some(host) = self.hosts.get_mut(&from) {
-                    host.device = SimDevice::default();
-                    host.device.shard = Some(shard);
-                }
-                let delay = self.millis(20, 200);
-                self.push(self.now + delay, from, Input::Loaded { plan, device, outcome: Ok(()) });
+            Effect::Load { plan, device, shard } => self.load(from, plan, device, shard),
+            Effect::Unload { device } => self.unload(from, device),
+            Effect::Compute { device, job, batch, input, group } => {
+                self.compute(from, device, crate::worker::Work { job, batch, input, group })
             }
-            Effect::Unload { .. } => {
-                if let Some(host) = self.hosts.get_mut(&from) {
-                    host.device = SimDevice::default();
-                }
+            Effect::Answer { request, event } => self.answer(request, &event),
+            Effect::Notice(notice) => self.noticed(from, notice),
+        };
+        seen.and(done)
+    }
+
+    fn noticed(&mut self, node: NodeId, notice: Notice) -> Result<(), Broken> {
+        self.log.note(self.now, node, "notice", &notice);
+        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+        match notice {
+            Notice::Lost(peer) => host.exchange.lost(peer),
+            Notice::Stranded { .. } => host.stranded = true,
+            Notice::Live(_) => {
+                let plan = host.node.live_plan();
+                return plan.map_or(Ok(()), |plan| self.watch.live(node, plan));
             }
-            Effect::Compute { device, job, batch, input, .. } => {
-                let forget = self.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
-                let Some(host) = self.hosts.get_mut(&from) else { return Ok(()) };
-                if forget {
-                    host.device.forget();
-                }
-                let vocab = model::spec().vocab;
-                let outcome = host.device.compute(&batch, input.as_ref(), vocab);
-                let span = Duration::from_micros(2_000 + 40 * batch.rows() as u64);
-                self.push(self.now + span, from, Input::Computed { device, job, outcome });
-            }
-            Effect::Answer { request, event } => return self.answer(request, event),
-            Effect::Notice(notice) => self.log.write(&format!("{from:?} {notice:?}")),
+            _ => {}
         }
         Ok(())
     }
 
-    fn answer(&mut self, request: RequestId, event: Answer) -> Result<(), Broken> {
-        let Some(wanted) = self.wanted.get_mut(&request) else { return Ok(()) };
-        match event {
-            Answer::Started { .. } => {}
-            Answer::Token(sampled) => {
-                let context = [wanted.prompt.as_slice(), wanted.got.as_slice()].concat();
-                let expected = next_token(&context, model::spec().vocab);
-                let (step, found) = (wanted.got.len(), sampled.token);
-                wanted.got.push(found);
-                if found != expected {
-                    return Err(Broken::WrongToken { step, found, expected });
-                }
-            }
-            Answer::Finished(finish) => wanted.over = Some(format!("{finish:?}")),
-            Answer::Failed(refusal) => wanted.over = Some(refusal.to_string()),
-        }
-        Ok(())
+    /// Schedules an event for a host as it is now.
+    pub(crate) fn push(&mut self, at: Time, to: NodeId, event: Event) {
+        self.push_via(at, to, None, event);
     }
 
-    /// Carries something over a link: in order, and not to or from the dead.
-    fn carry(&mut self, from: NodeId, to: NodeId, input: Input) {
-        if !self.hosts.get(&to).is_some_and(|host| host.up) {
-            let delay = self.millis(1, 5);
-            self.push(self.now + delay, from, Input::Undeliverable(to));
-            return;
-        }
-        let lose = self.sabotage == Sabotage::LoseClose
-            && format!("{input:?}").contains("Close")
-            && self.rng.random_bool(0.5);
-        if lose {
-            return;
-        }
-        let delay = self.millis(1, 6);
-        let at = (self.now + delay).max(self.links.get(&(from, to)).copied().unwrap_or(Time::ZERO));
-        self.links.insert((from, to), at);
-        self.push(at, to, input);
-    }
-
-    fn push(&mut self, at: Time, to: NodeId, input: Input) {
+    /// Schedules an event that is lost if the connection from `via` is.
+    pub(crate) fn push_via(&mut self, at: Time, to: NodeId, via: Option<NodeId>, event: Event) {
+        let via = via.map(|from| (from, self.links.get(from, to).connection));
         let life = self.hosts.get(&to).map_or(0, |host| host.life);
-        self.queue.insert((at, self.scheduled), (to, life, input));
-        self.scheduled += 1;
+        self.requeue(at, Entry { to, life, via, event });
     }
 
-    fn millis(&mut self, low: u64, high: u64) -> Duration {
-        Duration::from_micros(self.rng.random_range(low * 1000..high * 1000))
-    }
-
-    /// Whether all nodes that are up know the same live plan, whose members are up.
-    pub fn serves(&self) -> bool {
-        let up = || self.hosts.values().filter(|host| host.up);
-        let Some(plan) = up().next().and_then(|host| host.node.live_plan()) else { return false };
-        let whole = plan.members().all(|m| self.hosts.get(&m.node).is_some_and(|host| host.up));
-        whole && up().all(|host| host.node.live_plan().map(|p| p.id) == Some(plan.id))
-    }
-
-    /// How many voters the first node knows of.
-    pub fn voters(&self) -> usize {
-        self.hosts.values().map(|host| host.node.voters().len()).max().unwrap_or(0)
-    }
-
-    /// Whether every answer is over.
-    pub fn answered(&self) -> bool {
-        self.wanted.values().all(|wanted| wanted.over.is_some())
-    }
-
-    /// How many tokens clients have got.
-    pub fn tokens(&self) -> usize {
-        self.wanted.values().map(|wanted| wanted.got.len()).sum()
-    }
-
-    /// The number of the node that leads a stage of the live plan.
-    pub fn leader_of_stage(&self, stage: usize) -> Option<usize> {
-        let up = self.hosts.values().find(|host| host.up)?;
-        let node = up.node.live_plan()?.pipelines[0].stages.get(stage)?.leader().node;
-        (0..self.hosts.len()).find(|number| node_id(*number) == node)
-    }
-
-    /// What must hold at the end: every answer whole, nothing left over.
-    pub fn finish(&self) -> Result<(), Broken> {
-        for wanted in self.wanted.values() {
-            let whole =
-                wanted.got.len() == wanted.tokens && wanted.over.as_deref() == Some("Length");
-            if !whole {
-                return Err(Broken::Unanswered {
-                    tokens: wanted.got.len(),
-                    wanted: wanted.tokens,
-                    reason: wanted.over.clone().unwrap_or_default(),
-                });
-            }
+    /// Schedules an event as it was meant to be.
+    pub(crate) fn requeue(&mut self, at: Time, entry: Entry) {
+        if at < Time::NEVER {
+            self.queue.insert((at, self.scheduled), entry);
+            self.scheduled += 1;
         }
-        let busy = self.hosts.iter().find(|(_, host)| host.up && !host.node.is_idle());
-        busy.map_or(Ok(()), |(node, _)| Err(Broken::Leftover { node: *node }))
     }
 
-    /// A hash over everything that happened.
-    pub fn log(&self) -> Hash {
-        Hash::of(&codec::encode(&(self.log.hash(), self.events)))
+    /// A time drawn between two numbers of milliseconds.
+    pub(crate) fn between(&mut self, low_ms: f64, high_ms: f64) -> Duration {
+        Duration::from_secs_f64(self.rng.random_range(low_ms..high_ms) / 1000.0)
+    }
+
+    /// What is under way, with whom it is for.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = (NodeId, &Event)> {
+        self.queue.values().map(|entry| (entry.to, &entry.event))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Inputs handled.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// What did not hold so far; more than one thing only in a lenient run.
+    pub fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+
+    /// The event log, a JSON object a line; empty unless it was wanted.
+    pub fn log(&self) -> &str {
+        self.log.text()
     }
 }

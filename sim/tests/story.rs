@@ -1,44 +1,57 @@
-//! The default story over many seeds, and the checks themselves.
+//! The stories over many seeds, and that a seed is a run.
 
-use hexswarm_sim::{Broken, Sabotage, default_scenario};
+use hexswarm_sim::{Outcome, Scenario, Wishes, sweep};
+
+/// Every seed is clean; those that are not are named with the command that repeats them.
+fn clean(scenario: Scenario, seeds: std::ops::Range<u64>) {
+    let mut failures = Vec::new();
+    sweep(scenario, seeds, Wishes::default(), |seed, outcome| {
+        failures.extend(outcome.broken.first().map(|broken| {
+            let name = scenario.name();
+            format!("{broken}; again: hexswarm-sim run --scenario {name} --seed {seed}")
+        }));
+        failures.len() < 10
+    });
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
 
 #[test]
-fn a_thousand_seeds_are_clean() {
-    for seed in 0..1_000 {
-        if let Err(broken) = default_scenario(seed, Sabotage::None) {
-            panic!("seed {seed}: {broken}; again: hexswarm-sim run --seed {seed}");
-        }
+fn a_thousand_seeds_of_the_story_are_clean() {
+    clean(Scenario::Story, 0..1_000);
+}
+
+#[test]
+fn three_hundred_storms_are_weathered() {
+    clean(Scenario::Storm, 0..300);
+}
+
+fn recorded(scenario: Scenario, seed: u64) -> Outcome {
+    scenario.run(seed, Wishes { record: true, ..Wishes::default() })
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    for (scenario, seed) in [(Scenario::Story, 0), (Scenario::Story, 7), (Scenario::Storm, 2)] {
+        let (one, other) = (recorded(scenario, seed), recorded(scenario, seed));
+        assert!(one.log.lines().count() > 1_000, "{} lines", one.log.lines().count());
+        assert_eq!(one, other, "{} {seed}", scenario.name());
     }
+    assert_ne!(recorded(Scenario::Story, 1).log, recorded(Scenario::Story, 2).log);
 }
 
 #[test]
-fn the_same_seed_is_the_same_run() {
-    for seed in [0, 7, 99] {
-        let (one, other) =
-            (default_scenario(seed, Sabotage::None), default_scenario(seed, Sabotage::None));
-        assert_eq!(one, other, "seed {seed}");
-    }
-    assert_ne!(default_scenario(1, Sabotage::None), default_scenario(2, Sabotage::None));
-}
-
-/// The first fault that a sabotage shows in some seed.
-fn caught(sabotage: Sabotage, expected: fn(&Broken) -> bool) {
-    let found =
-        (0..300).filter_map(|seed| default_scenario(seed, sabotage).err()).any(|b| expected(&b));
-    assert!(found, "{sabotage:?} is not caught");
+fn writing_a_log_changes_nothing() {
+    let (with, without) = (recorded(Scenario::Storm, 5), Scenario::Storm.run(5, Wishes::default()));
+    assert_eq!(Outcome { log: String::new(), ..with }, without);
 }
 
 #[test]
-fn forgotten_kv_blocks_are_caught() {
-    caught(Sabotage::ForgetBlocks, |broken| matches!(broken, Broken::WrongToken { .. }));
-}
-
-#[test]
-fn corrupt_activations_are_caught() {
-    caught(Sabotage::CorruptRows, |broken| matches!(broken, Broken::WrongToken { .. }));
-}
-
-#[test]
-fn sessions_left_over_are_caught() {
-    caught(Sabotage::LoseClose, |broken| matches!(broken, Broken::Leftover { .. }));
+fn outcomes_come_in_the_order_of_seeds() {
+    let mut seen = Vec::new();
+    sweep(Scenario::Story, 3..9, Wishes::default(), |seed, outcome| {
+        assert_eq!(outcome, Scenario::Story.run(seed, Wishes::default()));
+        seen.push(seed);
+        true
+    });
+    assert_eq!(seen, [3, 4, 5, 6, 7, 8]);
 }

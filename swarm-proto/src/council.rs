@@ -6,6 +6,8 @@ use crate::{
     Hash, NodeId, Signature, Signed, Term, checked::decode_checked, codec, sign::Statement,
 };
 
+/// Changes of the set that a ballot remembers: so many fit a message beside the rest.
+pub const CHANGES_MAX: usize = 32;
 /// Voters in a set at most.
 pub const VOTERS_MAX: usize = 7;
 
@@ -20,7 +22,7 @@ pub struct VoterSet {
 }
 
 /// What a voter must not forget: written down before anything that follows from it is said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
 pub struct Ballot {
     /// The latest term heard of.
     pub term: Term,
@@ -35,6 +37,9 @@ pub struct Ballot {
     pub proven: Option<VoterSet>,
     /// The swarm it belongs to.
     pub origin: Option<NodeId>,
+    /// Certificates of the last changes of the set, oldest first, at most [`CHANGES_MAX`]: with them
+    /// a peer that was away can check who votes now, though everyone else was restarted.
+    pub changes: Vec<Certificate>,
 }
 
 /// A vote: its author wants `leader` to lead `term` with this set of voters.
@@ -100,12 +105,10 @@ pub enum CouncilMessage {
     },
     /// A voter follows: the leader's certificate is on its disk.
     Following {
-        /// The leader's term.
+        /// The voter's term: the leader's, or a later one in which it voted for nobody who won.
         term: Term,
-        /// The number of the set that the voter has accepted.
-        set: u64,
     },
-    /// The leader proposes the next set of voters.
+    /// The leader proposes the next set of voters; said again until it is decided.
     Change {
         /// Its term.
         term: Term,
@@ -116,6 +119,13 @@ pub enum CouncilMessage {
 
 impl Statement for Vote {
     const KIND: &'static str = "hexswarm vote";
+}
+
+impl Ballot {
+    /// Refuses more changes than are remembered. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.changes.len() <= CHANGES_MAX { Ok(()) } else { Err("more than 32 changes") }
+    }
 }
 
 impl VoterSet {
@@ -191,5 +201,6 @@ impl Certificate {
     }
 }
 
+decode_checked!(Ballot { term, voted, set, set_term, proven, origin, changes });
 decode_checked!(VoterSet { number, voters });
 decode_checked!(Certificate { origin, term, leader, set, previous, votes });

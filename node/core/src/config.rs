@@ -44,8 +44,6 @@ pub struct Config {
     pub stall_max: Duration,
     /// How long a session may wait for a live plan before its client is told there is none.
     pub plan_wait_max: Duration,
-    /// Tries at one session without a token of progress between them.
-    pub attempts_max: u32,
     /// How long a stage keeps an open session that nobody asks anything of.
     pub idle_max: Duration,
 }
@@ -71,7 +69,6 @@ impl Config {
             waiting_max: 256,
             stall_max: Duration::from_secs(20),
             plan_wait_max: Duration::from_secs(30),
-            attempts_max: 5,
             idle_max: Duration::from_secs(600),
         }
     }

@@ -11,20 +11,20 @@
 mod change;
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::RngExt;
 use swarm_proto::{
-    Ballot, Certificate, CouncilMessage, Message, NodeId, Signature, Signed, Term, Time, Vote,
-    VoterSet,
+    Ballot, CHANGES_MAX, Certificate, CouncilMessage, Message, NodeId, Signature, Signed, Term,
+    Time, Vote, VoterSet,
 };
 
 use crate::{Effect, Notice, turn::Turn};
 pub(crate) use change::Candidate;
 use judge::Verdict;
 
-/// Changes of the set that are remembered, for peers that were away meanwhile.
-const HISTORY_MAX: usize = 256;
+/// Peers of other swarms that are remembered.
+const OTHERS_MAX: usize = 256;
 /// Certificates from across a gap before a person is told: one comes a second.
 const GAPS_MAX: u32 = 10;
 /// Terms beyond the known one that are believed at a time: a stranger cannot use up all of them.
@@ -40,8 +40,6 @@ pub(crate) struct Council {
     acts: Vec<Act>,
     role: Role,
     certificate: Option<Certificate>,
-    /// Certificates of changes of the set, oldest first.
-    history: Vec<Certificate>,
     /// When a leader speaks next, and when anyone else loses patience.
     deadline: Time,
     /// When a leader was last heard.
@@ -69,8 +67,8 @@ enum Role {
 /// What a leader keeps in mind.
 #[derive(Debug, Default)]
 struct Reign {
-    /// Voters that follow, with the number of the set they have accepted.
-    following: BTreeMap<NodeId, u64>,
+    /// Voters that follow.
+    following: BTreeSet<NodeId>,
     /// The change of the set under way.
     change: Option<(VoterSet, BTreeMap<NodeId, Signature>)>,
 }
@@ -113,10 +111,12 @@ impl Council {
             self.deadline = turn.now + turn.config.beat_every;
             let term = self.ballot.term;
             self.tell_voters(&CouncilMessage::Lead { term }, turn);
+            self.propose_change(turn);
             return;
         }
         self.wait(turn);
-        if self.votes_here(turn.me()) {
+        // Whoever is to leave the set does not stand for it.
+        if self.ballot.set.as_ref().is_some_and(|set| set.has(turn.me())) {
             self.ask_whether(turn);
         }
     }
@@ -160,16 +160,12 @@ impl Council {
                 self.asked(from, term, (set_term, set), pre, turn);
             }
             CouncilMessage::Could { term } => self.could(from, term, turn),
-            CouncilMessage::Voted(vote) => {
-                if vote.by == from {
-                    self.count(vote, turn);
-                }
-            }
+            CouncilMessage::Voted(vote) => self.count(vote, turn),
             CouncilMessage::Certified(certificate) => {
                 self.certified(from, *certificate, turn);
             }
             CouncilMessage::Lead { term } => self.led_by(from, term, turn),
-            CouncilMessage::Following { term, set } => self.followed(from, term, set, turn),
+            CouncilMessage::Following { term } => self.followed(from, term, turn),
             CouncilMessage::Change { term, set } => self.change_proposed(from, term, set, turn),
         }
     }
@@ -187,14 +183,12 @@ impl Council {
                 self.adopt(certificate, turn);
                 true
             }
-            Verdict::Stale => {
-                // A deposed leader is told who leads now.
-                if let Some(ours) = self.certificate.clone().filter(|c| c.leader != from) {
-                    let news = CouncilMessage::Certified(Box::new(ours));
-                    turn.send(from, Message::Council(news));
-                }
+            Verdict::Step => {
+                self.step(certificate, turn);
                 false
             }
+            // A deposed leader sees by our beats who leads now; answers to answers would never end.
+            Verdict::Stale => false,
             Verdict::Gap => {
                 // Our beats show what we know; whoever knows what came between sends it.
                 self.gaps += 1;
@@ -205,7 +199,7 @@ impl Council {
                 false
             }
             Verdict::OtherSwarm => {
-                if !self.others.contains(&from) && self.others.len() < HISTORY_MAX {
+                if !self.others.contains(&from) && self.others.len() < OTHERS_MAX {
                     self.others.push(from);
                     turn.emit(Effect::Notice(Notice::OtherSwarm(from)));
                 }
@@ -236,12 +230,9 @@ impl Council {
         self.ballot.proven = self.ballot.set.clone();
         self.ballot.set_term = certificate.term;
         if certificate.previous.is_some() {
-            self.history.push(certificate.clone());
-            let surplus = self.history.len().saturating_sub(HISTORY_MAX);
-            self.history.drain(..surplus);
+            self.remember(certificate.clone());
         }
         let term = certificate.term;
-        let set = certificate.set.number;
         self.certificate = Some(certificate);
         if news {
             turn.emit(Effect::Notice(Notice::Leader { leader, term }));
@@ -250,10 +241,28 @@ impl Council {
         if leader != turn.me() {
             self.wait(turn);
             if self.votes_here(turn.me()) {
-                self.acts.push(Act::Send(leader, CouncilMessage::Following { term, set }));
+                self.acts.push(Act::Send(leader, CouncilMessage::Following { term }));
             }
         }
         self.persist(turn);
+    }
+
+    /// The set of voters has changed, whoever leads it by now.
+    fn step(&mut self, change: Certificate, turn: &mut Turn<'_>) {
+        self.ballot.proven = Some(change.set.clone());
+        if self.ballot.set.as_ref().is_none_or(|set| set.number <= change.set.number) {
+            self.ballot.set = Some(change.set.clone());
+            self.ballot.set_term = self.ballot.set_term.max(change.term);
+        }
+        self.remember(change);
+        self.persist(turn);
+    }
+
+    fn remember(&mut self, change: Certificate) {
+        let changes = &mut self.ballot.changes;
+        changes.push(change);
+        let surplus = changes.len().saturating_sub(CHANGES_MAX);
+        changes.drain(..surplus);
     }
 
     // --- election -------------------------------------------------------------------------
@@ -275,11 +284,11 @@ impl Council {
         pre: bool,
         turn: &mut Turn<'_>,
     ) {
-        if !self.votes_here(turn.me()) || !self.believable(term) {
+        if !self.votes_here(turn.me()) || !believable(&self.ballot, term) {
             return;
         }
         let led = turn.now.since(self.led) < turn.config.patience && self.led > Time::ZERO;
-        if led || self.leads(turn.me()) {
+        if led && self.leader() != Some(from) || self.leads(turn.me()) {
             // Whoever asks has missed that there is a leader.
             if let Some(certificate) = self.certificate.clone() {
                 let news = CouncilMessage::Certified(Box::new(certificate));
@@ -288,10 +297,12 @@ impl Council {
             return;
         }
         let informed = (set_term, set.number) >= self.informed() && self.could_be(&set);
-        if !informed || term <= self.ballot.term && pre {
+        if !informed {
             return;
         }
         if pre {
+            // In a later term than it asked for, if we have seen later ones.
+            let term = term.max(Term(self.ballot.term.0 + 1));
             turn.send(from, Message::Council(CouncilMessage::Could { term }));
             return;
         }
@@ -315,7 +326,13 @@ impl Council {
     fn could(&mut self, from: NodeId, term: Term, turn: &mut Turn<'_>) {
         let Some(set) = &self.ballot.set else { return };
         let Role::Hopeful { yes } = &mut self.role else { return };
-        if term.0 != self.ballot.term.0 + 1 || !set.has(from) {
+        let next = Term(self.ballot.term.0.saturating_add(1));
+        if !set.has(from) || term < next || !believable(&self.ballot, term) {
+            return;
+        }
+        if term > next {
+            self.ballot.term = Term(term.0 - 1); // asked again when patience ends
+            self.ballot.voted = None;
             return;
         }
         if !yes.contains(&from) {
@@ -383,7 +400,7 @@ impl Council {
         let previous = self.ballot.proven.clone().filter(|proven| *proven != set);
         let certificate = Certificate { origin, term, leader, set, previous, votes };
         let mut reign = Reign::default();
-        reign.following.insert(turn.me(), certificate.set.number);
+        reign.following.insert(turn.me());
         self.role = Role::Leader(Box::new(reign));
         self.deadline = turn.now;
         self.adopt(certificate, turn);
@@ -394,9 +411,9 @@ impl Council {
         if ours == Some((from, term)) {
             self.led = turn.now;
             self.wait(turn);
-            let set = self.ballot.set.as_ref().map_or(0, |set| set.number);
             if self.persisting.is_none() {
-                let following = CouncilMessage::Following { term, set };
+                // Our term may be later, if we voted for somebody who did not win.
+                let following = CouncilMessage::Following { term: self.ballot.term };
                 turn.send(from, Message::Council(following));
             }
         } else if term < self.ballot.term
@@ -431,14 +448,14 @@ impl Council {
         Some(Vote { origin, term: self.ballot.term, leader, set: set.hash() })
     }
 
-    fn believable(&self, term: Term) -> bool {
-        term.0 <= self.ballot.term.0.saturating_add(TERM_LEAP_MAX)
-    }
-
     fn tell_voters(&self, message: &CouncilMessage, turn: &mut Turn<'_>) {
-        for voter in self.ballot.set.iter().flat_map(|set| &set.voters) {
-            if *voter != turn.me() {
-                turn.send(*voter, Message::Council(message.clone()));
+        // Those of the set that was accepted last, and of the one that is proven: until the change is
+        // decided, both have a say.
+        let sets = self.ballot.set.iter().chain(&self.ballot.proven);
+        let voters: BTreeSet<_> = sets.flat_map(|set| &set.voters).copied().collect();
+        for voter in voters {
+            if voter != turn.me() {
+                turn.send(voter, Message::Council(message.clone()));
             }
         }
     }
@@ -457,7 +474,7 @@ impl Council {
     }
 
     fn votes_here(&self, me: NodeId) -> bool {
-        self.ballot.set.as_ref().is_some_and(|set| set.has(me))
+        self.ballot.set.iter().chain(&self.ballot.proven).any(|set| set.has(me))
     }
 
     /// Whether we lead, with our own certificate on disk or on its way there.
@@ -509,4 +526,9 @@ impl Council {
     pub(crate) fn deadline(&self, me: NodeId) -> Time {
         if self.votes_here(me) { self.deadline } else { Time::NEVER }
     }
+}
+
+/// Whether a term can be true: not so far ahead that a stranger could use up all of them.
+fn believable(ballot: &Ballot, term: Term) -> bool {
+    term.0 <= ballot.term.0.saturating_add(TERM_LEAP_MAX)
 }

@@ -67,7 +67,7 @@ impl Node {
         let deadlines = [
             self.membership.deadline(self.config.advert_every),
             self.council.deadline(self.id()),
-            self.rounds.lead.deadline(),
+            self.rounds.deadline(),
             self.sessions.deadline(),
         ];
         deadlines.into_iter().min().unwrap_or(Time::NEVER)
@@ -226,6 +226,8 @@ impl Parts<'_> {
     }
 
     fn greeted(&mut self, from: NodeId, hello: Hello, turn: &mut Turn<'_>) {
+        // It says so when it has just met us: whatever it kept of our sessions is gone.
+        self.sessions.undelivered(from, turn);
         if self.membership.hear(*hello.advert, turn) {
             self.rounds.lead.stir();
         }

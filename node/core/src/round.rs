@@ -12,16 +12,22 @@
 mod lead;
 mod share;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use swarm_proto::{
     Certificate, Hello, Message, NodeId, Plan, PlanId, Pulse, Reason, RoundMessage, Signed, Term,
+    Time,
 };
 
 use crate::{
     Effect, Notice, Shard, council::Council, membership::Membership, session::Sessions, turn::Turn,
 };
 use lead::Lead;
+
+/// After what time a share that could not be loaded is tried again; doubled each time.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Doublings at most: about a minute.
+const TRY_AGAIN_DOUBLINGS_MAX: u32 = 6;
 
 /// One node's view of plans.
 #[derive(Debug, Default)]
@@ -36,8 +42,8 @@ pub(crate) struct Rounds {
     /// The latest proposal that was taken up: none is twice.
     proposed: PlanId,
     live: Option<Signed<Plan>>,
-    /// A live plan whose share could not be loaded here; its leader knows.
-    spurned: PlanId,
+    /// That our share of the live plan could not be loaded.
+    spurned: Option<Spurned>,
     /// Why no plan serves, for people.
     trouble: Option<String>,
 }
@@ -46,6 +52,14 @@ pub(crate) struct Rounds {
 struct Loading {
     plan: Plan,
     waiting: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Spurned {
+    plan: PlanId,
+    /// When to try again, and how often that was done.
+    again: Time,
+    times: u32,
 }
 
 #[derive(Debug)]
@@ -165,6 +179,7 @@ impl Rounds {
         let plan = loading.plan;
         let (id, leader) = (plan.id, plan.leader);
         self.held = Some(Held { id, leader });
+        self.spurned = None;
         let blocks: Vec<_> = self.holds.iter().map(|(d, shard)| (*d, shard.kv_blocks)).collect();
         world.sessions.adopted(&plan, &blocks, turn);
         if id > self.live_id() {
@@ -175,7 +190,10 @@ impl Rounds {
     /// We cannot do our part of a plan: whoever leads must know.
     fn cannot(&mut self, id: PlanId, reason: String, world: &mut World<'_>, turn: &mut Turn<'_>) {
         if id == self.live_id() {
-            self.spurned = id;
+            let before = self.spurned.take().filter(|spurned| spurned.plan == id);
+            let times = before.map_or(0, |spurned| spurned.times.saturating_add(1));
+            let again = turn.now + TRY_AGAIN * 2_u32.pow(times.min(TRY_AGAIN_DOUBLINGS_MAX));
+            self.spurned = Some(Spurned { plan: id, again, times });
         } else {
             self.fall_back(world, turn);
         }
@@ -222,7 +240,7 @@ impl Rounds {
             return; // endorsed by a later leader: the same plan
         }
         turn.emit(Effect::Notice(Notice::Live(id)));
-        self.trouble = None;
+        (self.trouble, self.spurned) = (None, None);
         world.sessions.live(&plan, turn);
         self.uphold(world, turn);
     }
@@ -235,9 +253,11 @@ impl Rounds {
         if under_way.max(self.held.as_ref().map(|held| held.id)) >= Some(live) {
             return;
         }
-        let Some(plan) = self.live_plan().cloned().filter(|plan| plan.id != self.spurned) else {
+        let spurned = self.spurned.as_ref().filter(|spurned| spurned.plan == live);
+        if spurned.is_some_and(|spurned| turn.now < spurned.again) {
             return;
-        };
+        }
+        let Some(plan) = self.live_plan().cloned() else { return };
         match share::shards(&plan, world.membership, turn) {
             Ok(shards) => self.load(plan, shards, world, turn),
             Err(reason) => self.cannot(live, reason, world, turn),
@@ -257,8 +277,12 @@ impl Rounds {
         self.uphold(world, turn);
     }
 
-    /// A proposal whose leader is gone, or leads no more, has come to nothing.
+    /// A proposal whose leader is gone, or leads no more, has come to nothing. A share that could
+    /// not be loaded is tried again.
     pub(crate) fn tick(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {
+        if self.spurned.is_some() {
+            self.uphold(world, turn);
+        }
         let Some((id, leader)) = self.pending() else { return };
         let leads = world.council.leader() == Some(leader) && world.council.follows(id.term);
         if !leads || !world.membership.is_alive(leader, turn.me()) {
@@ -266,6 +290,11 @@ impl Rounds {
             let reason = Reason::new("its leader was gone from here");
             self.tell(leader, RoundMessage::Unready { plan: id, reason }, world, turn);
         }
+    }
+
+    pub(crate) fn deadline(&self) -> Time {
+        let again = self.spurned.as_ref().map_or(Time::NEVER, |spurned| spurned.again);
+        self.lead.deadline().min(if self.loading.is_some() { Time::NEVER } else { again })
     }
 
     /// How far we are with plans.

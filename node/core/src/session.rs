@@ -8,6 +8,7 @@ mod stage;
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
+use rand::RngExt;
 use swarm_proto::{FrameHeader, Load, NodeId, Plan, PlanId, SessionMessage, Time};
 
 use crate::{Ask, ComputeFault, Computed, Notice, RequestId, turn::Turn};
@@ -42,7 +43,8 @@ impl Sessions {
 
     /// This node holds its shards of a plan, each with so many KV blocks.
     pub(crate) fn adopted(&mut self, plan: &Plan, kv_blocks: &[(u8, u32)], turn: &mut Turn<'_>) {
-        self.stages.adopt(Arc::new(plan.clone()), kv_blocks, turn.me());
+        let batches = u64::from(turn.rng.random::<u32>()) << 32;
+        self.stages.adopt(Arc::new(plan.clone()), kv_blocks, turn.me(), batches);
     }
 
     /// A plan is live: new tries go there.

@@ -188,7 +188,7 @@ pub(crate) fn certificate() -> Known<Certificate> {
 }
 
 pub(crate) fn ballot() -> Known<Ballot> {
-    let ((set, s), (proven, p)) = (voters(), founder());
+    let ((set, s), (proven, p), (change, c)) = (voters(), founder(), certificate());
     let value = Ballot {
         term: Term(5_u64),
         voted: Some(NodeId([2; 32])),
@@ -196,8 +196,9 @@ pub(crate) fn ballot() -> Known<Ballot> {
         set_term: Term(4_u64),
         proven: Some(proven),
         origin: Some(NodeId([1; 32])),
+        changes: vec![change],
     };
-    known(value, format!("05 01 02*32 01 {s} 04 01 {p} 01 01*32"))
+    known(value, format!("05 01 02*32 01 {s} 04 01 {p} 01 01*32 01 {c}"))
 }
 
 pub(crate) fn plan() -> Known<Signed<Plan>> {

@@ -4,7 +4,7 @@ use swarm_proto::{
     Certificate, CouncilMessage, Message, NodeId, Signature, Term, VOTERS_MAX, Vote, VoterSet,
 };
 
-use super::{Act, Council, Reign, Role};
+use super::{Act, Council, Reign, Role, believable};
 use crate::turn::Turn;
 
 /// Voters that a swarm wants, if it has so many peers: five survive the loss of two.
@@ -29,7 +29,7 @@ impl Council {
         let term = self.ballot.term;
         let Role::Leader(reign) = &self.role else { return };
         // A majority must follow us in this term first: else two sets could be decided at once.
-        let following = reign.following.keys().filter(|voter| set.has(**voter)).count();
+        let following = reign.following.iter().filter(|voter| set.has(**voter)).count();
         if reign.change.is_some() || self.persisting.is_some() || following < set.majority() {
             return;
         }
@@ -39,7 +39,6 @@ impl Council {
         if reachable < set.majority() {
             return;
         }
-        self.tell_voters(&CouncilMessage::Change { term, set: next.clone() }, turn);
         let vote = Vote {
             origin: self.ballot.origin.unwrap_or(turn.me()),
             term,
@@ -49,10 +48,25 @@ impl Council {
         if let Role::Leader(reign) = &mut self.role {
             reign.change = Some((next.clone(), std::collections::BTreeMap::new()));
         }
+        self.propose_change(turn);
         self.ballot.set = Some(next);
         self.ballot.set_term = term;
         self.acts.push(Act::Agree(vote));
         self.persist(turn);
+    }
+
+    /// Asks the voters who have not voted yet for their votes for the change under way. Whoever
+    /// does not know the set before it votes when it does.
+    pub(super) fn propose_change(&self, turn: &mut Turn<'_>) {
+        let (Role::Leader(reign), Some(certificate)) = (&self.role, &self.certificate) else {
+            return;
+        };
+        let Some((set, votes)) = &reign.change else { return };
+        let waiting = certificate.set.voters.iter().filter(|voter| !votes.contains_key(*voter));
+        for voter in waiting.filter(|voter| **voter != turn.me()).copied().collect::<Vec<_>>() {
+            let change = CouncilMessage::Change { term: certificate.term, set: set.clone() };
+            turn.send(voter, Message::Council(change));
+        }
     }
 
     /// The leader proposes a set.
@@ -103,7 +117,7 @@ impl Council {
         }
         let Some((set, votes)) = reign.change.take() else { return };
         let me = turn.me();
-        reign.following.retain(|voter, _| set.has(*voter));
+        reign.following.retain(|voter| set.has(*voter));
         let certificate = Certificate {
             set,
             previous: Some(ours.set),
@@ -111,28 +125,31 @@ impl Council {
             ..ours
         };
         debug_assert_eq!(certificate.leader, me, "only a leader counts votes for a change");
+        // Whoever votes must know it before the next change; all others see it by our beats.
+        self.tell_voters(&CouncilMessage::Certified(Box::new(certificate.clone())), turn);
         self.adopt(certificate, turn);
     }
 
-    /// A voter follows.
-    pub(super) fn followed(&mut self, from: NodeId, term: Term, set: u64, turn: &mut Turn<'_>) {
-        if term != self.ballot.term {
+    /// A voter follows. If it has gone on to a later term meanwhile it cannot take from us what
+    /// belongs to ours: then we stand for a term after its own.
+    pub(super) fn followed(&mut self, from: NodeId, term: Term, turn: &mut Turn<'_>) {
+        let votes = self.certificate.as_ref().is_some_and(|certificate| certificate.set.has(from));
+        let Role::Leader(reign) = &mut self.role else { return };
+        if !votes {
             return;
         }
-        let certificate = self.certificate.clone();
-        let Role::Leader(reign) = &mut self.role else { return };
-        let Some(certificate) = certificate.filter(|c| c.set.has(from)) else { return };
-        reign.following.insert(from, set);
-        if set < certificate.set.number {
-            let news = CouncilMessage::Certified(Box::new(certificate));
-            turn.send(from, Message::Council(news));
+        if term == self.ballot.term {
+            reign.following.insert(from);
+        } else if term > self.ballot.term && believable(&self.ballot, term) {
+            self.ballot.term = term;
+            self.stand(turn);
         }
     }
 
     /// Sends what a peer missed: changes from the set that it knows, in order, then who leads. If
     /// they are many the rest follows when its beats show that it has these.
     pub(crate) fn fill_in(&mut self, to: NodeId, set: u64, turn: &mut Turn<'_>) {
-        let missed = self.history.iter().filter(|change| change.set.number > set);
+        let missed = self.ballot.changes.iter().filter(|change| change.set.number > set);
         let missed = missed.take(CHANGES_SENT_MAX);
         let latest = self.certificate.iter();
         for certificate in missed.chain(latest) {

@@ -10,6 +10,8 @@ pub(super) enum Verdict {
     Known,
     /// Believed, and later than what we have.
     New,
+    /// Of an earlier term than ours, but it proves which set of voters came after the one we know.
+    Step,
     /// Of an earlier term or set than what we have.
     Stale,
     /// Perhaps right, but we do not know the sets between ours and its.
@@ -39,7 +41,8 @@ pub(super) fn judge(
     let later =
         |ours: &Certificate| (theirs.term, theirs.set.number) > (ours.term, ours.set.number);
     if theirs.term < ballot.term || !ours.is_none_or(later) {
-        return Verdict::Stale;
+        let steps = theirs.previous.is_some() && theirs.previous == ballot.proven;
+        return if steps { Verdict::Step } else { Verdict::Stale };
     }
     match &ballot.proven {
         // Whoever knows nothing believes the first swarm it was sent to.

@@ -20,8 +20,11 @@ use super::{
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 use running::{Running, State};
 
-/// How long after a failed try the next begins, if nothing else happens meanwhile.
+/// How long after a failed try the next begins, if nothing else happens meanwhile: doubled for each
+/// that failed since a token came.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// Doublings at most.
+const RETRY_DOUBLINGS_MAX: u32 = 4;
 /// How long a canary may take.
 const CANARY_MAX: Duration = Duration::from_secs(20);
 
@@ -178,7 +181,7 @@ impl Entry {
             }
             (Some(_), fault) => {
                 session.give_up_try(fault, post, turn);
-                session.retry(turn.now + RETRY_AFTER);
+                session.retry_later(turn.now);
             }
         }
     }
@@ -192,7 +195,7 @@ impl Entry {
                     canaries.push(*id);
                 } else {
                     session.give_up_try(Fault::Stage, post, turn);
-                    session.retry(turn.now + RETRY_AFTER);
+                    session.retry_later(turn.now);
                 }
             }
         }
@@ -235,13 +238,13 @@ impl Entry {
                                 active += 1;
                                 session.open(route, post, turn);
                             }
-                            None => session.retry(turn.now + RETRY_AFTER),
+                            None => session.retry_later(turn.now),
                         }
                     }
                 }
                 (_, Some(_)) => {
                     session.give_up_try(Fault::Stage, post, turn);
-                    session.retry(turn.now);
+                    session.retry_later(turn.now);
                 }
             }
         }

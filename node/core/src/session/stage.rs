@@ -63,8 +63,17 @@ impl Stages {
 
     /// Our devices hold their shards of `plan`. A device opens its shard anew, so its KV cache is
     /// empty, also where its share is what it was.
-    pub(super) fn adopt(&mut self, plan: Arc<Plan>, kv_blocks: &[(u8, u32)], me: NodeId) {
-        self.own = own::stages(&plan, me);
+    ///
+    /// A plan can be loaded twice, and the number of a batch names one batch under a plan: numbers
+    /// begin at `batches`, which no other load begins at.
+    pub(super) fn adopt(
+        &mut self,
+        plan: Arc<Plan>,
+        kv_blocks: &[(u8, u32)],
+        me: NodeId,
+        batches: u64,
+    ) {
+        self.own = own::stages(&plan, me, batches);
         self.pools = kv_blocks.iter().map(|(device, n)| (*device, KvPool::new(*n))).collect();
         self.plan = Some(plan);
     }
@@ -343,7 +352,7 @@ mod tests {
         let (id, model) = (PlanId::default(), Hash::of(b"model"));
         let plan = Arc::new(Plan { id, leader: me, model, pipelines });
         let (mut node, name) = (Stages::default(), Hash::of(b"block"));
-        node.adopt(Arc::clone(&plan), &[(0, 8)], me);
+        node.adopt(Arc::clone(&plan), &[(0, 8)], me, 0);
         let pool = node.pools.get_mut(&0).unwrap();
         let mut table = pool.open(&[], 1).unwrap();
         assert!(pool.grow(&mut table, 1));
@@ -351,7 +360,7 @@ mod tests {
         pool.close(table);
         assert_eq!(node.pools[&0].cached(&[name]), 1);
         // The device opens its shard anew whenever it loads one, and its cache is empty then.
-        node.adopt(plan, &[(0, 8)], me);
+        node.adopt(plan, &[(0, 8)], me, 0);
         assert_eq!(node.pools[&0].cached(&[name]), 0);
     }
 }

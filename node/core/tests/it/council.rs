@@ -2,7 +2,8 @@
 
 use swarm_core::{Input, Notice};
 use swarm_proto::{
-    Certificate, CouncilMessage, Message, Signature, Signed, Term, Vote, VoterSet, signed_bytes,
+    Certificate, CouncilMessage, Message, RoundMessage, Signature, Term, Vote, VoterSet,
+    signed_bytes,
 };
 
 use crate::lab::{Lab, LabKeys, id};
@@ -29,6 +30,14 @@ fn refusals(lab: &Lab, by: u8) -> Vec<String> {
     .collect()
 }
 
+fn is_ask(message: &Message) -> bool {
+    matches!(message, Message::Council(CouncilMessage::Ask { .. }))
+}
+
+fn is_proposal(message: &Message) -> bool {
+    matches!(message, Message::Round(RoundMessage::Propose { .. }))
+}
+
 fn claims(lab: &mut Lab, to: u8, certificate: Certificate) {
     let from = certificate.leader;
     let message = Message::Council(CouncilMessage::Certified(Box::new(certificate)));
@@ -39,6 +48,7 @@ fn claims(lab: &mut Lab, to: u8, certificate: Certificate) {
 fn a_vote_is_on_disk_before_it_is_sent() {
     let mut lab = Lab::serving(3);
     lab.slow_disks.insert(id(2));
+    lab.lose = |from, _, message| from == id(2) && is_ask(message);
     lab.sent.clear();
     lab.kill(1);
     lab.pass(5_000);
@@ -112,19 +122,16 @@ fn a_set_that_nobody_agreed_to_is_refused() {
 }
 
 #[test]
-fn a_vote_counts_for_the_one_who_sends_it() {
-    let mut lab = Lab::serving(3);
-    lab.kill(1);
-    let set = lab.disks[&id(2)].proven.clone().unwrap();
-    // Node 3 passes on a vote in node 2's name.
-    let term = Term(lab.node(2).term().0 + 1);
-    let (by, signature) = vote(2, 3, term.0, &set);
-    let statement = Vote { origin: id(1), term, leader: id(3), set: set.hash() };
-    let vote = Signed { by, statement, signature };
-    let before = lab.node(3).leader();
-    let message = Message::Council(CouncilMessage::Voted(vote));
-    lab.give(3, Input::Received { from: id(9), message });
-    assert_eq!(lab.node(3).leader(), before);
+fn voters_are_taken_in_at_once_and_though_messages_are_lost() {
+    let mut lab = Lab::new(5);
+    lab.introduce();
+    lab.until(700, |lab| lab.numbers().iter().all(|node| lab.node(*node).voters().len() == 5));
+    let mut lab = Lab::new(5);
+    lab.lose = |_, to, message| to == id(3) && matches!(message, Message::Council(_));
+    lab.introduce();
+    lab.pass(1_000);
+    lab.lose = |_, _, _| false;
+    lab.until(5_000, |lab| lab.numbers().iter().all(|node| lab.node(*node).voters().len() == 5));
 }
 
 #[test]
@@ -152,6 +159,8 @@ fn two_swarms_that_meet_stay_apart_and_say_so() {
     let plan = |number| lab.node(number).live_plan().unwrap().clone();
     assert!(plan(1).members().all(|member| member.node == id(1)));
     assert!(plan(5).members().all(|member| member.node != id(1)));
+    let proposals = lab.sent.iter().filter(|(_, _, message)| is_proposal(message));
+    assert!(proposals.into_iter().all(|(from, to, _)| *from != id(1) && *to != id(1)));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use swarm_proto::{
 };
 
 /// Whether a message from one to another is lost.
-type Loss = fn(&Message) -> bool;
+type Loss = fn(NodeId, NodeId, &Message) -> bool;
 
 /// Nodes on a bench.
 pub(crate) struct Lab {
@@ -35,6 +35,8 @@ pub(crate) struct Lab {
     pub(crate) slow_disks: BTreeSet<NodeId>,
     /// What each node wrote down last.
     pub(crate) disks: BTreeMap<NodeId, Ballot>,
+    /// How often devices were told to load.
+    pub(crate) loads: usize,
     /// What devices hold.
     pub(crate) shards: BTreeMap<NodeId, (PlanId, Shard)>,
     pub(crate) notices: Vec<(NodeId, Notice)>,
@@ -125,11 +127,12 @@ impl Lab {
             nodes: BTreeMap::new(),
             queue: VecDeque::new(),
             cut: BTreeSet::new(),
-            lose: |_| false,
+            lose: |_, _, _| false,
             cannot_load: BTreeSet::new(),
             slow_to_load: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
             disks: BTreeMap::new(),
+            loads: 0,
             shards: BTreeMap::new(),
             notices: Vec::new(),
             sent: Vec::new(),
@@ -334,6 +337,7 @@ impl Lab {
             }
             Effect::Plan { request, pool } => say(Input::Planned { request, outcome: even(&pool) }),
             Effect::Load { plan, device, shard } => {
+                self.loads += 1;
                 let outcome = match self.cannot_load.contains(&from) {
                     true => Err("the lab says no".to_owned()),
                     false => Ok(()),
@@ -357,7 +361,7 @@ impl Lab {
 
     fn carry(&mut self, from: NodeId, to: NodeId, message: Message) {
         self.sent.push((from, to, message.clone()));
-        if self.cut.contains(&(from, to)) || (self.lose)(&message) {
+        if self.cut.contains(&(from, to)) || (self.lose)(from, to, &message) {
             return;
         }
         match self.nodes.contains_key(&to) {

@@ -7,7 +7,10 @@ use swarm_proto::{
     Token,
 };
 
-use super::super::post::{Post, Route, block_names};
+use super::{
+    super::post::{Post, Route, block_names},
+    RETRY_AFTER, RETRY_DOUBLINGS_MAX,
+};
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 
 /// Tokens of a prompt that one message carries: well within what a message may weigh.
@@ -31,6 +34,8 @@ pub(super) struct Running {
     /// When it wants to be looked at.
     pub(super) alarm: Time,
     started: bool,
+    /// Tries that failed since a token came.
+    failures: u32,
     /// Why the last try failed.
     fault: Option<Fault>,
 }
@@ -90,6 +95,7 @@ impl Running {
             progress: now,
             alarm: now,
             started: false,
+            failures: 0,
             fault: None,
         }
     }
@@ -184,6 +190,7 @@ impl Running {
     pub(super) fn advance(&mut self, token: &Token, turn: &mut Turn<'_>) -> Option<Finish> {
         self.answer.push(token.sampled.token);
         self.progress = turn.now;
+        self.failures = 0;
         self.alarm = turn.now + turn.config.stall_max;
         let tokens = (self.ask.tokens.len() + self.answer.len()) as u64;
         let full = self.answer.len() as u64 >= u64::from(self.ask.answer_tokens_max)
@@ -208,6 +215,7 @@ impl Running {
             return;
         }
         self.fault = Some(fault);
+        self.failures = self.failures.saturating_add(1);
         self.close(post, turn);
         self.number += 1;
     }
@@ -222,7 +230,13 @@ impl Running {
         }
     }
 
-    pub(super) fn retry(&mut self, until: Time) {
+    /// Waits for the next try, the longer the more have failed.
+    pub(super) fn retry_later(&mut self, now: Time) {
+        let doublings = self.failures.min(RETRY_DOUBLINGS_MAX);
+        self.retry(now + RETRY_AFTER * 2_u32.pow(doublings));
+    }
+
+    fn retry(&mut self, until: Time) {
         self.state = State::Waiting;
         self.alarm = until;
     }

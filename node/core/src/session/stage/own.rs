@@ -68,8 +68,8 @@ impl OwnStage {
     }
 }
 
-/// The stages of a plan that `me` is a member of.
-pub(super) fn stages(plan: &Plan, me: NodeId) -> BTreeMap<StageKey, OwnStage> {
+/// The stages of a plan that `me` is a member of; their batches are numbered from `batches` on.
+pub(super) fn stages(plan: &Plan, me: NodeId, batches: u64) -> BTreeMap<StageKey, OwnStage> {
     let mut own = BTreeMap::new();
     for (p, pipeline) in plan.pipelines.iter().enumerate() {
         let leader = |index: usize| pipeline.stages.get(index).map(|stage| stage.leader().node);
@@ -98,7 +98,7 @@ pub(super) fn stages(plan: &Plan, me: NodeId) -> BTreeMap<StageKey, OwnStage> {
                 prefill: VecDeque::new(),
                 inbound: VecDeque::new(),
                 running: None,
-                batches: 0,
+                batches,
             };
             own.insert((p as u16, s as u16), part);
         }

@@ -1,0 +1,17 @@
+//! Every request ends, with the whole answer or with a clear reason. That tokens are right, in
+//! order and none too many is seen as they come, in [`crate::client`].
+
+use super::Broken;
+use crate::World;
+
+impl World {
+    /// What must hold once there is nothing more to come: every request ended whole.
+    pub fn check_answers(&self) -> Result<(), Broken> {
+        self.clients.finish(0)
+    }
+
+    /// The same where things went wrong: requests before the `strict`th may have been refused.
+    pub fn check_answers_from(&self, strict: u64) -> Result<(), Broken> {
+        self.clients.finish(strict)
+    }
+}

@@ -1,0 +1,153 @@
+//! Clients: what they asked for, what they should get, and what came.
+
+use std::collections::BTreeMap;
+
+use swarm_core::{Answer, Ask, RequestId};
+use swarm_proto::{Finish, NodeId};
+
+use crate::{check::Broken, device::Reference};
+
+/// All requests so far.
+#[derive(Debug, Default)]
+pub(crate) struct Clients {
+    pub(crate) wanted: BTreeMap<RequestId, Wanted>,
+    asked: u64,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    /// Where it was asked.
+    pub(crate) at: NodeId,
+    expected: Vec<u32>,
+    finish: Finish,
+    pub(crate) got: usize,
+    started: bool,
+    pub(crate) end: Option<End>,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With the whole answer.
+    Whole,
+    /// With a reason.
+    Refused(String),
+    /// The client left, or the node that it had asked died.
+    Left,
+}
+
+impl Clients {
+    /// Notes a request and gives it its number.
+    pub(crate) fn ask(&mut self, at: NodeId, ask: &Ask) -> RequestId {
+        let request = RequestId(self.asked);
+        self.asked += 1;
+        let (expected, finish) = answer_to(ask);
+        let wanted = Wanted { at, expected, finish, got: 0, started: false, end: None };
+        self.wanted.insert(request, wanted);
+        request
+    }
+
+    /// Something came for a client.
+    pub(crate) fn hear(&mut self, request: RequestId, event: &Answer) -> Result<(), Broken> {
+        let Some(wanted) = self.wanted.get_mut(&request) else { return Ok(()) };
+        let order = |what| Err(Broken::OutOfOrder { request: request.0, what });
+        if wanted.end == Some(End::Left) {
+            return Ok(()); // nobody listens any more
+        }
+        if wanted.end.is_some() {
+            return order("something after the end");
+        }
+        match event {
+            Answer::Started { .. } if wanted.started => return order("a second beginning"),
+            Answer::Started { .. } => wanted.started = true,
+            Answer::Token(_) if !wanted.started => return order("a token before the beginning"),
+            Answer::Token(sampled) => {
+                let (step, found) = (wanted.got, sampled.token);
+                let expected = wanted.expected.get(step).copied();
+                wanted.got += 1;
+                if expected != Some(found) {
+                    return Err(Broken::WrongToken { step, found, expected });
+                }
+            }
+            Answer::Finished(finish) => {
+                if wanted.got != wanted.expected.len() || *finish != wanted.finish {
+                    return Err(wanted.cut(request, format!("{finish:?}")));
+                }
+                wanted.end = Some(End::Whole);
+            }
+            Answer::Failed(refusal) => wanted.end = Some(End::Refused(refusal.to_string())),
+        }
+        Ok(())
+    }
+
+    /// A node is gone, and its clients with it.
+    pub(crate) fn lost(&mut self, node: NodeId) {
+        let theirs = self.wanted.values_mut().filter(|w| w.at == node && w.end.is_none());
+        theirs.for_each(|wanted| wanted.end = Some(End::Left));
+    }
+
+    /// A request that runs still, if there is one.
+    pub(crate) fn running(&self) -> Option<(RequestId, NodeId)> {
+        let open = self.wanted.iter().find(|(_, wanted)| wanted.end.is_none());
+        open.map(|(request, wanted)| (*request, wanted.at))
+    }
+
+    /// Whether every request has ended.
+    pub(crate) fn answered(&self) -> bool {
+        self.running().is_none()
+    }
+
+    /// Tokens that came, over all requests.
+    pub(crate) fn tokens(&self) -> usize {
+        self.wanted.values().map(|wanted| wanted.got).sum()
+    }
+
+    /// How many requests there were.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// How many requests were refused.
+    pub(crate) fn refused(&self) -> usize {
+        let refused = |wanted: &&Wanted| matches!(wanted.end, Some(End::Refused(_)));
+        self.wanted.values().filter(refused).count()
+    }
+
+    /// Every request must have ended: those before `strict` whole or with a reason, the others
+    /// whole.
+    pub(crate) fn finish(&self, strict: u64) -> Result<(), Broken> {
+        for (request, wanted) in &self.wanted {
+            match &wanted.end {
+                Some(End::Whole | End::Left) => {}
+                Some(End::Refused(_)) if request.0 < strict => {}
+                Some(End::Refused(reason)) => return Err(wanted.cut(*request, reason.clone())),
+                None => return Err(wanted.cut(*request, "nothing more came".to_owned())),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    fn cut(&self, request: RequestId, reason: String) -> Broken {
+        let (tokens, wanted) = (self.got, self.expected.len());
+        Broken::Unanswered { request: request.0, tokens, wanted, reason }
+    }
+}
+
+/// What one device alone would answer. The token that ends an answer is not part of it.
+fn answer_to(ask: &Ask) -> (Vec<u32>, Finish) {
+    let mut alone = Reference::new();
+    ask.tokens.iter().for_each(|token| alone.push(*token));
+    let mut answer = Vec::new();
+    for step in 0..ask.answer_tokens_max {
+        let token = alone.next(&ask.sampling, step);
+        if ask.end_tokens.contains(&token) {
+            return (answer, Finish::Stop);
+        }
+        answer.push(token);
+        alone.push(token);
+    }
+    (answer, Finish::Length)
+}

@@ -1,0 +1,315 @@
+//! What goes wrong with machines and the ways between them, one thing a method.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rand::RngExt;
+use swarm_core::Input;
+use swarm_proto::{Ballot, NodeId};
+
+use crate::{
+    Sabotage, World, check::Broken, host::State, keys::node_id, link::Quality, model, world::Event,
+};
+
+/// How long a connection may be silent before the network gives it up.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+impl World {
+    /// Kills a node's process. Others see its connections close a little later.
+    pub fn kill(&mut self, number: usize) {
+        self.die(number, State::Down);
+        for other in self.others(number) {
+            self.disconnect(node_id(number), other);
+        }
+    }
+
+    /// A node's machine is gone without a word: connections to it stand until they time out.
+    pub fn vanish(&mut self, number: usize) {
+        self.die(number, State::Vanished);
+        let dead = node_id(number);
+        for other in self.others(number) {
+            self.push_via(self.now + IDLE_MAX, other, Some(dead), Event::Idle(dead));
+        }
+    }
+
+    fn die(&mut self, number: usize, state: State) {
+        let id = node_id(number);
+        let Some(host) = self.hosts.get_mut(&id) else { return };
+        host.state = state;
+        host.life += 1;
+        self.clients.lost(id);
+        self.log.note(self.now, id, "dead", &());
+        for other in self.others(number) {
+            // What was on its way to it is lost; what it sent may arrive yet, as the life of those
+            // who hear it goes on.
+            self.links.get(id, other).up = false;
+        }
+        self.ghost(number);
+    }
+
+    /// Starts a node that is dead, or was never there, with what its disk has.
+    pub fn restart(&mut self, number: usize) {
+        let (id, seed) = (node_id(number), self.rng.random());
+        let Some(host) = self.hosts.get_mut(&id).filter(|host| !host.is_there()) else { return };
+        let ballot = match self.setup.sabotage {
+            Sabotage::ReplayLive => Ballot::default(),
+            Sabotage::LyingDisk => host.disk.without_last().clone(),
+            _ => host.disk.durable().clone(),
+        };
+        host.start(seed, ballot);
+        let devices = host.devices();
+        self.watch.started(id, self.hosts[&id].disk.durable());
+        self.log.note(self.now, id, "starts", &());
+        let delay = self.between(1.0, 50.0);
+        self.push(self.now + delay, id, Event::Input(Input::Measured(devices)));
+        for other in self.others(number) {
+            self.reset(id, other);
+            self.connect(id, other);
+        }
+        self.replay(id);
+    }
+
+    /// A person restarts every node that says it is stranded, and has it join anew. Whether there
+    /// was one.
+    pub fn rejoin_stranded(&mut self) -> bool {
+        let stranded: Vec<_> =
+            self.hosts.values().filter(|host| host.stranded).map(|host| host.number).collect();
+        for number in &stranded {
+            self.kill(*number);
+            if let Some(host) = self.hosts.get_mut(&node_id(*number)) {
+                host.disk.forget_set();
+                host.founds = false;
+            }
+            self.restart(*number);
+        }
+        !stranded.is_empty()
+    }
+
+    /// Asks a node to leave: it finishes what runs and takes nothing new, until it is restarted.
+    pub fn drain(&mut self, number: usize) {
+        let id = node_id(number);
+        if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.is_there()) {
+            host.drains = true;
+            self.push(self.now, id, Event::Input(Input::Drain));
+        }
+    }
+
+    /// Stops a node's process for so long. What comes for it waits, or, if connections are closed
+    /// meanwhile, is lost.
+    pub fn pause(&mut self, number: usize, span: Duration, closes: bool) {
+        let id = node_id(number);
+        let Some(host) = self.hosts.get_mut(&id) else { return };
+        if !matches!(host.state, State::Up) {
+            return;
+        }
+        host.state = State::Paused(VecDeque::new());
+        self.log.note(self.now, id, "paused", &span);
+        if closes {
+            for other in self.others(number) {
+                self.disconnect(id, other);
+            }
+        }
+        self.push(self.now + span, id, Event::Resume);
+    }
+
+    pub(crate) fn resume(&mut self, id: NodeId) {
+        let Some(host) = self.hosts.get_mut(&id) else { return };
+        let State::Paused(held) = std::mem::replace(&mut host.state, State::Up) else { return };
+        let number = host.number;
+        self.log.note(self.now, id, "resumed", &());
+        for entry in held {
+            self.requeue(self.now, entry);
+        }
+        for other in self.others(number) {
+            self.connect(id, other);
+        }
+    }
+
+    /// Messages from one node to another vanish, the other way they go on.
+    pub fn cut_one_way(&mut self, from: usize, to: usize) {
+        self.links.get(node_id(from), node_id(to)).cut = true;
+        self.log.note(self.now, node_id(from), "cut", &to);
+    }
+
+    /// Two nodes do not reach each other. If `told`, their connection closes; otherwise it is
+    /// silent, until it is given up.
+    pub fn cut(&mut self, a: usize, b: usize, told: bool) {
+        self.cut_one_way(a, b);
+        self.cut_one_way(b, a);
+        let (a, b) = (node_id(a), node_id(b));
+        if told {
+            self.disconnect(a, b);
+        } else {
+            self.push_via(self.now + IDLE_MAX, a, Some(b), Event::Idle(b));
+        }
+    }
+
+    /// Nodes reach each other only within `side` and outside of it.
+    pub fn partition(&mut self, side: &[usize], told: bool) {
+        for a in 0..self.hosts.len() {
+            for b in 0..a {
+                if side.contains(&a) != side.contains(&b) {
+                    self.cut(a, b, told);
+                }
+            }
+        }
+    }
+
+    /// A node is cut off from all others.
+    pub fn isolate(&mut self, number: usize, told: bool) {
+        self.partition(&[number], told);
+    }
+
+    /// All links are what they were. Connections that lost something begin anew: a network that
+    /// promises order cannot go on with them.
+    pub fn heal(&mut self) {
+        let count = self.hosts.len();
+        let pairs: Vec<_> = (0..count).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
+        let ids = pairs.into_iter().map(|(a, b)| (node_id(a), node_id(b)));
+        let torn: Vec<_> =
+            ids.filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a)).collect();
+        self.links.mend();
+        for (a, b) in torn {
+            self.disconnect(a, b);
+            self.connect(a, b);
+        }
+        self.reconnect();
+    }
+
+    /// Whoever is there and not connected finds each other.
+    fn reconnect(&mut self) {
+        for a in 0..self.hosts.len() {
+            for b in 0..a {
+                self.connect(node_id(a), node_id(b));
+            }
+        }
+    }
+
+    /// What every link is like from now on.
+    pub fn set_links(&mut self, quality: Quality) {
+        self.links.quality = quality;
+        self.links.mend();
+    }
+
+    /// What the way from one node to another is like from now on.
+    pub fn set_link(&mut self, from: usize, to: usize, quality: Quality) {
+        self.links.get(node_id(from), node_id(to)).quality = quality;
+        self.log.note(self.now, node_id(from), "link", &(to, quality));
+    }
+
+    /// The share of adverts that gossip loses.
+    pub fn set_gossip_loss(&mut self, share: f64) {
+        self.links.gossip_loss = share;
+    }
+
+    /// The next loads of a device fail.
+    pub fn fail_loads(&mut self, number: usize, device: u8, loads: u32) {
+        if let Some(worker) = self.device(number, device) {
+            worker.bad_loads = loads;
+        }
+    }
+
+    /// The next batches of a device fail.
+    pub fn fail_batches(&mut self, number: usize, device: u8, batches: u32) {
+        if let Some(worker) = self.device(number, device) {
+            worker.bad_batches = batches;
+        }
+    }
+
+    /// A device is so many times slower than it was measured to be.
+    pub fn slow_device(&mut self, number: usize, device: u8, factor: u32) {
+        if let Some(worker) = self.device(number, device) {
+            worker.slow = factor.max(1);
+        }
+    }
+
+    /// No device fails or is slow any more.
+    pub fn mend_devices(&mut self) {
+        for worker in self.hosts.values_mut().flat_map(|host| host.workers.values_mut()) {
+            (worker.bad_loads, worker.bad_batches, worker.slow) = (0, 0, 1);
+        }
+    }
+
+    fn device(&mut self, number: usize, device: u8) -> Option<&mut crate::worker::Worker> {
+        self.hosts.get_mut(&node_id(number))?.workers.get_mut(&device)
+    }
+
+    fn others(&self, number: usize) -> Vec<NodeId> {
+        (0..self.hosts.len()).filter(|other| *other != number).map(node_id).collect()
+    }
+
+    // --- connections ----------------------------------------------------------------------
+
+    /// A connection closes, and whoever had it is told.
+    pub(crate) fn disconnect(&mut self, a: NodeId, b: NodeId) {
+        for (near, far) in [(a, b), (b, a)] {
+            self.links.get(near, far).reset();
+            if std::mem::take(&mut self.links.get(near, far).up) {
+                let delay = self.between(1.0, 20.0);
+                self.push(self.now + delay, near, Event::Input(Input::PeerDown(far)));
+            }
+        }
+    }
+
+    /// What two nodes had under way to each other is lost, and nobody is told.
+    fn reset(&mut self, a: NodeId, b: NodeId) {
+        self.links.get(a, b).reset();
+        self.links.get(b, a).reset();
+    }
+
+    /// Two nodes that reach each other connect.
+    fn connect(&mut self, a: NodeId, b: NodeId) {
+        let there = |id: NodeId| self.hosts.get(&id).is_some_and(crate::host::Host::is_there);
+        let reach = self.links.open(a, b) && self.links.open(b, a);
+        if !(there(a) && there(b) && reach) {
+            return;
+        }
+        let delay = self.between(50.0, 300.0);
+        for (near, far) in [(a, b), (b, a)] {
+            self.push_via(self.now + delay, near, Some(far), Event::Connected(far));
+        }
+    }
+
+    /// A connection stands: the near end is told, unless it never knew that the last was gone.
+    pub(crate) fn connected(&mut self, near: NodeId, far: NodeId) -> Result<(), Broken> {
+        let there = self.hosts.get(&far).is_some_and(crate::host::Host::is_there);
+        if !there || std::mem::replace(&mut self.links.get(near, far).up, true) {
+            return Ok(());
+        }
+        let quality = self.links.get(near, far).quality;
+        let one_way = quality.latency + quality.jitter / 2;
+        let rtt_ms = one_way.as_secs_f64() * 2e3;
+        let report = model::link(far, rtt_ms, quality.bytes_per_s);
+        let measured = Event::Input(Input::LinkMeasured(report));
+        self.push_via(self.now + Duration::from_millis(100), near, Some(far), measured);
+        self.feed(near, Input::PeerUp(far))
+    }
+
+    // --- sabotage -------------------------------------------------------------------------
+
+    /// A dead node's beats go on, and nobody is told that it is dead.
+    fn ghost(&mut self, number: usize) {
+        if self.setup.sabotage != Sabotage::Ghost {
+            return;
+        }
+        let from = node_id(number);
+        for other in self.others(number) {
+            self.links.get(other, from).up = false;
+            for beat in 1..40 {
+                let at = self.now + Duration::from_millis(100 * beat);
+                let message = swarm_proto::Message::Beat(swarm_proto::Pulse::default());
+                self.push(at, other, Event::Input(Input::Received { from, message }));
+            }
+        }
+    }
+
+    /// Old plans are said again to a node that has forgotten what it knew.
+    fn replay(&mut self, to: NodeId) {
+        if self.setup.sabotage == Sabotage::ReplayLive
+            && let Some(message) = self.replayed.first().cloned()
+            && let Some(from) = self.hosts.keys().copied().find(|host| *host != to)
+        {
+            let at = self.now + Duration::from_millis(1);
+            self.push(at, to, Event::Input(Input::Received { from, message }));
+        }
+    }
+}

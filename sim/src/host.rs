@@ -1,0 +1,109 @@
+//! A host: a real node, and what is made up around it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use swarm_core::{Config, Node};
+use swarm_proto::{Ballot, Device, NodeId, Time};
+
+use crate::{
+    disk::Disk,
+    exchange::Exchange,
+    keys::{SimKeys, node_id},
+    model,
+    worker::Worker,
+    world::Entry,
+};
+
+/// A machine with one node.
+pub(crate) struct Host {
+    pub(crate) number: usize,
+    pub(crate) node: Node,
+    pub(crate) workers: BTreeMap<u8, Worker>,
+    pub(crate) exchange: Exchange,
+    pub(crate) disk: Disk,
+    pub(crate) state: State,
+    /// Whether it was asked to leave.
+    pub(crate) drains: bool,
+    /// Whether it founds a swarm if it knows of none.
+    pub(crate) founds: bool,
+    /// Whether it said that a person must have it join anew.
+    pub(crate) stranded: bool,
+    /// Rises with each death: what was under way before is not for the node that is there now.
+    pub(crate) life: u32,
+    /// When its alarm is set to ring.
+    pub(crate) armed: Time,
+}
+
+/// What a host's process does.
+#[derive(Debug)]
+pub(crate) enum State {
+    Up,
+    /// Stopped by a signal; what comes for it waits in the buffers of its system.
+    Paused(VecDeque<Entry>),
+    /// Dead, and its connections closed.
+    Down,
+    /// Dead without a word: its cable was pulled, or its power.
+    Vanished,
+}
+
+impl Host {
+    /// A host that is down and has never been up.
+    pub(crate) fn new(number: usize, memory_bytes: &[u64]) -> Self {
+        let workers = memory_bytes
+            .iter()
+            .enumerate()
+            .map(|(index, memory)| (index as u8, Worker::new(*memory)))
+            .collect();
+        Self {
+            number,
+            node: mind(number, number == 0, 0, 0, Ballot::default()),
+            workers,
+            exchange: Exchange::default(),
+            disk: Disk::default(),
+            state: State::Down,
+            drains: false,
+            founds: number == 0,
+            stranded: false,
+            life: 0,
+            armed: Time::NEVER,
+        }
+    }
+
+    /// Starts a process that finds `ballot` on disk; its devices are empty.
+    pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
+        self.node = mind(self.number, self.founds, self.life, seed, ballot);
+        for worker in self.workers.values_mut() {
+            *worker = Worker::new(worker.memory_bytes);
+        }
+        self.exchange = Exchange::default();
+        self.state = State::Up;
+        (self.drains, self.stranded) = (false, false);
+        self.armed = Time::NEVER;
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        self.node.id()
+    }
+
+    /// Whether its process is there, running or stopped.
+    pub(crate) fn is_there(&self) -> bool {
+        matches!(self.state, State::Up | State::Paused(_))
+    }
+
+    /// Its devices, as measured.
+    pub(crate) fn devices(&self) -> Vec<Device> {
+        self.workers.iter().map(|(index, w)| model::device(*index, w.memory_bytes)).collect()
+    }
+}
+
+fn mind(number: usize, founds: bool, life: u32, seed: u64, ballot: Ballot) -> Node {
+    let config = Config {
+        founds,
+        context_tokens: 512,
+        advert_base: u64::from(life) * 1_000_000,
+        // Sessions whose end was lost are to be let go of while a scenario still looks.
+        idle_max: std::time::Duration::from_secs(30),
+        ..Config::new(model::spec())
+    };
+    Node::new(config, Box::new(SimKeys(node_id(number))), seed, ballot)
+}

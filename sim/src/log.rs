@@ -1,0 +1,83 @@
+//! The event log: a JSON object a line, the same bytes for the same seed.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use serde_json::json;
+use swarm_core::{Computed, Input};
+use swarm_proto::{NodeId, Time};
+
+/// What happened, if anyone wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    lines: Option<String>,
+    numbers: BTreeMap<NodeId, usize>,
+}
+
+impl Log {
+    /// A log that writes down everything, or nothing.
+    pub(crate) fn new(on: bool, numbers: BTreeMap<NodeId, usize>) -> Self {
+        Self { lines: on.then(String::new), numbers }
+    }
+
+    /// All lines so far.
+    pub(crate) fn text(&self) -> &str {
+        self.lines.as_deref().unwrap_or_default()
+    }
+
+    /// A node was handed something.
+    pub(crate) fn input(&mut self, at: Time, node: NodeId, input: &Input) {
+        if self.lines.is_none() {
+            return;
+        }
+        match input {
+            Input::Tick => self.line(at, node, "tick", None, &""),
+            Input::PeerUp(peer) => self.line(at, node, "peer_up", Some(*peer), &""),
+            Input::PeerDown(peer) => self.line(at, node, "peer_down", Some(*peer), &""),
+            Input::Undeliverable(to) => self.line(at, node, "undeliverable", Some(*to), &""),
+            Input::Received { from, message } => {
+                self.line(at, node, "received", Some(*from), message);
+            }
+            Input::Arrived { from, header, body } => {
+                self.line(at, node, "arrived", Some(*from), &(header, body.len()));
+            }
+            Input::Heard(advert) => {
+                let by = Some(advert.by);
+                self.line(at, node, "heard", by, &advert.statement.sequence);
+            }
+            Input::Computed { device, job, outcome: Ok(Computed::Activations(rows)) } => {
+                self.line(at, node, "computed", None, &(device, job, rows.len()));
+            }
+            Input::Computed { device, job, outcome } => {
+                self.line(at, node, "computed", None, &(device, job, outcome));
+            }
+            other => self.line(at, node, "input", None, other),
+        }
+    }
+
+    /// Something else happened at a node.
+    pub(crate) fn note(&mut self, at: Time, node: NodeId, what: &str, detail: &dyn Debug) {
+        self.line(at, node, what, None, detail);
+    }
+
+    fn line(
+        &mut self,
+        at: Time,
+        node: NodeId,
+        what: &str,
+        peer: Option<NodeId>,
+        detail: &dyn Debug,
+    ) {
+        let Some(lines) = &mut self.lines else { return };
+        let number = |node: NodeId| self.numbers.get(&node).copied();
+        let mut line = json!({ "t_us": at.0 / 1000, "node": number(node), "what": what });
+        if let Some(peer) = peer {
+            line["peer"] = json!(number(peer));
+        }
+        let detail = format!("{detail:?}");
+        if detail != "\"\"" && detail != "()" {
+            line["detail"] = json!(detail);
+        }
+        lines.push_str(&line.to_string());
+        lines.push('\n');
+    }
+}

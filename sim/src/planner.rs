@@ -1,0 +1,98 @@
+//! Who answers [`swarm_core::Effect::Plan`]: the scheduler that nodes run, or a layout that a
+//! scenario wants to see.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use swarm_proto::{
+    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, PlanId, Pool, Stage, codec,
+};
+
+use crate::model;
+
+/// Where plans come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planner {
+    /// The scheduler.
+    #[default]
+    Scheduler,
+    /// Two stages, each shared by devices of two nodes in unequal parts: what the scheduler does
+    /// only on links faster than the simulated ones.
+    Pairs,
+}
+
+/// Plans are the same for the same pool, and many runs plan the same pools.
+static KNOWN: Mutex<BTreeMap<Vec<u8>, Result<Plan, String>>> = Mutex::new(BTreeMap::new());
+const KNOWN_MAX: usize = 10_000;
+
+impl Planner {
+    pub(crate) fn plan(self, pool: &Pool) -> Result<Plan, String> {
+        match self {
+            Self::Scheduler => scheduled(pool),
+            Self::Pairs => pairs(pool),
+        }
+    }
+}
+
+fn scheduled(pool: &Pool) -> Result<Plan, String> {
+    let mut pool = pool.clone();
+    if let Some(running) = &mut pool.running {
+        // Its number and its author say nothing about how good it is.
+        (running.id, running.leader) = (PlanId::default(), NodeId([0; 32]));
+    }
+    let key = codec::encode(&pool);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(outcome) = known().get(&key) {
+        return outcome.clone();
+    }
+    let outcome = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())
+        .map(|found| found.plan)
+        .map_err(|error| error.to_string());
+    let mut known = known();
+    if known.len() < KNOWN_MAX {
+        known.insert(key, outcome.clone());
+    }
+    outcome
+}
+
+/// The four largest devices, each of another node, in two stages: two heads and one.
+fn pairs(pool: &Pool) -> Result<Plan, String> {
+    let devices = pool.machines.iter().filter_map(|machine| {
+        let largest = machine.devices.iter().max_by_key(|device| device.memory_bytes)?;
+        Some((largest.memory_bytes, machine.node, largest.index))
+    });
+    let mut devices: Vec<_> = devices.collect();
+    devices.sort_unstable_by(|a, b| b.cmp(a));
+    let [a, b, c, d] = devices[..] else {
+        return match devices.len() {
+            0..4 => Err(format!("{} nodes are here, four are wanted", devices.len())),
+            _ => pairs(&Pool { machines: largest(pool, &devices[..4]), ..pool.clone() }),
+        };
+    };
+    let half = model::LAYERS / 2;
+    let stages = [(0, half, a, c), (half, model::LAYERS, b, d)].into_iter().filter_map(
+        |(first, end, large, small)| {
+            let split = model::FFN / 3 * 2 / model::FFN_GRAIN * model::FFN_GRAIN;
+            let member = |(_, node, device), heads: (u32, u32), columns: (u32, u32)| {
+                let kv_heads = HeadRange::new(heads.0, heads.1)?;
+                let ffn_columns = ColumnRange::new(columns.0, columns.1)?;
+                Some(Member { node, device, kv_heads, ffn_columns })
+            };
+            let members = vec![
+                member(large, (0, 2), (0, split))?,
+                member(small, (2, model::KV_HEADS), (split, model::FFN))?,
+            ];
+            Some(Stage { layers: LayerRange::new(first, end)?, members })
+        },
+    );
+    let pipelines = vec![Pipeline { stages: stages.collect() }];
+    let (id, leader) = (PlanId::default(), NodeId([0; 32]));
+    Ok(Plan { id, leader, model: pool.model.hash, pipelines })
+}
+
+fn largest(pool: &Pool, devices: &[(u64, NodeId, u8)]) -> Vec<swarm_proto::Machine> {
+    let among = |node: NodeId| devices.iter().any(|device| device.1 == node);
+    pool.machines.iter().filter(|machine| among(machine.node)).cloned().collect()
+}

@@ -1,0 +1,137 @@
+//! What a scenario can see of a swarm, and what its clients do.
+
+use swarm_core::{Ask, Input};
+use swarm_proto::{NodeId, Plan};
+
+use crate::{
+    World,
+    client::End,
+    host::{Host, State},
+    keys::node_id,
+    world::Event,
+};
+
+impl World {
+    /// A client asks at a node.
+    pub fn ask(&mut self, number: usize, ask: Ask) -> u64 {
+        let at = node_id(number);
+        let request = self.clients.ask(at, &ask);
+        if self.hosts.get(&at).is_some_and(Host::is_there) {
+            self.push(self.now, at, Event::Input(Input::Asked { request, ask }));
+        } else {
+            self.clients.lost(at);
+        }
+        request.0
+    }
+
+    /// The oldest client that waits leaves.
+    pub fn cancel_one(&mut self) {
+        if let Some((request, at)) = self.clients.running() {
+            if let Some(wanted) = self.clients.wanted.get_mut(&request) {
+                wanted.end = Some(End::Left);
+            }
+            self.push(self.now, at, Event::Input(Input::Cancelled(request)));
+        }
+    }
+
+    /// Whether a node's process runs.
+    pub fn is_up(&self, number: usize) -> bool {
+        self.host(number).is_some_and(|host| matches!(host.state, State::Up))
+    }
+
+    /// Whether a node's process is dead.
+    pub fn is_dead(&self, number: usize) -> bool {
+        !self.host(number).is_some_and(Host::is_there)
+    }
+
+    /// Whether a node was asked to leave.
+    pub fn drains(&self, number: usize) -> bool {
+        self.host(number).is_some_and(|host| host.drains)
+    }
+
+    /// How many other nodes that run think that a node is there.
+    pub fn counts_on(&self, number: usize) -> usize {
+        let counts = |host: &&Host| {
+            host.number != number
+                && matches!(host.state, State::Up)
+                && host.node.is_alive(node_id(number))
+        };
+        self.hosts.values().filter(counts).count()
+    }
+
+    /// Whether all nodes that are up know the same live plan, whose members are up.
+    pub fn serves(&self) -> bool {
+        let up = || self.hosts.values().filter(|host| matches!(host.state, State::Up));
+        let Some(plan) = up().next().and_then(|host| host.node.live_plan()) else { return false };
+        let whole = plan.members().all(|member| {
+            self.hosts.get(&member.node).is_some_and(|host| matches!(host.state, State::Up))
+        });
+        whole && up().all(|host| host.node.live_plan().map(|p| p.id) == Some(plan.id))
+    }
+
+    /// How many voters the best informed node knows of.
+    pub fn voters(&self) -> usize {
+        self.hosts.values().map(|host| host.node.voters().len()).max().unwrap_or(0)
+    }
+
+    /// The plan that is live at a node.
+    pub fn live_plan(&self, number: usize) -> Option<&Plan> {
+        self.host(number)?.node.live_plan()
+    }
+
+    /// Who leads, as a node sees it.
+    pub fn leader(&self, number: usize) -> Option<usize> {
+        self.number(self.host(number)?.node.leader()?)
+    }
+
+    /// Whether every request has ended.
+    pub fn answered(&self) -> bool {
+        self.clients.answered()
+    }
+
+    /// How many requests there were.
+    pub fn asked(&self) -> u64 {
+        self.clients.asked()
+    }
+
+    /// How many tokens clients have got.
+    pub fn tokens(&self) -> usize {
+        self.clients.tokens()
+    }
+
+    /// How many requests were refused.
+    pub fn refused(&self) -> usize {
+        self.clients.refused()
+    }
+
+    /// The number of the node that leads a stage of the live plan.
+    pub fn leader_of_stage(&self, stage: usize) -> Option<usize> {
+        let up = self.hosts.values().find(|host| matches!(host.state, State::Up))?;
+        let stages = &up.node.live_plan()?.pipelines.first()?.stages;
+        self.number(stages.get(stage.min(stages.len() - 1))?.leader().node)
+    }
+
+    /// The numbers of a plan's members.
+    pub fn members(&self, plan: &Plan) -> Vec<usize> {
+        let mut numbers: Vec<_> = plan.members().filter_map(|m| self.number(m.node)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
+
+    /// Whether a device holds or loads something under the plan that is live at its node.
+    pub fn is_loading(&self, number: usize) -> bool {
+        let loading = |w: &crate::worker::Worker| {
+            matches!(w.running, Some(crate::worker::Running::Load { .. }))
+        };
+        self.host(number).is_some_and(|host| host.workers.values().any(loading))
+    }
+
+    fn host(&self, number: usize) -> Option<&Host> {
+        self.hosts.get(&node_id(number))
+    }
+
+    fn number(&self, node: NodeId) -> Option<usize> {
+        self.hosts.get(&node).map(|host| host.number)
+    }
+}

@@ -1,0 +1,103 @@
+//! A device's thread: jobs in their order, one at a time, each taking its time.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use swarm_core::{ComputeFault, GroupKey, Shard};
+use swarm_proto::{Batch, PlanId};
+
+use crate::device::{Cache, Outcome};
+
+/// Jobs that may wait: a driver's thread refuses more.
+pub(crate) const JOBS_MAX: usize = 8;
+
+/// A device and what it has to do.
+#[derive(Debug, Default)]
+pub(crate) struct Worker {
+    pub(crate) memory_bytes: u64,
+    /// What it holds, and under which plan.
+    pub(crate) holds: Option<(PlanId, Shard)>,
+    pub(crate) cache: Cache,
+    pub(crate) queue: VecDeque<Job>,
+    pub(crate) running: Option<Running>,
+    /// Numbers what runs, so that an alarm for something that is over rings for nothing.
+    pub(crate) serial: u64,
+    /// How many times slower than it was measured to be.
+    pub(crate) slow: u32,
+    /// The next loads that fail.
+    pub(crate) bad_loads: u32,
+    /// The next batches that fail.
+    pub(crate) bad_batches: u32,
+}
+
+/// Something for a device to do.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Load { plan: PlanId, shard: Shard },
+    Unload,
+    Compute(Work),
+}
+
+/// A batch for a device.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) job: u64,
+    pub(crate) batch: Batch,
+    pub(crate) input: Option<Bytes>,
+    pub(crate) group: Option<GroupKey>,
+}
+
+/// What a device does now.
+#[derive(Debug)]
+pub(crate) enum Running {
+    Load {
+        plan: PlanId,
+        shard: Shard,
+    },
+    Compute {
+        work: Work,
+        seat: u16,
+    },
+    /// Computed; the parts of others are not all here.
+    Meet {
+        work: Work,
+        seat: u16,
+        outcome: Outcome,
+    },
+}
+
+impl Worker {
+    pub(crate) fn new(memory_bytes: u64) -> Self {
+        Self { memory_bytes, slow: 1, ..Self::default() }
+    }
+
+    /// Queues a job; gives it back if there is no room.
+    pub(crate) fn give(&mut self, job: Job) -> Result<(), Job> {
+        if self.queue.len() >= JOBS_MAX {
+            return Err(job);
+        }
+        self.queue.push_back(job);
+        Ok(())
+    }
+
+    /// Computes the batch at hand, as far as it can be without the others.
+    pub(crate) fn compute(&mut self, work: &Work) -> Result<Outcome, ComputeFault> {
+        if self.bad_batches > 0 {
+            self.bad_batches -= 1;
+            return Err(ComputeFault::Device);
+        }
+        let (_, shard) = self.holds.as_ref().ok_or(ComputeFault::Device)?;
+        self.cache.compute(shard, &work.batch, work.input.as_ref())
+    }
+
+    /// What this device hands on, given the others' parts.
+    pub(crate) fn finish(
+        &self,
+        outcome: Outcome,
+        work: &Work,
+        others: &[Arc<[u64]>],
+    ) -> Result<swarm_core::Computed, ComputeFault> {
+        let (_, shard) = self.holds.as_ref().ok_or(ComputeFault::Device)?;
+        outcome.finish(shard, &work.batch, others)
+    }
+}

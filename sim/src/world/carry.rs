@@ -1,0 +1,164 @@
+//! What nodes send, and what becomes of it on the way.
+
+use bytes::Bytes;
+use rand::RngExt;
+use swarm_core::Input;
+use swarm_proto::{
+    Advert, CouncilMessage, FrameHeader, Message, NodeId, RoundMessage, SessionMessage, Signed,
+    Vote,
+};
+
+use super::{Event, Part};
+use crate::{
+    Sabotage, World,
+    check::Broken,
+    host::State,
+    keys::forged,
+    link::{Fate, Lane},
+    model,
+};
+
+/// What a control message weighs, about.
+const MESSAGE_BYTES: u64 = 300;
+
+impl World {
+    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        match (self.setup.sabotage, &message) {
+            (Sabotage::ForgeCertificate, Message::Council(CouncilMessage::Certified(real))) => {
+                self.forge(from, to, (**real).clone());
+            }
+            (Sabotage::ReplayLive, Message::Round(RoundMessage::Live { .. })) => {
+                self.replayed.push(message.clone());
+            }
+            (
+                Sabotage::DeafToPlans,
+                Message::Round(RoundMessage::Live { .. }) | Message::Hello(_),
+            ) if self.hosts.get(&to).is_some_and(|host| host.number == 1) => {
+                return;
+            }
+            (Sabotage::Echo, message) if !matches!(message, Message::Beat(_)) => {
+                for _ in 0..40 {
+                    let copy = Input::Received { from, message: message.clone() };
+                    self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(copy));
+                }
+            }
+            _ => {}
+        }
+        let input = Input::Received { from, message };
+        self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(input));
+    }
+
+    pub(super) fn forward(&mut self, from: NodeId, to: NodeId, header: FrameHeader, body: Bytes) {
+        let mut body = body;
+        match (self.setup.sabotage, &header) {
+            (Sabotage::CorruptRows, _) if !body.is_empty() && self.rng.random_bool(0.05) => {
+                let mut bytes = body.to_vec();
+                let at = self.rng.random_range(0..bytes.len());
+                bytes[at] ^= 1;
+                body = bytes.into();
+            }
+            (Sabotage::LoseClose, FrameHeader::Session(SessionMessage::Close { .. }))
+                if self.rng.random_bool(0.5) =>
+            {
+                return;
+            }
+            _ => {}
+        }
+        let rows = match &header {
+            FrameHeader::Rows(rows) if !body.is_empty() => rows.rows() as u64,
+            _ => 0,
+        };
+        let bytes = MESSAGE_BYTES + rows * model::ROW_WIRE_BYTES;
+        let input = Input::Arrived { from, header, body };
+        self.carry(from, to, Lane::Data, bytes, Event::Input(input));
+    }
+
+    /// A member's part goes to another host: two sums a layer, eight bytes a number.
+    pub(crate) fn carry_part(&mut self, from: NodeId, to: NodeId, part: Part, layers: u32) {
+        let mut part = part;
+        if self.setup.sabotage == Sabotage::CorruptParts && self.rng.random_bool(0.05) {
+            let mut values = part.values.to_vec();
+            let at = self.rng.random_range(0..values.len());
+            values[at] ^= 1;
+            part.values = values.into();
+        }
+        let rows = part.values.len() as u64;
+        let bytes = rows * 2 * model::ROW_WIRE_BYTES * 2 * u64::from(layers);
+        self.carry(from, to, Lane::Data, bytes, Event::Part { from, part });
+    }
+
+    fn carry(&mut self, from: NodeId, to: NodeId, lane: Lane, bytes: u64, event: Event) {
+        let undeliverable = match self.hosts.get(&to).map(|host| &host.state) {
+            Some(State::Up | State::Paused(_)) => false,
+            Some(State::Vanished) => return,
+            _ => true,
+        };
+        let (now, rng) = (self.now, &mut self.rng);
+        let fate = match undeliverable {
+            true => Fate::Undeliverable,
+            false => self.links.get(from, to).carry(now, lane, bytes, rng),
+        };
+        match fate {
+            Fate::Arrives(at) => self.push_via(at, to, Some(from), event),
+            Fate::Vanishes => {}
+            Fate::Undeliverable => {
+                let delay = self.between(1.0, 5.0);
+                self.push(self.now + delay, from, Event::Input(Input::Undeliverable(to)));
+            }
+        }
+    }
+
+    /// Gossip finds a way round a link that is cut, through one other node.
+    pub(super) fn gossip(&mut self, from: NodeId, advert: &Signed<Advert>) {
+        let there: Vec<_> =
+            self.hosts.values().filter(|host| host.is_there()).map(|host| host.id()).collect();
+        for to in there.iter().copied().filter(|to| *to != from) {
+            let hop = |a, b| a == b || self.links.open(a, b);
+            let way = there.iter().any(|by| hop(from, *by) && hop(*by, to));
+            let lost = self.links.gossip_loss;
+            let delay = self.between(2.0, 60.0);
+            if way && !(lost > 0.0 && self.rng.random_bool(lost)) {
+                self.push(self.now + delay, to, Event::Input(Input::Heard(advert.clone())));
+            }
+        }
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        request: swarm_core::RequestId,
+        event: &swarm_core::Answer,
+    ) -> Result<(), Broken> {
+        use swarm_core::Answer;
+        if let Some(wanted) = self.clients.wanted.get(&request) {
+            self.log.note(self.now, wanted.at, "answer", &(request.0, event));
+        }
+        if let Answer::Token(_) = event {
+            match self.setup.sabotage {
+                Sabotage::DoubleToken if self.rng.random_bool(0.05) => {
+                    self.clients.hear(request, event)?;
+                }
+                Sabotage::CutAnswer if self.rng.random_bool(0.05) => {
+                    let end = Answer::Finished(swarm_proto::Finish::Length);
+                    return self.clients.hear(request, &end);
+                }
+                _ => {}
+            }
+        }
+        self.clients.hear(request, event)
+    }
+
+    /// Sends a certificate for the same term that names another leader.
+    fn forge(&mut self, from: NodeId, to: NodeId, real: swarm_proto::Certificate) {
+        let Some(leader) = real.electorate().voters.iter().find(|v| **v != real.leader) else {
+            return;
+        };
+        let leader = *leader;
+        let vote = Vote { leader, ..real.vote() };
+        let votes = real.electorate().voters.iter();
+        let votes = votes.map(|voter| (*voter, forged(*voter, vote).signature)).collect();
+        let false_one = swarm_proto::Certificate { leader, votes, ..real };
+        let message = Message::Council(CouncilMessage::Certified(Box::new(false_one)));
+        let input = Input::Received { from, message };
+        self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(input));
+    }
+}

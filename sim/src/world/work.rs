@@ -1,0 +1,215 @@
+//! What devices do: loading, computing, and meeting the other members of their stage.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use swarm_core::{ComputeFault, Computed, Input, Shard};
+use swarm_proto::{NodeId, PlanId};
+
+use super::{Event, Part};
+use crate::{
+    Sabotage, World,
+    check::{Broken, fits, known_blocks},
+    exchange::Meeting,
+    worker::{Job, Running, Work, Worker},
+};
+
+/// How long a member waits for the others.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+
+impl World {
+    fn worker(&mut self, node: NodeId, device: u8) -> Option<&mut Worker> {
+        self.hosts.get_mut(&node)?.workers.get_mut(&device)
+    }
+
+    pub(super) fn load(
+        &mut self,
+        node: NodeId,
+        plan: PlanId,
+        device: u8,
+        shard: Shard,
+    ) -> Result<(), Broken> {
+        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+        host.exchange.form(plan, &shard);
+        let number = host.number;
+        let Some(worker) = host.workers.get_mut(&device) else { return Ok(()) };
+        let memory_bytes = match self.setup.sabotage {
+            Sabotage::SmallDevices => worker.memory_bytes / 4,
+            _ => worker.memory_bytes,
+        };
+        fits(number, device, &shard, memory_bytes)?;
+        if worker.give(Job::Load { plan, shard }).is_err() {
+            let outcome = Err(format!("device {device} takes no more jobs"));
+            let input = Input::Loaded { plan, device, outcome };
+            self.push(self.now, node, Event::Input(input));
+        }
+        self.next_job(node, device);
+        Ok(())
+    }
+
+    pub(super) fn unload(&mut self, node: NodeId, device: u8) -> Result<(), Broken> {
+        if let Some(worker) = self.worker(node, device) {
+            // A thread whose queue is full keeps what it holds.
+            drop(worker.give(Job::Unload));
+        }
+        self.next_job(node, device);
+        Ok(())
+    }
+
+    pub(super) fn compute(&mut self, node: NodeId, device: u8, work: Work) -> Result<(), Broken> {
+        let forgets = self.setup.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
+        let number = self.hosts.get(&node).map_or(0, |host| host.number);
+        let Some(worker) = self.worker(node, device) else { return Ok(()) };
+        if forgets {
+            worker.cache.clear();
+        }
+        if let Some((_, shard)) = &worker.holds
+            && worker.queue.is_empty()
+        {
+            known_blocks(number, device, shard, &work.batch)?;
+        }
+        let busy = worker.queue.iter().any(|job| matches!(job, Job::Compute(_)));
+        if busy {
+            return Err(Broken::TwoBatches { node: number, device });
+        }
+        if let Err(Job::Compute(work)) = worker.give(Job::Compute(work)) {
+            self.computed(node, device, work.job, Err(ComputeFault::Device));
+        }
+        self.next_job(node, device);
+        Ok(())
+    }
+
+    fn computed(
+        &mut self,
+        node: NodeId,
+        device: u8,
+        job: u64,
+        outcome: Result<Computed, ComputeFault>,
+    ) {
+        let input = Input::Computed { device, job, outcome };
+        self.push(self.now, node, Event::Input(input));
+    }
+
+    /// Begins the next job of a device that has none.
+    fn next_job(&mut self, node: NodeId, device: u8) {
+        let load = self.between(20.0, 200.0);
+        while let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) {
+            let Some(job) = worker.queue.pop_front() else { return };
+            worker.serial += 1;
+            let serial = worker.serial;
+            let span = match job {
+                Job::Unload => {
+                    worker.holds = None;
+                    continue;
+                }
+                Job::Load { plan, shard } => {
+                    worker.holds = None;
+                    worker.cache.clear();
+                    worker.running = Some(Running::Load { plan, shard });
+                    load
+                }
+                Job::Compute(work) => {
+                    let rows = work.batch.rows() as u64;
+                    let span = Duration::from_micros(2_000 + 40 * rows) * worker.slow;
+                    let Some(host) = self.hosts.get_mut(&node) else { return };
+                    let seat = work.group.map(|key| host.exchange.seat(key, (node, device)));
+                    if seat == Some(None) {
+                        self.computed(node, device, work.job, Err(ComputeFault::Group));
+                        continue;
+                    }
+                    let seat = seat.flatten().unwrap_or(0);
+                    if let Some(worker) = host.workers.get_mut(&device) {
+                        worker.running = Some(Running::Compute { work, seat });
+                    }
+                    span
+                }
+            };
+            self.push(self.now + span, node, Event::Due { device, serial });
+            return;
+        }
+    }
+
+    /// A device is done with what it does alone, or has waited too long for others.
+    pub(super) fn due(&mut self, node: NodeId, device: u8, serial: u64) -> Result<(), Broken> {
+        let Some(worker) = self.worker(node, device) else { return Ok(()) };
+        if worker.serial != serial {
+            return Ok(());
+        }
+        match worker.running.take() {
+            Some(Running::Load { plan, shard }) => {
+                let fails = worker.bad_loads > 0;
+                worker.bad_loads = worker.bad_loads.saturating_sub(1);
+                let outcome = if fails {
+                    Err("the device failed".to_owned())
+                } else {
+                    worker.holds = Some((plan, shard));
+                    Ok(())
+                };
+                let input = Input::Loaded { plan, device, outcome };
+                self.push(self.now, node, Event::Input(input));
+            }
+            Some(Running::Compute { work, seat }) => self.worked(node, device, work, seat),
+            Some(Running::Meet { work, .. }) => {
+                self.computed(node, device, work.job, Err(ComputeFault::Group));
+            }
+            None => {}
+        }
+        self.next_job(node, device);
+        self.poll(node)
+    }
+
+    /// A device has computed its part.
+    fn worked(&mut self, node: NodeId, device: u8, work: Work, seat: u16) {
+        let Some(worker) = self.worker(node, device) else { return };
+        let outcome = match worker.compute(&work) {
+            Ok(outcome) => outcome,
+            Err(fault) => return self.computed(node, device, work.job, Err(fault)),
+        };
+        let Some(key) = work.group else {
+            let outcome = worker.finish(outcome, &work, &[]);
+            return self.computed(node, device, work.job, outcome);
+        };
+        let part = Part { key, member: seat, values: outcome.part.clone() };
+        let layers = worker.holds.as_ref().map_or(0, |(_, shard)| shard.layers.len());
+        worker.running = Some(Running::Meet { work, seat, outcome });
+        let serial = worker.serial;
+        self.push(self.now + WAIT_MAX, node, Event::Due { device, serial });
+        let Some(host) = self.hosts.get_mut(&node) else { return };
+        host.exchange.put(node, key, seat, part.values.clone());
+        for other in host.exchange.hosts(key, node) {
+            self.carry_part(node, other, part.clone(), layers);
+        }
+    }
+
+    /// A part came from another host.
+    pub(super) fn part(&mut self, to: NodeId, from: NodeId, part: Part) -> Result<(), Broken> {
+        if let Some(host) = self.hosts.get_mut(&to) {
+            host.exchange.put(from, part.key, part.member, part.values);
+        }
+        self.poll(to)
+    }
+
+    /// Whoever waits for others looks whether they are there.
+    pub(crate) fn poll(&mut self, node: NodeId) -> Result<(), Broken> {
+        let devices = self.hosts.get(&node).map_or(0, |host| host.workers.len() as u8);
+        for device in 0..devices {
+            let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+            let Some(worker) = host.workers.get_mut(&device) else { continue };
+            let Some(Running::Meet { work, seat, .. }) = &worker.running else { continue };
+            let Some(key) = work.group else { continue };
+            let others = match host.exchange.meet(key, *seat) {
+                Meeting::Partial => continue,
+                Meeting::Whole(others) => Some(others),
+                Meeting::Broken => None,
+            };
+            let Some(Running::Meet { work, outcome, .. }) = worker.running.take() else { continue };
+            let finished = match others {
+                Some(others) => worker.finish(outcome, &work, &others),
+                None => Err(ComputeFault::Group),
+            };
+            self.computed(node, device, work.job, finished);
+            self.next_job(node, device);
+        }
+        Ok(())
+    }
+}

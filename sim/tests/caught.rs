@@ -1,0 +1,129 @@
+//! Each check, with a bug planted in the world around the nodes for it to catch.
+
+use hexswarm_sim::{Broken, Sabotage, Scenario, Wishes, World, ask, swarm};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::time::Duration;
+
+/// Whether some seed of a story shows what a sabotage should bring about, and does not without it.
+fn caught(scenario: Scenario, sabotage: Sabotage, expected: fn(&Broken) -> bool) {
+    let shows = |seed, sabotage| {
+        let wishes = Wishes { sabotage, lenient: true, ..Wishes::default() };
+        scenario.run(seed, wishes).broken.iter().any(expected)
+    };
+    let seen = (0..200).any(|seed| shows(seed, sabotage) && !shows(seed, Sabotage::None));
+    assert!(seen, "{sabotage:?} is not caught");
+}
+
+#[test]
+fn forgotten_kv_blocks() {
+    caught(Scenario::Story, Sabotage::ForgetBlocks, |b| matches!(b, Broken::WrongToken { .. }));
+}
+
+#[test]
+fn corrupt_activations() {
+    caught(Scenario::Story, Sabotage::CorruptRows, |b| matches!(b, Broken::WrongToken { .. }));
+}
+
+/// A seed whose planner shares stages out between nodes.
+#[test]
+fn corrupt_parts_of_a_tensor_parallel_stage() {
+    caught(Scenario::Storm, Sabotage::CorruptParts, |b| matches!(b, Broken::WrongToken { .. }));
+}
+
+#[test]
+fn tokens_told_twice() {
+    caught(Scenario::Story, Sabotage::DoubleToken, |b| matches!(b, Broken::WrongToken { .. }));
+}
+
+#[test]
+fn answers_cut_short() {
+    caught(Scenario::Story, Sabotage::CutAnswer, |b| matches!(b, Broken::Unanswered { .. }));
+}
+
+#[test]
+fn sessions_left_over() {
+    caught(Scenario::Story, Sabotage::LoseClose, |b| matches!(b, Broken::Leftover { .. }));
+}
+
+#[test]
+fn forged_certificates() {
+    caught(Scenario::Story, Sabotage::ForgeCertificate, |b| matches!(b, Broken::TwoLeaders { .. }));
+}
+
+#[test]
+fn old_plans_said_again() {
+    caught(Scenario::Storm, Sabotage::ReplayLive, |b| matches!(b, Broken::OldPlan { .. }));
+}
+
+#[test]
+fn votes_said_before_they_are_written() {
+    caught(Scenario::Story, Sabotage::HastyDisk, |b| matches!(b, Broken::VotedUnwritten { .. }));
+}
+
+#[test]
+fn shards_that_do_not_fit() {
+    caught(Scenario::Story, Sabotage::SmallDevices, |b| matches!(b, Broken::Memory { .. }));
+}
+
+#[test]
+fn messages_without_end() {
+    caught(Scenario::Story, Sabotage::Echo, |b| matches!(b, Broken::Flood { .. }));
+}
+
+#[test]
+fn a_node_that_hears_of_no_plan() {
+    caught(Scenario::Storm, Sabotage::DeafToPlans, |b| matches!(b, Broken::Apart { .. }));
+}
+
+#[test]
+fn a_dead_node_that_seems_to_live() {
+    caught(Scenario::Story, Sabotage::Ghost, |b| matches!(b, Broken::Unnoticed { .. }));
+}
+
+/// A disk that lies lets a voter vote twice, and two leaders win one term.
+#[test]
+fn votes_forgotten_over_a_restart() {
+    let (mut twice, mut leaders) = (false, false);
+    for seed in 0..50 {
+        let wishes = Wishes { sabotage: Sabotage::LyingDisk, lenient: true, ..Wishes::default() };
+        let mut world = World::new(swarm(wishes), seed);
+        let three = |world: &World| world.voters() >= 3 && world.serves();
+        world.run_until(Duration::from_secs(30), three).unwrap();
+        world.run(Duration::from_secs(2)).unwrap();
+        let old = world.leader(0).unwrap();
+        world.kill(old);
+        let elected = |world: &World| (0..5).any(|n| n != old && world.leader(n) == Some(n));
+        world.run_until(Duration::from_secs(10), elected).unwrap();
+        let Some(new) = (0..5).find(|n| *n != old && world.leader(*n) == Some(*n)) else {
+            continue;
+        };
+        // The others forget that they voted for it, and it cannot tell them.
+        world.isolate(new, true);
+        for number in (0..5).filter(|number| *number != new) {
+            world.kill(number);
+            world.restart(number);
+        }
+        world.run(Duration::from_secs(10)).unwrap();
+        twice |= world.broken().iter().any(|b| matches!(b, Broken::VotedTwice { .. }));
+        leaders |= world.broken().iter().any(|b| matches!(b, Broken::TwoLeaders { .. }));
+    }
+    assert!(twice, "nobody was seen to vote twice");
+    assert!(leaders, "two leaders were not seen");
+}
+
+/// Stories without sabotage are clean where the ones above are not: checks do not cry wolf.
+#[test]
+fn nothing_is_caught_where_nothing_is_wrong() {
+    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    let mut world = World::new(swarm(Wishes::default()), 1);
+    world.run_until(Duration::from_secs(30), World::serves).unwrap();
+    for number in 0..5 {
+        world.ask(number, ask(&mut dice, 60, 20));
+    }
+    world.run_until(Duration::from_secs(30), World::answered).unwrap();
+    world.run(Duration::from_secs(2)).unwrap();
+    assert_eq!(world.check_answers(), Ok(()));
+    assert_eq!(world.check_leftover(), Ok(()));
+    assert_eq!(world.check_converged(), Ok(()));
+}
