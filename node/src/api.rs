@@ -4,10 +4,12 @@
 //! driver; what comes back is turned into text.
 
 mod answer;
+mod crowd;
 mod document;
 mod error;
 mod fields;
 mod metrics;
+mod origins;
 mod prompt;
 mod reply;
 mod request;
@@ -32,11 +34,12 @@ use bytes::Bytes;
 use serde_json::json;
 use swarm_proto::ModelSpec;
 use tokio::{net::TcpListener, sync::Semaphore};
-use tower_http::cors::CorsLayer;
+use tokio_util::sync::CancellationToken;
 
 use crate::{handle::Handle, text::ModelText};
 use error::ApiError;
 use metrics::Metrics;
+pub use origins::Origins;
 use request::{Kind, Request};
 
 /// Bytes of a request's body at most: a prompt of the longest context, several times over.
@@ -56,6 +59,7 @@ pub struct ApiState {
     text: Arc<ModelText>,
     model: Arc<ModelInfo>,
     metrics: Arc<Metrics>,
+    origins: Arc<Origins>,
     turns: Arc<Semaphore>,
     reads: Arc<Semaphore>,
 }
@@ -70,8 +74,8 @@ struct ModelInfo {
 }
 
 impl ApiState {
-    /// An API for the node behind `handle`.
-    pub fn new(handle: Handle, text: Arc<ModelText>, spec: &ModelSpec) -> Self {
+    /// An API for the node behind `handle`, and for pages of these origins.
+    pub fn new(handle: Handle, text: Arc<ModelText>, spec: &ModelSpec, origins: Origins) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let model = ModelInfo {
             name: spec.name.clone(),
@@ -84,15 +88,17 @@ impl ApiState {
             text,
             model: Arc::new(model),
             metrics: Arc::default(),
+            origins: Arc::new(origins),
             turns: Arc::new(Semaphore::new(ANSWERS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
         }
     }
 }
 
-/// Serves the API until the future is dropped, and every connection with it.
-pub async fn serve(listener: TcpListener, state: ApiState) {
-    serve::serve(listener, router(state)).await;
+/// Serves the API until `closing` is cancelled and all requests under way are answered. Dropping
+/// the future ends every connection at once.
+pub async fn serve(listener: TcpListener, state: ApiState, closing: CancellationToken) {
+    serve::serve(listener, router(state), closing).await;
 }
 
 /// Every path of the API.
@@ -110,7 +116,8 @@ pub fn router(state: ApiState) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(CorsLayer::permissive())
+        .layer(state.origins.cors())
+        .layer(axum::middleware::from_fn_with_state(state.clone(), origins::guard))
         .with_state(state)
 }
 

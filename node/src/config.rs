@@ -40,9 +40,18 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
+    /// Forget which voters this node knew, and believe the swarm that `--join` leads to: for one
+    /// that was away so long that nobody can prove to it who votes now
+    #[arg(long)]
+    #[serde(skip)]
+    pub rejoin: bool,
     /// Where the HTTP API and the web page listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<SocketAddr>,
+    /// Origin whose web pages may ask beside the node's own, such as https://app.example; may be
+    /// repeated; * for all [default: none]
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub api_origins: Vec<String>,
     /// What to serve: a known name, a .gguf file or a model folder [default: smollm2-135m]
     #[arg(long, value_name = "NAME|PATH")]
     pub model: Option<String>,
@@ -81,8 +90,12 @@ pub struct Settings {
     pub join: Vec<String>,
     /// Whether to found a swarm.
     pub founds: bool,
+    /// Whether to forget the set of voters.
+    pub rejoins: bool,
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Origins whose web pages may ask, beside the node's own.
+    pub api_origins: Vec<String>,
     /// What to serve.
     pub model: String,
     /// What to compute on; empty for a node that is only an entry.
@@ -110,7 +123,9 @@ impl NodeOptions {
             listen: lists(self.listen, below.listen),
             join: lists(self.join, below.join),
             found: self.found || below.found,
+            rejoin: self.rejoin,
             api: self.api.or(below.api),
+            api_origins: lists(self.api_origins, below.api_origins),
             model: self.model.or(below.model),
             device: lists(self.device, below.device),
             compute: self.compute.or(below.compute),
@@ -138,12 +153,23 @@ impl NodeOptions {
             let reason = format!("{context_tokens} is not from 16 to 16777216");
             return Err(ConfigError::Value { key: "context", reason });
         }
+        // A founder that forgot its set would found the same swarm a second time.
+        if self.rejoin && (self.join.is_empty() || self.found) {
+            let reason = "needs --join, and goes without --found".to_owned();
+            return Err(ConfigError::Value { key: "rejoin", reason });
+        }
+        if let Some(origin) = self.api_origins.iter().find(|origin| !is_origin(origin)) {
+            let reason = format!("`{origin}` is no origin: write https://app.example, or *");
+            return Err(ConfigError::Value { key: "api_origins", reason });
+        }
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
+            rejoins: self.rejoin,
             listen: if self.listen.is_empty() { any.to_vec() } else { self.listen },
             join: self.join,
             api: self.api.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
+            api_origins: self.api_origins,
             model: self.model.unwrap_or_else(|| crate::store::DEFAULT_MODEL.to_owned()),
             devices: device::parse_all(&self.device)?,
             compute: self.compute.unwrap_or_default(),
@@ -161,6 +187,16 @@ impl NodeOptions {
     }
 }
 
+/// Whether a text can be what a browser says in `Origin`: scheme, host and port, nothing more.
+fn is_origin(text: &str) -> bool {
+    let plain = |authority: &str| {
+        !authority.is_empty()
+            && !authority.contains(|c: char| "/?#@*".contains(c) || c.is_whitespace())
+    };
+    let authority = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    text == "*" || authority.is_some_and(plain)
+}
+
 fn state_folder() -> PathBuf {
     directories::ProjectDirs::from("", "", "hexswarm")
         .map_or_else(|| PathBuf::from(".hexswarm"), |dirs| dirs.data_dir().to_owned())
@@ -176,6 +212,20 @@ mod tests {
         assert!(settings.founds);
         assert_eq!(settings.api.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.devices.len(), 1);
+    }
+
+    #[test]
+    fn origins_are_what_browsers_say() {
+        let with = |origin: &str| {
+            NodeOptions { api_origins: vec![origin.to_owned()], ..Default::default() }.settle()
+        };
+        for origin in ["*", "https://app.example", "http://localhost:3000", "http://[::1]:1"] {
+            assert!(with(origin).is_ok(), "{origin}");
+        }
+        for origin in ["app.example", "https://app.example/", "https://*.example", "ftp://a", ""] {
+            let error = with(origin).unwrap_err().to_string();
+            assert!(error.starts_with("api_origins: `"), "{error}");
+        }
     }
 
     #[test]

@@ -2,21 +2,20 @@
 //!
 //! One actor on a thread of its own. Everything that happens reaches it through two bounded
 //! channels (inputs, and calls of this process's clients); everything the core wants goes to the
-//! network, to a device's thread, to the planner's thread, to disk, or to a client.
+//! network, to a device's thread, to the planner, to disk, or to a client. What follows from an
+//! effect at once, such as a queue that is full, is handed to the core after the effects in hand,
+//! in order.
 
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix::prelude::*;
 use bytes::Bytes;
-use dashmap::DashMap;
 use swarm_core::{Answer, Effect, Input, Node, Notice, RequestId};
-use swarm_net::Net;
-use swarm_proto::{NodeId, PlanId, Time};
+use swarm_proto::{NodeId, Time};
 use tokio::{
     runtime::Handle as Runtime,
     sync::{mpsc, watch},
@@ -24,41 +23,46 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::{
-    fixed::FixedPlan,
     handle::Call,
-    state::write_ballot,
+    planner::Planner,
+    state::State,
     status::Status,
     sums::Exchange,
     view,
+    wire::Wire,
     worker::{Job, Worker},
 };
 
 /// How often what the node knows is written down for whoever looks.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait before a ballot that the disk did not take is written again.
+const BALLOT_AGAIN: Duration = Duration::from_secs(5);
 
 /// What the driver drives.
 pub struct Driver {
     /// The mind.
     pub node: Node,
     /// The network.
-    pub net: Net,
+    pub wire: Wire,
     /// A thread a device.
     pub workers: BTreeMap<u8, Worker>,
     /// Sums among the members of stages.
     pub exchange: Arc<Exchange>,
     /// Clients that wait for answers.
-    pub clients: Arc<DashMap<RequestId, mpsc::Sender<Answer>>>,
+    pub clients: BTreeMap<RequestId, mpsc::Sender<Answer>>,
     /// Where the ballot is kept.
-    pub ballot_file: PathBuf,
+    pub state: Arc<State>,
     /// Where threads of this process say what happened.
     pub inputs: mpsc::Sender<Input>,
-    /// A plan to use in place of the planner's.
-    pub fixed: Option<FixedPlan>,
+    /// Who looks for plans.
+    pub planner: Planner,
+    /// What follows from effects, in order.
+    pub follow_ups: VecDeque<Input>,
     /// What people see.
     pub status: watch::Sender<Arc<Status>>,
     /// What people see that does not change.
     pub about: view::About,
-    /// The pool that the network, planning and disk run on.
+    /// The pool that the network and disk run on.
     pub runtime: Runtime,
     /// The clock's origin.
     pub started: Instant,
@@ -98,6 +102,8 @@ impl Handler<Attach> for Driver {
     fn handle(&mut self, channels: Attach, ctx: &mut Self::Context) {
         ctx.add_stream(ReceiverStream::new(channels.inputs));
         ctx.add_stream(ReceiverStream::new(channels.calls));
+        // Whoever waits for this may look at the status at once.
+        self.show();
     }
 }
 
@@ -106,14 +112,13 @@ impl Handler<Drain> for Driver {
 
     fn handle(&mut self, _: Drain, ctx: &mut Self::Context) {
         self.feed(Input::Drain, ctx);
+        // Whoever drains waits for `idle`, which must not be that of before.
+        self.show();
     }
 }
 
 impl StreamHandler<Input> for Driver {
     fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
-        if let Input::PeerDown(peer) = input {
-            self.exchange.lost(peer);
-        }
         self.feed(input, ctx);
     }
 
@@ -143,9 +148,10 @@ impl Driver {
     }
 
     fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
-        let effects: Vec<_> = self.node.handle(self.now(), input).collect();
-        for effect in effects {
-            self.perform(effect, ctx);
+        self.follow_ups.push_back(input);
+        while let Some(input) = self.follow_ups.pop_front() {
+            let effects: Vec<_> = self.node.handle(self.now(), input).collect();
+            effects.into_iter().for_each(|effect| self.perform(effect));
         }
         if self.armed != self.node.deadline() {
             self.armed = self.node.deadline();
@@ -158,91 +164,86 @@ impl Driver {
         }
     }
 
-    fn perform(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send { to, message } => match message.seal() {
-                Ok(bytes) => self.sent(to, self.net.send(to, bytes.into())),
+                Ok(bytes) => self.sent(to, self.wire.send(to, bytes.into())),
                 Err(error) => tracing::error!(?to, %error, "a message of ours is too long"),
             },
             Effect::Forward { to, header, body } => match header.seal() {
-                Ok(head) => self.sent(to, self.net.frame(to, head.into(), body)),
+                Ok(head) => self.sent(to, self.wire.frame(to, head.into(), body)),
                 Err(error) => tracing::error!(?to, %error, "a frame of ours is too long"),
             },
             Effect::Publish(advert) => self.publish(&advert),
             Effect::Persist(ballot) => self.persist(ballot),
-            Effect::Plan { request, pool } => self.plan(request, pool),
+            Effect::Plan { request, pool } => self.planner.ask(request, pool),
             Effect::Load { plan, device, shard } => {
                 self.exchange.form(plan, &shard);
-                self.give(device, Job::Load { plan, shard }, ctx);
+                self.give(device, Job::Load { plan, shard });
             }
-            Effect::Unload { device } => self.give(device, Job::Unload, ctx),
+            Effect::Unload { device } => self.give(device, Job::Unload),
             Effect::Compute { device, job, batch, input, group } => {
-                self.give(device, Job::Compute { job, batch, input, group }, ctx);
+                self.give(device, Job::Compute { job, batch, input, group });
             }
-            Effect::Answer { request, event } => self.answer(request, event, ctx),
+            Effect::Answer { request, event } => self.answer(request, event),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }
 
     /// A queue that is full, or a peer that is gone, is something the core must know.
-    fn sent(&self, to: NodeId, outcome: Result<(), swarm_net::SendError>) {
+    fn sent(&mut self, to: NodeId, outcome: Result<(), swarm_net::SendError>) {
         if let Err(error) = outcome {
             tracing::debug!(?to, %error, "not sent");
-            self.later(Input::Undeliverable(to));
+            self.follow_ups.push_back(Input::Undeliverable(to));
         }
     }
 
     fn publish(&self, advert: &swarm_proto::Signed<swarm_proto::Advert>) {
         let sealed = swarm_proto::codec::seal(advert);
-        let published = sealed.map(|bytes| self.net.publish(Bytes::from(bytes)));
+        let published = sealed.map(|bytes| self.wire.publish(Bytes::from(bytes)));
         if !matches!(published, Ok(Ok(()))) {
             tracing::warn!("our advert was not published; it will be again");
         }
     }
 
+    /// The core asks for one ballot at a time, and until it is durable neither votes nor asks for
+    /// another. The folder stays ours until the write is over, also while the node stops.
     fn persist(&self, ballot: swarm_proto::Ballot) {
-        let (path, inputs) = (self.ballot_file.clone(), self.inputs.clone());
-        self.runtime.spawn_blocking(move || match write_ballot(&path, &ballot) {
-            Ok(()) => drop(inputs.blocking_send(Input::Persisted(ballot))),
-            // Without a durable ballot this node must not vote, so it is not told that it is one.
-            Err(error) => tracing::error!(%error, "cannot vote: the ballot was not written"),
+        let (state, inputs) = (Arc::clone(&self.state), self.inputs.clone());
+        self.runtime.spawn(async move {
+            loop {
+                let (state, writes) = (Arc::clone(&state), ballot.clone());
+                let write = tokio::task::spawn_blocking(move || state.write_ballot(&writes));
+                match write.await {
+                    Ok(Ok(())) => return drop(inputs.send(Input::Persisted(ballot)).await),
+                    Ok(Err(error)) => tracing::error!(%error, "cannot vote until this is mended"),
+                    Err(_) => return, // the process ends
+                }
+                tokio::time::sleep(BALLOT_AGAIN).await;
+            }
         });
     }
 
-    fn plan(&self, request: u64, pool: Box<swarm_proto::Pool>) {
-        let (inputs, fixed) = (self.inputs.clone(), self.fixed.clone());
-        self.runtime.spawn_blocking(move || {
-            let outcome = match fixed {
-                Some(fixed) => fixed.plan(&pool),
-                None => swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())
-                    .map(|found| found.plan)
-                    .map_err(|error| error.to_string()),
-            };
-            drop(inputs.blocking_send(Input::Planned { request, outcome }));
-        });
-    }
-
-    fn give(&mut self, device: u8, job: Job, ctx: &mut Context<Self>) {
+    fn give(&mut self, device: u8, job: Job) {
         let refused = match self.workers.get(&device) {
             Some(worker) => worker.give(job).err(),
             None => Some(job),
         };
-        match refused {
-            None | Some(Job::Unload) => {}
-            Some(Job::Load { plan, .. }) => self.unloaded(plan, device, ctx),
+        let follow_up = match refused {
+            None | Some(Job::Unload) => return,
+            Some(Job::Load { plan, .. }) => {
+                let outcome = Err(format!("device {device} takes no more jobs"));
+                Input::Loaded { plan, device, outcome }
+            }
             Some(Job::Compute { job, .. }) => {
                 let outcome = Err(swarm_core::ComputeFault::Device);
-                self.feed(Input::Computed { device, job, outcome }, ctx);
+                Input::Computed { device, job, outcome }
             }
-        }
+        };
+        self.follow_ups.push_back(follow_up);
     }
 
-    fn unloaded(&mut self, plan: PlanId, device: u8, ctx: &mut Context<Self>) {
-        let outcome = Err(format!("device {device} takes no more jobs"));
-        self.feed(Input::Loaded { plan, device, outcome }, ctx);
-    }
-
-    fn answer(&mut self, request: RequestId, event: Answer, ctx: &mut Context<Self>) {
+    fn answer(&mut self, request: RequestId, event: Answer) {
         let over = matches!(event, Answer::Finished(_) | Answer::Failed(_));
         let heard = self.clients.get(&request).is_some_and(|to| to.try_send(event).is_ok());
         if over || !heard {
@@ -250,7 +251,7 @@ impl Driver {
         }
         if !heard && !over {
             // The client is gone, or so slow that it holds up nothing but itself.
-            self.feed(Input::Cancelled(request), ctx);
+            self.follow_ups.push_back(Input::Cancelled(request));
         }
     }
 
@@ -291,12 +292,5 @@ impl Driver {
             }
             changed
         });
-    }
-
-    /// Feeds an input after the one in hand. The channel is bounded, so waiting for room is left
-    /// to a task of its own.
-    fn later(&self, input: Input) {
-        let inputs = self.inputs.clone();
-        self.runtime.spawn(async move { inputs.send(input).await });
     }
 }

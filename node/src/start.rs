@@ -1,7 +1,7 @@
 //! From settings to a running node.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::Arc,
     thread,
@@ -10,25 +10,26 @@ use std::{
 
 use actix::{Actor, Addr, Arbiter};
 use color_eyre::eyre::{Context, bail, eyre};
-use dashmap::DashMap;
 use swarm_core::{Config, Input, Node};
 use swarm_engine::{DeviceSpec, Tokenizer, Weights, measure_cpu};
 use swarm_net::{Identity, Net, SwarmKey};
-use swarm_proto::{Device, DeviceKind, Time};
+use swarm_proto::{DEVICES_MAX, Device, DeviceKind, Time};
 use tokio::{
     net::TcpListener,
     runtime::Handle as Runtime,
     sync::{mpsc, watch},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    api,
+    api::{self, Origins},
     config::{DeviceChoice, Settings},
     driver::{Attach, Drain, Driver},
     fixed::FixedPlan,
     handle::Handle,
     keys::NodeKeys,
+    planner::Planner,
     probe::Probe,
     pump::Pump,
     state::State,
@@ -37,6 +38,7 @@ use crate::{
     sums::Exchange,
     text::ModelText,
     view::About,
+    wire::Wire,
     worker::{Bench, Worker},
 };
 
@@ -58,30 +60,35 @@ pub struct Running {
     driver: Addr<Driver>,
     net: Net,
     serve: JoinHandle<()>,
-    _arbiter: Arbiter,
-    _state: State,
+    closing: CancellationToken,
+    arbiter: Arbiter,
 }
 
 /// Starts a node.
 pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
+    let choices = cpus(&settings.devices)?;
     let state = State::open(&settings.state)?;
+    let ballot = state.ballot()?;
+    let ballot = if settings.rejoins { ballot.without_set() } else { ballot };
     let identity = Identity::load_or_create(&state.key_file())?;
+    let network = network(&settings, &identity)?;
+    let fixed = settings.plan.as_deref().map(FixedPlan::read).transpose()?;
     let listener = TcpListener::bind(settings.api).await.wrap_err_with(|| {
         format!("the API cannot listen on {}: choose another address with --api", settings.api)
     })?;
     let api_address = listener.local_addr()?;
     let (name, weights, text) = model(settings.model.clone()).await?;
     let spec = weights.spec(&name);
-    let devices = measure(&settings.devices).await?;
-    let ballot = state.ballot()?;
+    let devices = measure(&choices).await?;
 
-    let (net, events) = swarm_net::start(network(&settings, &identity)?).await?;
+    let (net, events) = swarm_net::start(network).await?;
     let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
     let (calls_in, calls) = mpsc::channel(CALLS_MAX);
     let (status_in, status) = watch::channel(Arc::new(Status::default()));
     let handle = Handle::new(calls_in, status);
     let about = About::new(settings.swarm.clone(), name.clone());
-    let exchange = Arc::new(Exchange::new(identity.node_id(), Arc::new(net.clone())));
+    let wire = Wire::new(net.clone(), about.traffic.clone());
+    let exchange = Arc::new(Exchange::new(identity.node_id(), Arc::new(wire.clone())));
     let mut workers = BTreeMap::new();
     for device in &devices {
         let bench = Bench {
@@ -107,13 +114,14 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     let arbiter = Arbiter::new();
     let driver = Driver {
         node,
-        net: net.clone(),
+        wire,
         workers,
         exchange: Arc::clone(&exchange),
-        clients: Arc::new(DashMap::new()),
-        ballot_file: state.ballot_file(),
+        clients: BTreeMap::new(),
+        state: Arc::new(state),
         inputs: inputs_in.clone(),
-        fixed: settings.plan.as_deref().map(FixedPlan::read).transpose()?,
+        planner: Planner::start(fixed, inputs_in.clone())?,
+        follow_ups: VecDeque::new(),
         status: status_in,
         about: about.clone(),
         runtime: Runtime::current(),
@@ -125,36 +133,59 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     driver.send(Attach { inputs, calls }).await.wrap_err("the driver did not start")?;
     inputs_in.send(Input::Measured(devices)).await?;
     let probe = Arc::new(Probe::new(net.clone(), inputs_in.clone()));
-    let pump = Pump { inputs: inputs_in, exchange, probe, about: about.clone() };
+    let (about_of_pump, traffic) = (about.clone(), about.traffic.clone());
+    let pump = Pump {
+        inputs: inputs_in,
+        exchange,
+        net: net.clone(),
+        probe,
+        about: about_of_pump,
+        traffic,
+    };
     tokio::spawn(pump.run(events));
 
-    let state_of_api = api::ApiState::new(handle.clone(), Arc::new(text), &spec);
-    let serve = tokio::spawn(api::serve(listener, state_of_api));
-    let _state = state;
-    Ok(Running {
-        peer,
-        api: api_address,
-        about,
-        handle,
-        driver,
-        net,
-        serve,
-        _arbiter: arbiter,
-        _state,
-    })
+    let origins = Origins::new(settings.api_origins, api_address);
+    let api = api::ApiState::new(handle.clone(), Arc::new(text), &spec, origins);
+    let closing = CancellationToken::new();
+    let serve = tokio::spawn(api::serve(listener, api, closing.clone()));
+    Ok(Running { peer, api: api_address, about, handle, driver, net, serve, closing, arbiter })
 }
 
 impl Running {
     /// Lets what runs here finish, for at most `patience`, then stops.
-    pub async fn stop(self, patience: Duration) {
-        let _ = self.driver.send(Drain).await;
-        let mut status = self.handle.watch();
-        let idle =
-            async { while !status.borrow_and_update().idle && status.changed().await.is_ok() {} };
-        drop(tokio::time::timeout(patience, idle).await);
+    pub async fn stop(mut self, patience: Duration) {
+        let ends = async {
+            let _ = self.driver.send(Drain).await;
+            let mut status = self.handle.watch();
+            while !status.borrow_and_update().idle && status.changed().await.is_ok() {}
+            // The last answers are still on their way to their clients.
+            self.closing.cancel();
+            let _ = (&mut self.serve).await;
+        };
+        drop(tokio::time::timeout(patience, ends).await);
         self.serve.abort();
         self.net.shutdown().await;
+        self.arbiter.stop();
+        // Its thread ends as soon as the driver has nothing in hand.
+        drop(tokio::task::spawn_blocking(move || self.arbiter.join()).await);
     }
+}
+
+/// A processor to compute on: threads and memory, where they were said.
+type CpuChoice = (Option<usize>, Option<u64>);
+
+/// The devices that were asked for, if this version has them all.
+fn cpus(choices: &[DeviceChoice]) -> color_eyre::Result<Vec<CpuChoice>> {
+    if choices.len() > DEVICES_MAX {
+        bail!("{} devices: a node has at most {DEVICES_MAX}", choices.len());
+    }
+    let cpu = |choice: &DeviceChoice| match *choice {
+        DeviceChoice::Cpu { threads, memory_bytes } => Ok((threads, memory_bytes)),
+        DeviceChoice::Cuda { index, .. } => Err(eyre!(
+            "--device cuda:{index}: this version computes on cpu only; write --device cpu or auto"
+        )),
+    };
+    choices.iter().map(cpu).collect()
 }
 
 /// The model's weights and text side. Fetching and opening block, so on a thread of their own.
@@ -169,13 +200,9 @@ async fn model(model: String) -> color_eyre::Result<(String, Arc<Weights>, Model
 }
 
 /// The devices as they are, measured one after the other so that they do not measure each other.
-async fn measure(choices: &[DeviceChoice]) -> color_eyre::Result<Vec<Device>> {
+async fn measure(choices: &[CpuChoice]) -> color_eyre::Result<Vec<Device>> {
     let mut devices = Vec::new();
-    for (index, choice) in choices.iter().enumerate() {
-        let DeviceChoice::Cpu { threads, memory_bytes } = *choice else {
-            bail!("this version computes on cpu only: --device cuda comes with a later one");
-        };
-        let index = u8::try_from(index).map_err(|_| eyre!("more than 255 devices"))?;
+    for (index, (threads, memory_bytes)) in (0..).zip(choices.iter().copied()) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.unwrap_or(cores);
         let profile = tokio::task::spawn_blocking(move || measure_cpu(threads)).await?;

@@ -12,7 +12,8 @@ pub struct Status {
     pub swarm: String,
     /// The model served.
     pub model: String,
-    /// Whether a canary token went through the live plan and nothing since spoke against it.
+    /// Whether a canary token went through the live plan, all of its members are here, and this
+    /// node is not leaving.
     pub ready: bool,
     /// Whether no session runs here.
     pub idle: bool,
@@ -41,6 +42,10 @@ pub struct NodeStatus {
     pub devices: Vec<DeviceStatus>,
     /// How this node sees the way to it; `None` for itself or while unmeasured.
     pub rtt_ms: Option<f64>,
+    /// Bytes of messages and frames that this node has sent it; 0 for itself.
+    pub sent_bytes: u64,
+    /// Bytes of messages and frames that came from it.
+    pub received_bytes: u64,
     /// How it sees the way to others.
     pub links: Vec<LinkStatus>,
     /// Sessions that hold KV cache there.

@@ -17,8 +17,8 @@ use swarm_core::{GroupKey, Shard};
 use swarm_engine::{Collective, CollectiveError};
 use swarm_proto::{FrameHeader, NodeId, PlanId, SumsHeader};
 
-/// How long a member waits for the others. Core notices a dead one much sooner and says so; this
-/// ends the wait for one that is alive and silent.
+/// How long a member waits for the others. Core notices a dead one much sooner and says so, and so
+/// does the next plan; this ends the wait for one that is alive and silent.
 const WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// Sums of one member that may wait here: it cannot go on to its next one without ours, so two
@@ -29,12 +29,6 @@ const WAITING_MAX: usize = 4;
 pub trait Wire: Send + Sync {
     /// Sends a frame; whether it was taken.
     fn frame(&self, to: NodeId, head: Bytes, body: Bytes) -> bool;
-}
-
-impl Wire for swarm_net::Net {
-    fn frame(&self, to: NodeId, head: Bytes, body: Bytes) -> bool {
-        Self::frame(self, to, head, body).is_ok()
-    }
 }
 
 type StageKey = (PlanId, u16, u16);
@@ -57,9 +51,9 @@ struct Stage {
 #[derive(Default)]
 struct Table {
     sums: BTreeMap<(u64, u32, u16), Sum>,
-    /// How often a member was lost: whoever began to wait before that waits in vain. A member that
-    /// comes back can take part again.
-    breaks: u64,
+    /// How often a member was lost. Whoever took a seat before that waits no more; whoever takes
+    /// one after it may find the member back.
+    losses: u64,
 }
 
 struct Sum {
@@ -74,7 +68,8 @@ pub struct Seat {
     key: GroupKey,
     member: u16,
     index: u32,
-    breaks: u64,
+    /// Losses before it was taken.
+    losses: u64,
 }
 
 impl Exchange {
@@ -107,7 +102,8 @@ impl Exchange {
         });
     }
 
-    /// A peer is gone: ends the waits of every stage it is a member of.
+    /// A peer is gone: ends the waits of every stage it is a member of. Batches that begin later
+    /// wait for it as if nothing had been: it may be back, under the same plan.
     pub fn lost(&self, peer: NodeId) {
         for stage in &self.stages {
             if stage.members.iter().any(|(node, _)| *node == peer) {
@@ -145,12 +141,12 @@ impl Exchange {
         let stage = Arc::clone(&*self.stages.get(&(key.plan, key.pipeline, key.stage))?);
         let member = stage.members.iter().position(|place| *place == (self.me, device))?;
         let member = u16::try_from(member).ok()?;
-        let breaks = {
+        let losses = {
             let mut table = stage.table();
             table.sums.retain(|(batch, _, _), _| *batch >= key.batch);
-            table.breaks
+            table.losses
         };
-        Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0, breaks })
+        Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0, losses })
     }
 }
 
@@ -161,7 +157,7 @@ impl Stage {
     }
 
     fn break_up(&self) {
-        self.table().breaks += 1;
+        self.table().losses += 1;
         self.changed.notify_all();
     }
 }
@@ -217,7 +213,7 @@ impl Seat {
             if let Some(bytes) = table.take((self.key.batch, self.index, member)) {
                 return Ok(bytes);
             }
-            if table.breaks != self.breaks || table.is_past(self.key.batch, member) {
+            if table.losses != self.losses || table.is_past(self.key.batch, member) {
                 return Err(CollectiveError::Gone);
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -256,5 +252,108 @@ impl Collective for Seat {
         }
         self.index += 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, Epoch, HeadRange, LayerRange, Term};
+
+    use super::*;
+
+    const ME: NodeId = NodeId([1; 32]);
+    const PEER: NodeId = NodeId([2; 32]);
+
+    /// A wire to a peer that never answers.
+    struct Silence;
+
+    impl Wire for Silence {
+        fn frame(&self, _: NodeId, _: Bytes, _: Bytes) -> bool {
+            true
+        }
+    }
+
+    fn plan(epoch: u64) -> PlanId {
+        PlanId { term: Term(1), epoch: Epoch(epoch) }
+    }
+
+    /// An exchange with a stage that we share with a peer.
+    fn exchange() -> Arc<Exchange> {
+        let exchange = Exchange::new(ME, Arc::new(Silence));
+        exchange.form(plan(1), &shard());
+        Arc::new(exchange)
+    }
+
+    fn shard() -> Shard {
+        Shard {
+            pipeline: 0,
+            stage: 0,
+            layers: LayerRange::new(0, 1).unwrap(),
+            kv_heads: HeadRange::new(0, 1).unwrap(),
+            ffn_columns: ColumnRange::new(0, 8).unwrap(),
+            embeds: true,
+            samples: true,
+            leads: true,
+            kv_blocks: 16,
+            members: vec![(ME, 0), (PEER, 0)],
+        }
+    }
+
+    fn key(batch: u64) -> GroupKey {
+        GroupKey { plan: plan(1), pipeline: 0, stage: 0, batch }
+    }
+
+    /// The peer's sums of a batch.
+    fn arrives(exchange: &Exchange, batch: u64, sum: i64) {
+        let GroupKey { plan, pipeline, stage, .. } = key(batch);
+        let header = SumsHeader { plan, pipeline, stage, batch, index: 0, member: 1 };
+        let bytes = Bytes::copy_from_slice(&sum.to_le_bytes());
+        exchange.arrived(PEER, header, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_wait_ends_when_the_member_is_lost() {
+        let exchange = exchange();
+        let mut seat = exchange.seat(key(1), 0).unwrap();
+        exchange.lost(PEER);
+        assert!(matches!(seat.all_reduce(&mut [1]), Err(CollectiveError::Gone)));
+    }
+
+    #[test]
+    fn a_member_that_comes_back_under_the_same_plan_is_added_up_again() {
+        let exchange = exchange();
+        exchange.lost(PEER);
+        let mut seat = exchange.seat(key(2), 0).unwrap();
+        let waited = seat.wait(1, Instant::now());
+        assert!(
+            matches!(waited, Err(CollectiveError::Late { .. })),
+            "it is waited for: {waited:?}"
+        );
+        arrives(&exchange, 2, 41);
+        let mut sums = [1];
+        seat.all_reduce(&mut sums).unwrap();
+        assert_eq!(sums, [42]);
+    }
+
+    #[test]
+    fn the_next_plan_ends_the_waits_of_the_one_before() {
+        let exchange = exchange();
+        let mut seat = exchange.seat(key(1), 0).unwrap();
+        exchange.form(plan(2), &shard());
+        assert!(matches!(seat.all_reduce(&mut [1]), Err(CollectiveError::Gone)));
+        assert!(exchange.seat(key(3), 0).is_none(), "the old plan has no seats");
+    }
+
+    #[test]
+    fn sums_that_nobody_waits_for_take_a_bounded_room() {
+        let exchange = exchange();
+        for batch in 0..WAITING_MAX as u64 {
+            arrives(&exchange, batch, 1);
+        }
+        let header =
+            SumsHeader { plan: plan(1), pipeline: 0, stage: 0, batch: 99, index: 0, member: 1 };
+        assert!(exchange.arrived(PEER, header, Bytes::new()).is_err());
+        let other = NodeId([3; 32]);
+        assert!(exchange.arrived(other, header, Bytes::new()).is_err(), "a stranger");
     }
 }

@@ -5,8 +5,11 @@ use std::sync::{Arc, RwLock};
 use swarm_core::Node;
 use swarm_proto::{Device, DeviceKind, Heard, NodeId, Plan, Time};
 
-use crate::status::{
-    DeviceStatus, LinkStatus, MemberView, NodeStatus, PipelineView, PlanView, StageView, Status,
+use crate::{
+    status::{
+        DeviceStatus, LinkStatus, MemberView, NodeStatus, PipelineView, PlanView, StageView, Status,
+    },
+    wire::Traffic,
 };
 
 /// What the core does not know of its own node, and people want to.
@@ -16,6 +19,8 @@ pub struct About {
     pub swarm: String,
     /// The model's name.
     pub model: String,
+    /// What it has sent and received.
+    pub traffic: Traffic,
     /// Where the node listens; more come while it runs.
     listen: Arc<RwLock<Vec<String>>>,
 }
@@ -23,7 +28,7 @@ pub struct About {
 impl About {
     /// A node that listens nowhere yet.
     pub fn new(swarm: String, model: String) -> Self {
-        Self { swarm, model, listen: Arc::default() }
+        Self { swarm, model, traffic: Traffic::default(), listen: Arc::default() }
     }
 
     /// Writes down another address.
@@ -48,7 +53,8 @@ pub fn peer(node: NodeId) -> String {
 /// Everything a node knows.
 pub fn status(about: &About, node: &Node, now: Time) -> Status {
     let plan = node.live_plan();
-    let mut nodes: Vec<_> = node.adverts().map(|heard| self::node(node, heard, now)).collect();
+    let told = node.adverts().map(|heard| self::node(about, node, heard, now));
+    let mut nodes: Vec<_> = told.collect();
     nodes.sort_by_key(|status| status.peer != peer(node.id()));
     let (ready, trouble) = readiness(node, plan);
     Status {
@@ -73,23 +79,31 @@ fn readiness(node: &Node, plan: Option<&Plan>) -> (bool, Option<String>) {
         let reason = node.trouble().unwrap_or("no plan is live yet");
         return (false, Some(reason.to_owned()));
     };
+    if node.adverts().any(|heard| heard.advert.node == node.id() && heard.advert.draining) {
+        return (false, Some("this node is leaving the swarm".to_owned()));
+    }
     match plan.members().find(|member| !node.is_alive(member.node)) {
         Some(dead) => (false, Some(format!("{} of the plan is gone", peer(dead.node)))),
         None => (true, None),
     }
 }
 
-fn node(mind: &Node, heard: &Heard, now: Time) -> NodeStatus {
+fn node(about: &About, mind: &Node, heard: &Heard, now: Time) -> NodeStatus {
     let advert = &heard.advert;
     let own = mind.links().find(|link| link.to == advert.node);
+    let (sent_bytes, received_bytes) = about.traffic.with(advert.node);
+    // What we said of ourselves is seconds old.
+    let load = if advert.node == mind.id() { mind.load() } else { advert.load };
     NodeStatus {
         peer: peer(advert.node),
         devices: advert.devices.iter().map(device).collect(),
         rtt_ms: own.map(|link| link.rtt_ms),
+        sent_bytes,
+        received_bytes,
         links: advert.links.iter().map(|l| link(l, heard, now)).collect(),
-        sessions: advert.load.sessions,
-        kv_blocks_free: advert.load.kv_blocks_free,
-        kv_blocks: advert.load.kv_blocks,
+        sessions: load.sessions,
+        kv_blocks_free: load.kv_blocks_free,
+        kv_blocks: load.kv_blocks,
         draining: advert.draining,
         alive: mind.is_alive(advert.node),
         api: advert.api.clone(),

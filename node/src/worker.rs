@@ -1,7 +1,9 @@
 //! A device's own thread: it holds the engine, takes one job after the other, and tells the driver
-//! what came of each.
+//! what came of each. An engine that panics is dropped; the thread goes on, for the core waits for
+//! an answer to every job.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
@@ -96,12 +98,21 @@ impl Bench {
                 }
                 Job::Load { plan, shard } => {
                     engine = None; // frees its memory before the next one takes any
-                    let opened = self.open(&shard);
-                    let outcome = opened.map(|new| engine = Some(new)).map_err(|e| e.to_string());
+                    let opened = catch_unwind(AssertUnwindSafe(|| self.open(&shard)));
+                    let outcome = match opened {
+                        Ok(opened) => {
+                            opened.map(|new| engine = Some(new)).map_err(|e| e.to_string())
+                        }
+                        Err(_) => Err("the engine panicked: see the log".to_owned()),
+                    };
                     Input::Loaded { plan, device: self.device, outcome }
                 }
                 Job::Compute { job, batch, input, group } => {
-                    let outcome = self.compute(engine.as_deref_mut(), &batch, input, group);
+                    let compute = || self.compute(engine.as_deref_mut(), &batch, input, group);
+                    let outcome = catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| {
+                        engine = None; // whatever state it is in
+                        Err(ComputeFault::Device)
+                    });
                     Input::Computed { device: self.device, job, outcome }
                 }
             };

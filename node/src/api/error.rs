@@ -134,6 +134,29 @@ pub(super) fn not_so(method: &str, path: &str) -> ApiError {
     ApiError::new(status, "invalid_request_error", "method_not_allowed", message)
 }
 
+/// A web page that may not ask.
+pub(super) fn wrong_origin(origin: Option<&str>) -> ApiError {
+    let origin: String = origin.unwrap_or("an origin that is no text").chars().take(100).collect();
+    let message = format!(
+        "pages of {origin} may not ask this node; whoever runs it can allow them with --api-origins"
+    );
+    forbidden("wrong_origin", message)
+}
+
+/// A name that this node does not go by.
+pub(super) fn wrong_host(host: &str) -> ApiError {
+    let host: String = host.chars().take(100).collect();
+    let message = format!(
+        "this node serves its own machine and is not called `{host}`: ask 127.0.0.1 or localhost; \
+         whoever runs it can allow another name with --api-origins"
+    );
+    forbidden("wrong_host", message)
+}
+
+fn forbidden(code: &'static str, message: String) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "invalid_request_error", code, message)
+}
+
 /// What the core refuses.
 pub(super) fn refusal(refusal: &Refusal) -> ApiError {
     let (status, kind, code) = match refusal {

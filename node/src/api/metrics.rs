@@ -1,4 +1,7 @@
-//! Figures for Prometheus.
+//! Figures for Prometheus, in OpenMetrics' text form.
+//!
+//! Names are those of the field where it has them. A figure's unit ends its name; those of no unit
+//! are counts of what their name says.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -7,8 +10,8 @@ use std::{
 
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
-    registry::Registry,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
 };
 
 use crate::status::Status;
@@ -19,6 +22,9 @@ const TTFT_S: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 /// Bounds of the histogram of the time for each token after the first, in seconds.
 const TPOT_S: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5];
 
+/// A figure of each link: the peer at its far end.
+type PerPeer = Family<[(&'static str, String); 1], Counter>;
+
 /// What is counted of this node.
 pub(super) struct Metrics {
     registry: Registry,
@@ -27,56 +33,67 @@ pub(super) struct Metrics {
     refusals: Counter,
     tokens: Counter,
     prompt_tokens: Counter,
-    ttft_s: Histogram,
-    tpot_s: Histogram,
+    ttft: Histogram,
+    tpot: Histogram,
+    seen: Seen,
+}
+
+/// What is seen when someone looks.
+#[derive(Default)]
+struct Seen {
     ready: Gauge,
-    nodes: Gauge,
+    peers: Gauge,
     sessions: Gauge,
-    kv_blocks_free: Gauge,
-    kv_blocks: Gauge,
+    kv_free: Gauge,
+    kv: Gauge,
     term: Gauge<u64, AtomicU64>,
-    epoch: Gauge<u64, AtomicU64>,
+    plan_term: Gauge<u64, AtomicU64>,
+    plan_epoch: Gauge<u64, AtomicU64>,
+    sent: PerPeer,
+    received: PerPeer,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("hexswarm");
-        let metrics = Self {
-            requests: Counter::default(),
-            answers: Counter::default(),
-            refusals: Counter::default(),
-            tokens: Counter::default(),
-            prompt_tokens: Counter::default(),
-            ttft_s: Histogram::new(TTFT_S),
-            tpot_s: Histogram::new(TPOT_S),
-            ready: Gauge::default(),
-            nodes: Gauge::default(),
-            sessions: Gauge::default(),
-            kv_blocks_free: Gauge::default(),
-            kv_blocks: Gauge::default(),
-            term: Gauge::default(),
-            epoch: Gauge::default(),
-            registry: Registry::default(),
+        let seen = Seen::default();
+        seen.register(&mut registry);
+        let tokens = || Unit::Other("tokens".to_owned());
+        let counter = |registry: &mut Registry, name, help, unit: Option<Unit>| {
+            let counter = Counter::default();
+            match unit {
+                Some(unit) => registry.register_with_unit(name, help, unit, counter.clone()),
+                None => registry.register(name, help, counter.clone()),
+            }
+            counter
         };
-        let m = &metrics;
-        registry.register("requests", "Requests for answers", m.requests.clone());
-        registry.register("answers", "Answers finished here as an entry", m.answers.clone());
-        registry.register("refusals", "Requests refused", m.refusals.clone());
-        registry.register("tokens", "Tokens of answers told here", m.tokens.clone());
-        let help = "Tokens of prompts asked here";
-        registry.register("prompt_tokens", help, m.prompt_tokens.clone());
-        let help = "Time to the first token of an answer, in seconds";
-        registry.register("time_to_first_token_seconds", help, m.ttft_s.clone());
-        let help = "Time for each token of an answer after its first, in seconds";
-        registry.register("time_per_output_token_seconds", help, m.tpot_s.clone());
-        registry.register("ready", "Whether the live plan can serve", m.ready.clone());
-        registry.register("nodes", "Nodes thought alive", m.nodes.clone());
-        registry.register("sessions", "Sessions with KV cache here", m.sessions.clone());
-        registry.register("kv_blocks_free", "KV blocks free here", m.kv_blocks_free.clone());
-        registry.register("kv_blocks", "KV blocks here", m.kv_blocks.clone());
-        registry.register("term", "The latest term heard of", m.term.clone());
-        registry.register("epoch", "The live plan's number in its term", m.epoch.clone());
-        Self { registry, ..metrics }
+        let histogram = |registry: &mut Registry, name, help, bounds: &[f64]| {
+            let histogram = Histogram::new(bounds.iter().copied());
+            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+            histogram
+        };
+        let own = &mut registry;
+        Self {
+            requests: counter(own, "requests", "Requests for answers", None),
+            answers: counter(own, "answers", "Answers finished here as an entry", None),
+            refusals: counter(own, "refusals", "Requests refused", None),
+            tokens: counter(own, "generation", "Tokens of answers told here", Some(tokens())),
+            prompt_tokens: counter(own, "prompt", "Tokens of prompts asked here", Some(tokens())),
+            ttft: histogram(
+                own,
+                "time_to_first_token",
+                "Time from a question to the first token of its answer",
+                &TTFT_S,
+            ),
+            tpot: histogram(
+                own,
+                "time_per_output_token",
+                "Time for each token of an answer after its first",
+                &TPOT_S,
+            ),
+            seen,
+            registry,
+        }
     }
 }
 
@@ -94,7 +111,7 @@ impl Metrics {
     /// A token came, this long after the one before, or after the question if it is the `first`.
     pub(super) fn token(&self, after: Duration, first: bool) {
         self.tokens.inc();
-        let histogram = if first { &self.ttft_s } else { &self.tpot_s };
+        let histogram = if first { &self.ttft } else { &self.tpot };
         histogram.observe(after.as_secs_f64());
     }
 
@@ -110,20 +127,55 @@ impl Metrics {
 
     /// Everything as text.
     pub(super) fn text(&self, status: &Status) -> String {
-        let alive = status.nodes.iter().filter(|node| node.alive).count();
-        self.ready.set(i64::from(status.ready));
-        self.nodes.set(alive as i64);
-        self.term.inner().store(status.term, Ordering::Relaxed);
-        let epoch = status.plan.as_ref().map_or(0, |plan| plan.epoch);
-        self.epoch.inner().store(epoch, Ordering::Relaxed);
-        if let Some(own) = status.nodes.first() {
-            self.sessions.set(i64::from(own.sessions));
-            self.kv_blocks_free.set(i64::from(own.kv_blocks_free));
-            self.kv_blocks.set(i64::from(own.kv_blocks));
-        }
+        self.seen.look(status);
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+impl Seen {
+    fn register(&self, registry: &mut Registry) {
+        let blocks = || Unit::Other("blocks".to_owned());
+        registry.register("ready", "1 if the live plan can serve, else 0", self.ready.clone());
+        registry.register("peers", "Nodes thought alive, this one included", self.peers.clone());
+        registry.register("sessions", "Sessions with KV cache here", self.sessions.clone());
+        let help = "KV blocks free on this node's devices";
+        registry.register_with_unit("kv_free", help, blocks(), self.kv_free.clone());
+        let help = "KV blocks of this node's devices";
+        registry.register_with_unit("kv", help, blocks(), self.kv.clone());
+        registry.register("term", "The latest term heard of", self.term.clone());
+        let help = "The term of the live plan's leader; 0 without a plan";
+        registry.register("plan_term", help, self.plan_term.clone());
+        let help = "The live plan's number in its term; 0 without a plan";
+        registry.register("plan_epoch", help, self.plan_epoch.clone());
+        let help = "Messages and frames handed to the network for a peer";
+        registry.register_with_unit("link_sent", help, Unit::Bytes, self.sent.clone());
+        let help = "Messages and frames that came from a peer";
+        registry.register_with_unit("link_received", help, Unit::Bytes, self.received.clone());
+    }
+
+    fn look(&self, status: &Status) {
+        let alive = status.nodes.iter().filter(|node| node.alive).count();
+        self.ready.set(i64::from(status.ready));
+        self.peers.set(alive as i64);
+        let plan = status.plan.as_ref().map_or((0, 0), |plan| (plan.term, plan.epoch));
+        let gauges =
+            [(&self.term, status.term), (&self.plan_term, plan.0), (&self.plan_epoch, plan.1)];
+        for (gauge, value) in gauges {
+            gauge.inner().store(value, Ordering::Relaxed);
+        }
+        let Some((own, others)) = status.nodes.split_first() else { return };
+        self.sessions.set(i64::from(own.sessions));
+        self.kv_free.set(i64::from(own.kv_blocks_free));
+        self.kv.set(i64::from(own.kv_blocks));
+        for node in others {
+            let link = [("peer", node.peer.clone())];
+            let ways = [(&self.sent, node.sent_bytes), (&self.received, node.received_bytes)];
+            for (figure, bytes) in ways {
+                figure.get_or_create(&link).inner().store(bytes, Ordering::Relaxed);
+            }
+        }
     }
 }

@@ -1,21 +1,23 @@
 //! `hexswarm node`: joins a swarm, or founds one, and serves until stopped.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::{
-    io::AsyncReadExt,
-    signal::unix::{SignalKind, signal},
-};
 
+use super::{
+    leash::{Leash, Pull},
+    print,
+    signals::Signals,
+};
 use crate::{
     config::NodeOptions,
     start::{Running, start},
+    store::{Store, find},
 };
 
 /// How long what runs may go on after the first Ctrl-C; a second one ends it at once.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
+const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// How long the network may take to say where it listens.
 const LISTEN_MAX: Duration = Duration::from_secs(5);
 
@@ -30,10 +32,10 @@ Examples:
   hexswarm node --device none --join ...
       An entry for clients that holds no layers
   hexswarm node --config node.toml
-      The same names as the flags: swarm, listen, join, found, api, model, device, compute,
-      context, state, key, no_mdns. Flags win over the file.
+      The same names as the flags, with `_` for `-`. Flags win over the file; a name that is
+      none is an error.
 
-Ctrl-C lets running answers finish; a second one stops at once.")]
+Ctrl-C or SIGTERM lets running answers finish, for up to a minute; a second one stops at once.")]
 pub struct Options {
     /// A file of settings; flags win over it
     #[arg(long, value_name = "FILE")]
@@ -48,31 +50,47 @@ pub struct Options {
     leash: bool,
 }
 
-pub(super) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let file = options.config.as_deref().map(NodeOptions::read).transpose()?;
     let settings = options.node.over(file.unwrap_or_default()).settle()?;
-    let swarm = settings.swarm.clone();
-    let node = start(settings).await?;
-    let listen = addresses(&node).await;
-    if options.json {
-        let api = format!("http://{}", node.api);
-        println!("{}", json!({ "peer": node.peer, "swarm": swarm, "api": api, "listen": listen }));
-    } else {
-        println!("peer       {}", node.peer);
-        println!("swarm      {swarm}");
-        for address in &listen {
-            println!("listening  {address}");
-        }
-        println!("API        http://{}", node.api);
-        println!("\nAsk it something:  hexswarm run --via http://{} \"Hello\"", node.api);
+    let (mut signals, mut leash) = (Signals::listen()?, Leash::new(options.leash)?);
+    if let Some(model) = find(&settings.model) {
+        signals.blocking(|stop| Ok(Store::open().until(stop).pull(model)?)).await?;
     }
-    let hurried = wait_for_the_end(options.leash).await?;
-    let patience = if hurried { Duration::ZERO } else { DRAIN_MAX };
+    let swarm = settings.swarm.clone();
+    let node = tokio::select! {
+        node = start(settings) => node?,
+        () = signals.next() => return Ok(()),
+        () = leash.pulled_hard() => return Ok(()),
+    };
+    announce(&node, &swarm, options.json).await;
+    let patience = tokio::select! {
+        () = signals.next() => DRAIN_MAX,
+        pull = leash.pulled() => if pull == Pull::Gentle { DRAIN_MAX } else { Duration::ZERO },
+    };
     tokio::select! {
         () = node.stop(patience) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = signals.next() => {}
+        () = leash.pulled_hard() => {}
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Says where it is. A reader that has gone away is no reason for a node to end.
+async fn announce(node: &Running, swarm: &str, as_json: bool) {
+    let listen = addresses(node).await;
+    let api = format!("http://{}", node.api);
+    if as_json {
+        let document = json!({ "peer": node.peer, "swarm": swarm, "api": api, "listen": listen });
+        let _ = print::line(document);
+        return;
+    }
+    let listen: String = listen.iter().map(|at| format!("listening  {at}\n")).collect();
+    let _ = print::text(&format!(
+        "peer       {}\nswarm      {swarm}\n{listen}API        {api}\n\n\
+         Ask it something:  hexswarm run --via {api} \"Hello\"\n",
+        node.peer
+    ));
 }
 
 /// Where it listens, once it says so.
@@ -84,22 +102,4 @@ async fn addresses(node: &Running) -> Vec<String> {
     };
     drop(tokio::time::timeout(LISTEN_MAX, said).await);
     node.about.listen()
-}
-
-/// Waits for Ctrl-C, SIGTERM, or the end of the leash; whether there is no time to drain.
-async fn wait_for_the_end(leash: bool) -> color_eyre::Result<bool> {
-    let mut term = signal(SignalKind::terminate())?;
-    let leash_ends = async {
-        if !leash {
-            std::future::pending::<()>().await;
-        }
-        let mut sink = [0; 64];
-        let mut stdin = tokio::io::stdin();
-        while stdin.read(&mut sink).await.is_ok_and(|bytes| bytes > 0) {}
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => Ok(false),
-        _ = term.recv() => Ok(false),
-        () = leash_ends => Ok(true),
-    }
 }

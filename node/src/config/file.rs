@@ -15,6 +15,14 @@ pub enum ConfigError {
         /// Why.
         error: io::Error,
     },
+    /// The file's text is wrong somewhere.
+    #[error("{path}: {fault}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: Box<ConfigError>,
+    },
     /// A key that means nothing.
     #[error("unknown key `{key}`{hint}")]
     Key {
@@ -43,6 +51,7 @@ pub(super) fn read(path: &Path) -> Result<NodeOptions, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|error| ConfigError::Read { path: path.to_owned(), error })?;
     parse(&text)
+        .map_err(|fault| ConfigError::File { path: path.to_owned(), fault: Box::new(fault) })
 }
 
 pub(super) fn parse(text: &str) -> Result<NodeOptions, ConfigError> {

@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use hexswarm::{
-    api::{self, ApiState},
+    api::{self, ApiState, Origins},
     handle::{Call, Handle},
     status::Status,
     text::ModelText,
@@ -16,6 +16,7 @@ use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
 };
+use tokio_util::sync::CancellationToken;
 
 /// The model's name.
 pub(crate) const MODEL: &str = "made-up";
@@ -55,7 +56,12 @@ pub(crate) struct Fake {
     pub(crate) heard: mpsc::UnboundedReceiver<Heard>,
     /// What the API shows as the node's status.
     pub(crate) status: watch::Sender<Arc<Status>>,
+    /// Cancelled, the API takes no more connections.
+    pub(crate) closing: CancellationToken,
 }
+
+/// The origin whose pages may ask beside the API's own.
+pub(crate) const ORIGIN: &str = "https://app.example";
 
 /// The token of one byte.
 pub(crate) fn byte(byte: u8) -> u32 {
@@ -105,14 +111,16 @@ pub(crate) async fn start(address: &str, script: impl Fn(&Ask) -> Script + Send 
     let text = ModelText::new(Tokenizer::open(&weights).expect("a tokenizer"));
     let (calls_in, calls) = mpsc::channel(CALLS_MAX);
     let (status, status_out) = watch::channel(Arc::new(Status::default()));
-    let state =
-        ApiState::new(Handle::new(calls_in, status_out), Arc::new(text), &weights.spec(MODEL));
     let listener = TcpListener::bind(address).await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(api::serve(listener, state));
+    let (handle, spec) = (Handle::new(calls_in, status_out), weights.spec(MODEL));
+    let origins = Origins::new(vec![ORIGIN.to_owned()], address);
+    let state = ApiState::new(handle, Arc::new(text), &spec, origins);
+    let closing = CancellationToken::new();
+    tokio::spawn(api::serve(listener, state, closing.clone()));
     let (hears, heard) = mpsc::unbounded_channel();
     tokio::spawn(think(calls, hears, script));
-    Fake { address, heard, status }
+    Fake { address, heard, status, closing }
 }
 
 async fn think(

@@ -8,8 +8,9 @@ use tokio::{
 };
 
 use crate::{
+    client,
     fake::{self, Fake, MODEL, Script, says},
-    over,
+    over, reply,
 };
 
 async fn willing() -> Fake {
@@ -21,7 +22,7 @@ async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     let fake = willing().await;
     let mut stream = TcpStream::connect(fake.address).await.unwrap();
     let head = format!(
-        "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         u64::MAX / 2
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -35,7 +36,8 @@ async fn a_body_that_says_it_is_too_large_is_refused_unread() {
 async fn a_body_that_turns_out_too_large_is_refused() {
     let fake = willing().await;
     let mut stream = TcpStream::connect(fake.address).await.unwrap();
-    let head = "POST /v1/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let head =
+        "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = [b"100000\r\n".to_vec(), vec![b' '; 1 << 20], b"\r\n".to_vec()].concat();
     let mut reply = String::new();
@@ -106,13 +108,58 @@ async fn more_requests_than_there_are_turns_are_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn idle_connections_do_not_keep_others_out() {
+async fn a_head_that_is_too_large_is_refused() {
     let fake = willing().await;
-    let mut idle = Vec::new();
-    for _ in 0..200 {
-        idle.push(TcpStream::connect(fake.address).await.unwrap());
+    let many = "x: y\r\n".repeat(200);
+    let long = format!("x: {}\r\n", "y".repeat(1 << 20));
+    for headers in [many, long] {
+        let mut stream = TcpStream::connect(fake.address).await.unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+        // It is refused before it has come to its end.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut reply = [0; 12];
+        stream.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"HTTP/1.1 431");
     }
-    let reply = fake.complete(json!({})).await;
+}
+
+#[tokio::test]
+async fn deep_json_is_refused_or_ignored_wherever_it_is() {
+    let fake = willing().await;
+    let depth = 100_000;
+    let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    for field in ["prompt", "stop", "logit_bias", "temperature", "stream_options", "model"] {
+        let rest = if field == "model" { "" } else { "\"model\":\"made-up\"," };
+        let prompt = if field == "prompt" { "" } else { "\"prompt\":\"x\"," };
+        let body = format!("{{{rest}{prompt}\"{field}\":{deep}}}");
+        let reply = reply(client().post(fake.url("/v1/completions")).body(body)).await;
+        assert_eq!(reply.status, 400, "{field}: {}", reply.body);
+        assert_eq!(reply.error()["param"], field, "{}", reply.body);
+    }
+    let body = format!("{{\"model\":\"made-up\",\"prompt\":\"x\",\"metadata\":{deep}}}");
+    let reply = reply(client().post(fake.url("/v1/completions")).body(body)).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
-    drop(idle);
+}
+
+#[tokio::test]
+async fn a_closing_api_ends_its_answers_and_takes_no_more() {
+    let mut fake = fake::start("127.0.0.1:0", |_| says("four", Finish::Stop)).await;
+    let mut open = TcpStream::connect(fake.address).await.unwrap();
+    let body = json!({ "model": MODEL, "prompt": "x" }).to_string();
+    let head = format!(
+        "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let (first, rest) = body.split_at(8);
+    open.write_all((head + first).as_bytes()).await.unwrap();
+    // The request is under way once its turn is taken: the API counts it then.
+    while !fake.get("/metrics").await.body.contains("hexswarm_requests_total 1") {}
+    fake.closing.cancel();
+    while TcpStream::connect(fake.address).await.is_ok() {}
+    open.write_all(rest.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    open.read_to_string(&mut reply).await.unwrap();
+    assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    assert!(reply.contains("\"text\":\"four\""), "{reply}");
+    fake.asked().await;
 }

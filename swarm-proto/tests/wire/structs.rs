@@ -188,7 +188,8 @@ pub(crate) fn certificate() -> Known<Certificate> {
 }
 
 pub(crate) fn ballot() -> Known<Ballot> {
-    let ((set, s), (proven, p), (change, c)) = (voters(), founder(), certificate());
+    let ((set, s), (proven, p)) = (voters(), founder());
+    let (change, c) = certificate();
     let value = Ballot {
         term: Term(5_u64),
         voted: Some(NodeId([2; 32])),
