@@ -177,9 +177,9 @@ impl Driver {
             Effect::Publish(advert) => self.publish(&advert),
             Effect::Persist(ballot) => self.persist(ballot),
             Effect::Plan { request, pool } => self.planner.ask(request, pool),
-            Effect::Load { plan, device, shard } => {
+            Effect::Load { load, plan, device, shard } => {
                 self.exchange.form(plan, &shard);
-                self.give(device, Job::Load { plan, shard });
+                self.give(device, Job::Load { load, shard });
             }
             Effect::Unload { device } => self.give(device, Job::Unload),
             Effect::Compute { device, job, batch, input, group } => {
@@ -231,9 +231,9 @@ impl Driver {
         };
         let follow_up = match refused {
             None | Some(Job::Unload) => return,
-            Some(Job::Load { plan, .. }) => {
+            Some(Job::Load { load, .. }) => {
                 let outcome = Err(format!("device {device} takes no more jobs"));
-                Input::Loaded { plan, device, outcome }
+                Input::Loaded { load, device, outcome }
             }
             Some(Job::Compute { job, .. }) => {
                 let outcome = Err(swarm_core::ComputeFault::Device);

@@ -6,6 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -14,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use swarm_core::{ComputeFault, Computed, GroupKey, Input, Shard};
 use swarm_engine::{Alone, Collective, DeviceSpec, Engine, EngineError, Output, Weights};
-use swarm_proto::{Batch, PlanId};
+use swarm_proto::Batch;
 use tokio::sync::mpsc;
 
 use crate::sums::Exchange;
@@ -28,8 +29,8 @@ const JOBS_MAX: usize = 8;
 pub enum Job {
     /// Hold this share of the model instead of what is held now.
     Load {
-        /// Under which plan.
-        plan: PlanId,
+        /// To be repeated in the answer.
+        load: u64,
         /// Which share.
         shard: Shard,
     },
@@ -52,6 +53,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Worker {
     jobs: SyncSender<Job>,
+    latest: Arc<AtomicU64>,
 }
 
 /// What a device is, and what its thread needs.
@@ -74,13 +76,18 @@ impl Worker {
     /// Starts the thread.
     pub fn start(bench: Bench) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(JOBS_MAX);
+        let latest = Arc::new(AtomicU64::new(0));
+        let newest = Arc::clone(&latest);
         let name = format!("device-{}", bench.device);
-        thread::Builder::new().name(name).spawn(move || bench.work(&queue))?;
-        Ok(Self { jobs })
+        thread::Builder::new().name(name).spawn(move || bench.work(&queue, &newest))?;
+        Ok(Self { jobs, latest })
     }
 
     /// Hands the thread a job; an error gives it back.
     pub fn give(&self, job: Job) -> Result<(), Job> {
+        if let Job::Load { load, .. } = &job {
+            self.latest.store(*load, Ordering::Relaxed);
+        }
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
         })
@@ -88,7 +95,7 @@ impl Worker {
 }
 
 impl Bench {
-    fn work(self, queue: &Receiver<Job>) {
+    fn work(self, queue: &Receiver<Job>, newest: &AtomicU64) {
         let mut engine = None;
         while let Ok(job) = queue.recv() {
             let answer = match job {
@@ -96,8 +103,11 @@ impl Bench {
                     engine = None;
                     continue;
                 }
-                Job::Load { plan, shard } => {
+                Job::Load { load, shard } => {
                     engine = None; // frees its memory before the next one takes any
+                    if load < newest.load(Ordering::Relaxed) {
+                        continue; // the core waits for a later one
+                    }
                     let opened = catch_unwind(AssertUnwindSafe(|| self.open(&shard)));
                     let outcome = match opened {
                         Ok(opened) => {
@@ -105,7 +115,7 @@ impl Bench {
                         }
                         Err(_) => Err("the engine panicked: see the log".to_owned()),
                     };
-                    Input::Loaded { plan, device: self.device, outcome }
+                    Input::Loaded { load, device: self.device, outcome }
                 }
                 Job::Compute { job, batch, input, group } => {
                     let compute = || self.compute(engine.as_deref_mut(), &batch, input, group);

@@ -205,3 +205,80 @@ fn value_at(rows: &Bytes, row: usize) -> Result<u64, ComputeFault> {
     let first = values.next().ok_or(ComputeFault::Device)?;
     Ok(values.fold(first, |value, other| if other == first { value } else { mix(value, other) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, HeadRange, LayerRange, Sampling};
+
+    use super::*;
+
+    fn shard(layers: (u32, u32), heads: (u32, u32), columns: (u32, u32), leads: bool) -> Shard {
+        Shard {
+            pipeline: 0,
+            stage: 0,
+            layers: LayerRange::new(layers.0, layers.1).unwrap(),
+            kv_heads: HeadRange::new(heads.0, heads.1).unwrap(),
+            ffn_columns: ColumnRange::new(columns.0, columns.1).unwrap(),
+            embeds: layers.0 == 0,
+            samples: layers.1 == model::LAYERS && leads,
+            leads,
+            kv_blocks: 8,
+            members: Vec::new(),
+        }
+    }
+
+    fn batch(position: u32, tokens: &[u32]) -> Batch {
+        let draw = Draw { sampling: Sampling::default(), step: 0, recent: Vec::new() };
+        let blocks = vec![3, 1].into();
+        let (tokens, sample) = (tokens.to_vec(), Some(Arc::new(draw)));
+        Batch { items: vec![Item { position, tokens, blocks, sample }] }
+    }
+
+    fn token(computed: Computed) -> u32 {
+        let Computed::Samples(samples) = computed else { panic!("{computed:?}") };
+        samples[0].as_ref().unwrap().token
+    }
+
+    fn rows(computed: Computed) -> Bytes {
+        let Computed::Activations(rows) = computed else { panic!("{computed:?}") };
+        rows
+    }
+
+    /// The token after a prompt, through two stages of which the second is shared by two members,
+    /// with `change` done to what they keep and give before the last row.
+    fn pipeline(change: impl Fn(&mut [Cache; 3], &mut Vec<u64>)) -> u32 {
+        let first = shard((0, 11), (0, 3), (0, 1536), true);
+        let lead = shard((11, 30), (0, 2), (0, 1024), true);
+        let member = shard((11, 30), (2, 3), (1024, 1536), false);
+        let mut caches: [Cache; 3] = Default::default();
+        let mut last = 0;
+        for (index, (position, tokens)) in [(0, &[7, 8, 9][..]), (3, &[5])].into_iter().enumerate()
+        {
+            let batch = batch(position, tokens);
+            let mut given = Vec::new();
+            if index == 1 {
+                change(&mut caches, &mut given);
+            }
+            let outcome = caches[0].compute(&first, &batch, None).unwrap();
+            let body = rows(outcome.finish(&first, &batch, &[]).unwrap());
+            let other = caches[2].compute(&member, &batch, Some(&body)).unwrap();
+            let part = if given.is_empty() { other.part.clone() } else { given.into() };
+            let outcome = caches[1].compute(&lead, &batch, Some(&body)).unwrap();
+            last = token(outcome.finish(&lead, &batch, &[part]).unwrap());
+        }
+        last
+    }
+
+    #[test]
+    fn stages_and_members_come_to_what_one_device_alone_does() {
+        let mut alone = Reference::new();
+        [7, 8, 9, 5].iter().for_each(|token| alone.push(*token));
+        let expected = alone.next(&Sampling::default(), 0);
+        assert_eq!(pipeline(|_, _| {}), expected);
+        for forgets in 0..3 {
+            let found = pipeline(|caches, _| caches[forgets].clear());
+            assert_ne!(found, expected, "device {forgets} forgot and nobody saw it");
+        }
+        assert_ne!(pipeline(|_, part| part.push(1)), expected, "a wrong part");
+    }
+}

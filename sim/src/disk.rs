@@ -23,12 +23,31 @@ impl Disk {
 
     /// A person has it forget its set of voters, and nothing else.
     pub(crate) fn forget_set(&mut self) {
-        let Ballot { term, voted, .. } = self.durable;
-        self.durable = Ballot { term, voted, ..Ballot::default() };
+        self.durable = std::mem::take(&mut self.durable).without_set();
     }
 
     /// What a disk gives back whose last write was a lie.
     pub(crate) fn without_last(&self) -> &Ballot {
         &self.before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::Term;
+
+    use super::*;
+
+    fn ballot(term: u64) -> Ballot {
+        Ballot { term: Term(term), ..Ballot::default() }
+    }
+
+    #[test]
+    fn what_was_written_last_is_there_and_a_liar_has_what_was_before() {
+        let mut disk = Disk::default();
+        assert_eq!(disk.durable(), &ballot(0));
+        disk.written(ballot(1));
+        disk.written(ballot(2));
+        assert_eq!((disk.durable(), disk.without_last()), (&ballot(2), &ballot(1)));
     }
 }

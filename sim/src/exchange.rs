@@ -63,7 +63,7 @@ impl Exchange {
     /// The place of a device in a batch, if its stage is known here.
     pub(crate) fn seat(&mut self, key: GroupKey, place: (NodeId, u8)) -> Option<u16> {
         let stage = self.stages.get_mut(&(key.plan, key.pipeline, key.stage))?;
-        stage.parts.retain(|(batch, _), _| *batch >= key.batch);
+        stage.parts.retain(|(batch, _), _| ahead(*batch, key.batch).is_some());
         let member = stage.members.iter().position(|member| *member == place)?;
         Some(member as u16)
     }
@@ -106,10 +106,100 @@ impl Exchange {
         }
         let gone = |other: &u16| stage.gone.contains(&stage.members[usize::from(*other)].0);
         // Whoever gives a part of a later batch is done with this one.
-        let done = |other: &u16| stage.parts.keys().any(|(b, o)| *b > key.batch && o == other);
+        let done = |other: &u16| {
+            stage.parts.keys().any(|(b, o)| ahead(*b, key.batch) > Some(0) && o == other)
+        };
         match missing.iter().any(|other| gone(other) || done(other)) {
             true => Meeting::Broken,
             false => Meeting::Partial,
         }
+    }
+}
+
+/// How many batches one is ahead of another of the same stage. Where a stage begins to count is
+/// drawn anew each time, so what is neither this batch nor one of the next is of another time.
+fn ahead(batch: u64, of: u64) -> Option<u64> {
+    Some(batch.wrapping_sub(of)).filter(|ahead| *ahead <= WAITING_MAX as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, HeadRange, LayerRange};
+
+    use super::*;
+
+    const ME: NodeId = NodeId([1; 32]);
+    const OTHER: NodeId = NodeId([2; 32]);
+
+    fn key(batch: u64) -> GroupKey {
+        GroupKey { plan: PlanId::default(), pipeline: 0, stage: 0, batch }
+    }
+
+    fn formed() -> (Exchange, Shard) {
+        let shard = Shard {
+            pipeline: 0,
+            stage: 0,
+            layers: LayerRange::new(0, 1).unwrap(),
+            kv_heads: HeadRange::new(0, 1).unwrap(),
+            ffn_columns: ColumnRange::new(0, 1).unwrap(),
+            embeds: true,
+            samples: true,
+            leads: true,
+            kv_blocks: 1,
+            members: vec![(ME, 0), (OTHER, 0)],
+        };
+        let mut exchange = Exchange::default();
+        exchange.form(PlanId::default(), &shard);
+        (exchange, shard)
+    }
+
+    fn part(value: u64) -> Arc<[u64]> {
+        vec![value].into()
+    }
+
+    #[test]
+    fn members_meet_in_the_batch_that_they_share() {
+        let (mut exchange, _) = formed();
+        assert_eq!(exchange.seat(key(4), (ME, 0)), Some(0));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(OTHER, key(3), 1, part(3));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(ME, key(4), 1, part(9)); // not its place to give
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Partial);
+        exchange.put(OTHER, key(4), 1, part(4));
+        assert_eq!(exchange.meet(key(4), 0), Meeting::Whole(vec![part(4)]));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_gone_until_it_gives_again() {
+        let (mut exchange, _) = formed();
+        exchange.lost(OTHER);
+        assert_eq!(exchange.meet(key(0), 0), Meeting::Broken);
+        exchange.put(OTHER, key(1), 1, part(1));
+        assert_eq!(exchange.meet(key(1), 0), Meeting::Whole(vec![part(1)]));
+    }
+
+    #[test]
+    fn nobody_waits_for_who_is_done_with_the_batch() {
+        let (mut exchange, _) = formed();
+        exchange.put(OTHER, key(8), 1, part(8));
+        assert_eq!(exchange.meet(key(7), 0), Meeting::Broken);
+    }
+
+    #[test]
+    fn what_is_left_of_another_time_is_nothing() {
+        let (mut exchange, _) = formed();
+        exchange.put(OTHER, key(1 << 40), 1, part(8));
+        assert_eq!(exchange.seat(key(7), (ME, 0)), Some(0));
+        assert_eq!(exchange.meet(key(7), 0), Meeting::Partial);
+        assert_eq!(exchange.meet(key(1 << 40), 0), Meeting::Partial);
+    }
+
+    #[test]
+    fn a_plan_loaded_anew_finds_no_part_of_before() {
+        let (mut exchange, shard) = formed();
+        exchange.put(OTHER, key(0), 1, part(0));
+        exchange.form(PlanId::default(), &shard);
+        assert_eq!(exchange.meet(key(0), 0), Meeting::Partial);
     }
 }

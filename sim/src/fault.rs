@@ -6,9 +6,7 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
-use crate::{
-    Sabotage, World, check::Broken, host::State, keys::node_id, link::Quality, model, world::Event,
-};
+use crate::{Sabotage, World, host::State, keys::node_id, link::Quality, world::Event};
 
 /// How long a connection may be silent before the network gives it up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -233,83 +231,7 @@ impl World {
         self.hosts.get_mut(&node_id(number))?.workers.get_mut(&device)
     }
 
-    fn others(&self, number: usize) -> Vec<NodeId> {
+    pub(crate) fn others(&self, number: usize) -> Vec<NodeId> {
         (0..self.hosts.len()).filter(|other| *other != number).map(node_id).collect()
-    }
-
-    // --- connections ----------------------------------------------------------------------
-
-    /// A connection closes, and whoever had it is told.
-    pub(crate) fn disconnect(&mut self, a: NodeId, b: NodeId) {
-        for (near, far) in [(a, b), (b, a)] {
-            self.links.get(near, far).reset();
-            if std::mem::take(&mut self.links.get(near, far).up) {
-                let delay = self.between(1.0, 20.0);
-                self.push(self.now + delay, near, Event::Input(Input::PeerDown(far)));
-            }
-        }
-    }
-
-    /// What two nodes had under way to each other is lost, and nobody is told.
-    fn reset(&mut self, a: NodeId, b: NodeId) {
-        self.links.get(a, b).reset();
-        self.links.get(b, a).reset();
-    }
-
-    /// Two nodes that reach each other connect.
-    fn connect(&mut self, a: NodeId, b: NodeId) {
-        let there = |id: NodeId| self.hosts.get(&id).is_some_and(crate::host::Host::is_there);
-        let reach = self.links.open(a, b) && self.links.open(b, a);
-        if !(there(a) && there(b) && reach) {
-            return;
-        }
-        let delay = self.between(50.0, 300.0);
-        for (near, far) in [(a, b), (b, a)] {
-            self.push_via(self.now + delay, near, Some(far), Event::Connected(far));
-        }
-    }
-
-    /// A connection stands: the near end is told, unless it never knew that the last was gone.
-    pub(crate) fn connected(&mut self, near: NodeId, far: NodeId) -> Result<(), Broken> {
-        let there = self.hosts.get(&far).is_some_and(crate::host::Host::is_there);
-        if !there || std::mem::replace(&mut self.links.get(near, far).up, true) {
-            return Ok(());
-        }
-        let quality = self.links.get(near, far).quality;
-        let one_way = quality.latency + quality.jitter / 2;
-        let rtt_ms = one_way.as_secs_f64() * 2e3;
-        let report = model::link(far, rtt_ms, quality.bytes_per_s);
-        let measured = Event::Input(Input::LinkMeasured(report));
-        self.push_via(self.now + Duration::from_millis(100), near, Some(far), measured);
-        self.feed(near, Input::PeerUp(far))
-    }
-
-    // --- sabotage -------------------------------------------------------------------------
-
-    /// A dead node's beats go on, and nobody is told that it is dead.
-    fn ghost(&mut self, number: usize) {
-        if self.setup.sabotage != Sabotage::Ghost {
-            return;
-        }
-        let from = node_id(number);
-        for other in self.others(number) {
-            self.links.get(other, from).up = false;
-            for beat in 1..40 {
-                let at = self.now + Duration::from_millis(100 * beat);
-                let message = swarm_proto::Message::Beat(swarm_proto::Pulse::default());
-                self.push(at, other, Event::Input(Input::Received { from, message }));
-            }
-        }
-    }
-
-    /// Old plans are said again to a node that has forgotten what it knew.
-    fn replay(&mut self, to: NodeId) {
-        if self.setup.sabotage == Sabotage::ReplayLive
-            && let Some(message) = self.replayed.first().cloned()
-            && let Some(from) = self.hosts.keys().copied().find(|host| *host != to)
-        {
-            let at = self.now + Duration::from_millis(1);
-            self.push(at, to, Event::Input(Input::Received { from, message }));
-        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod check;
 mod client;
+mod connect;
 mod device;
 mod disk;
 mod exchange;

@@ -143,3 +143,60 @@ impl Links {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::ZERO + Duration::from_millis(ms)
+    }
+
+    fn still(latency_ms: u64, bytes_per_s: f64) -> Link {
+        let (latency, jitter) = (Duration::from_millis(latency_ms), Duration::ZERO);
+        let quality = Quality { latency, jitter, bytes_per_s, ..Quality::default() };
+        Link { quality, ..Link::default() }
+    }
+
+    #[test]
+    fn frames_take_their_size_over_the_rate_and_wait_for_those_before() {
+        let (mut link, mut rng) = (still(5, 1e6), ChaCha8Rng::seed_from_u64(0));
+        let mut carry = |bytes| link.carry(at(0), Lane::Data, bytes, &mut rng);
+        assert_eq!(carry(10_000), Fate::Arrives(at(15)));
+        assert_eq!(carry(20_000), Fate::Arrives(at(35)));
+    }
+
+    #[test]
+    fn control_does_not_wait_behind_data() {
+        let (mut link, mut rng) = (still(5, 1e6), ChaCha8Rng::seed_from_u64(0));
+        link.carry(at(0), Lane::Data, 1_000_000, &mut rng);
+        assert_eq!(link.carry(at(0), Lane::Control, 1_000, &mut rng), Fate::Arrives(at(6)));
+    }
+
+    #[test]
+    fn a_lane_keeps_its_order_whatever_the_jitter() {
+        let (mut link, mut rng) = (still(1, 1e9), ChaCha8Rng::seed_from_u64(0));
+        link.quality.jitter = Duration::from_millis(50);
+        let mut last = Time::ZERO;
+        for sent in 0..200 {
+            let fate = link.carry(at(sent), Lane::Control, 100, &mut rng);
+            let Fate::Arrives(arrives) = fate else { panic!("{fate:?}") };
+            assert!(arrives >= last && arrives > at(sent));
+            last = arrives;
+        }
+    }
+
+    #[test]
+    fn losses_are_told_unless_the_link_is_silent() {
+        let (mut link, mut rng) = (still(1, 1e9), ChaCha8Rng::seed_from_u64(0));
+        link.quality.loss = 1.0;
+        assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Undeliverable);
+        link.quality.silent = true;
+        assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
+        link.quality.loss = 0.0;
+        link.cut = true;
+        assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
+    }
+}

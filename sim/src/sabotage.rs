@@ -1,6 +1,13 @@
 //! Bugs that are planted to see them caught. They are in the world around the nodes, never in the
 //! nodes.
 
+use std::time::Duration;
+
+use swarm_core::Input;
+use swarm_proto::{Message, NodeId, Pulse};
+
+use crate::{World, keys::node_id, world::Event};
+
 /// What goes wrong that must not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sabotage {
@@ -35,4 +42,33 @@ pub enum Sabotage {
     HastyDisk,
     /// A dead node's beats go on.
     Ghost,
+}
+
+impl World {
+    /// A dead node's beats go on, and nobody is told that it is dead.
+    pub(crate) fn ghost(&mut self, number: usize) {
+        if self.setup.sabotage != Sabotage::Ghost {
+            return;
+        }
+        let from = node_id(number);
+        for other in self.others(number) {
+            self.links.get(other, from).up = false;
+            for beat in 1..40 {
+                let at = self.now + Duration::from_millis(100 * beat);
+                let message = Message::Beat(Pulse::default());
+                self.push(at, other, Event::Input(Input::Received { from, message }));
+            }
+        }
+    }
+
+    /// Old plans are said again to a node that has forgotten what it knew.
+    pub(crate) fn replay(&mut self, to: NodeId) {
+        if self.setup.sabotage == Sabotage::ReplayLive
+            && let Some(message) = self.replayed.first().cloned()
+            && let Some(from) = self.hosts.keys().copied().find(|host| *host != to)
+        {
+            let at = self.now + Duration::from_millis(1);
+            self.push(at, to, Event::Input(Input::Received { from, message }));
+        }
+    }
 }

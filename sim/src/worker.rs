@@ -33,7 +33,7 @@ pub(crate) struct Worker {
 /// Something for a device to do.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Load { plan: PlanId, shard: Shard },
+    Load { load: u64, plan: PlanId, shard: Shard },
     Unload,
     Compute(Work),
 }
@@ -51,6 +51,7 @@ pub(crate) struct Work {
 #[derive(Debug)]
 pub(crate) enum Running {
     Load {
+        load: u64,
         plan: PlanId,
         shard: Shard,
     },

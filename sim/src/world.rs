@@ -1,6 +1,9 @@
 //! The swarm: nodes, a clock, a queue.
 
 mod carry;
+mod event;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -20,6 +23,8 @@ use crate::{
     log::Log,
 };
 
+pub(crate) use event::{Entry, Event, Part};
+
 /// What a swarm is made of.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -35,44 +40,6 @@ pub struct Setup {
     pub record: bool,
     /// Whether a run goes on after a property did not hold.
     pub lenient: bool,
-}
-
-/// Something that happens to a host.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Its node is handed this.
-    Input(Input),
-    /// A connection stands.
-    Connected(NodeId),
-    /// A member's part of a tensor-parallel batch comes.
-    Part { from: NodeId, part: Part },
-    /// The disk has written.
-    Written(swarm_proto::Ballot),
-    /// A device is done with something, or has waited too long.
-    Due { device: u8, serial: u64 },
-    /// Its connection to a peer has been silent for too long.
-    Idle(NodeId),
-    /// A stopped process goes on.
-    Resume,
-}
-
-/// What one member gives the others.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) key: swarm_core::GroupKey,
-    pub(crate) member: u16,
-    pub(crate) values: std::sync::Arc<[u64]>,
-}
-
-/// An event and whom it is for.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) to: NodeId,
-    /// Of which life of the host.
-    pub(crate) life: u32,
-    /// The connection that brings it, if one does: it is lost with it.
-    pub(crate) via: Option<(NodeId, u64)>,
-    pub(crate) event: Event,
 }
 
 /// A swarm on virtual time.
@@ -250,7 +217,9 @@ impl World {
                 self.push(self.now + delay, from, Event::Input(input));
                 Ok(())
             }
-            Effect::Load { plan, device, shard } => self.load(from, plan, device, shard),
+            Effect::Load { load, plan, device, shard } => {
+                self.load(from, load, plan, device, shard)
+            }
             Effect::Unload { device } => self.unload(from, device),
             Effect::Compute { device, job, batch, input, group } => {
                 self.compute(from, device, crate::worker::Work { job, batch, input, group })

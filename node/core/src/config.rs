@@ -11,7 +11,8 @@ pub struct Config {
     pub founds: bool,
     /// The model to serve.
     pub model: ModelSpec,
-    /// Our adverts' numbers start above this; it must rise from one run of a node to the next.
+    /// Our adverts' numbers start above this, and our batches' in milliseconds; it must rise from one
+    /// run of a node to the next by more than the milliseconds that it ran.
     pub advert_base: u64,
     /// Where our HTTP API listens, for others to know.
     pub api: Option<String>,

@@ -416,10 +416,13 @@ impl Council {
                 let following = CouncilMessage::Following { term: self.ballot.term };
                 turn.send(from, Message::Council(following));
             }
-        } else if term < self.ballot.term
-            && let Some(certificate) = self.certificate.clone()
-        {
-            let news = CouncilMessage::Certified(Box::new(certificate));
+        } else if term < self.ballot.term && self.persisting.is_none() {
+            // Who leads is told of a later leader if we know one, and of our term in any case.
+            let later = self.certificate.clone().filter(|certificate| certificate.term > term);
+            let news = match later {
+                Some(certificate) => CouncilMessage::Certified(Box::new(certificate)),
+                None => CouncilMessage::Following { term: self.ballot.term },
+            };
             turn.send(from, Message::Council(news));
         }
     }

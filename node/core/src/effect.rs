@@ -39,8 +39,10 @@ pub enum Effect {
         pool: Box<Pool>,
     },
     /// Hold this share of the model on a device, instead of what it holds now, then say
-    /// [`crate::Input::Loaded`].
+    /// [`crate::Input::Loaded`]. A load that has not begun when the next one comes may be left out.
     Load {
+        /// To be repeated in the answer. One plan can be loaded twice.
+        load: u64,
         /// Under which plan.
         plan: PlanId,
         /// Which device.

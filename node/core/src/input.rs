@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use swarm_proto::{
-    Advert, Ballot, Device, FrameHeader, LinkReport, Message, NodeId, Plan, PlanId, Sampled,
-    Sampling, Signed,
+    Advert, Ballot, Device, FrameHeader, LinkReport, Message, NodeId, Plan, Sampled, Sampling,
+    Signed,
 };
 
 /// Something a node hears of. Whatever a peer had a hand in is a claim until core has checked it.
@@ -50,8 +50,8 @@ pub enum Input {
     },
     /// The answer to [`crate::Effect::Load`].
     Loaded {
-        /// Under which plan.
-        plan: PlanId,
+        /// Which load.
+        load: u64,
         /// Which device.
         device: u8,
         /// Whether it holds its shard now, or why not.

@@ -178,9 +178,9 @@ impl Parts<'_> {
                 let (rounds, mut world) = self.split();
                 rounds.planned(request, outcome, &mut world, turn);
             }
-            Input::Loaded { plan, device, outcome } => {
+            Input::Loaded { load, device, outcome } => {
                 let (rounds, mut world) = self.split();
-                rounds.loaded(plan, device, outcome, &mut world, turn);
+                rounds.loaded(load, device, outcome, &mut world, turn);
             }
             Input::Computed { device, job, outcome } => {
                 self.sessions.computed(device, job, outcome, turn);

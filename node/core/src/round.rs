@@ -37,6 +37,8 @@ pub(crate) struct Rounds {
     holds: BTreeMap<u8, Shard>,
     /// The plan that we are loading.
     loading: Option<Loading>,
+    /// Loads so far.
+    loads: u64,
     /// The plan that we hold our share of: the live one, or one that was proposed.
     held: Option<Held>,
     /// The latest proposal that was taken up: none is twice.
@@ -51,7 +53,8 @@ pub(crate) struct Rounds {
 #[derive(Debug)]
 struct Loading {
     plan: Plan,
-    waiting: Vec<u8>,
+    /// Devices that have not answered, with the load that each was given.
+    waiting: BTreeMap<u8, u64>,
 }
 
 #[derive(Debug)]
@@ -140,12 +143,14 @@ impl Rounds {
             self.holds.remove(&device);
             turn.emit(Effect::Unload { device });
         }
-        let waiting = shards.keys().copied().collect();
+        let mut waiting = BTreeMap::new();
         for (device, shard) in shards {
             // A share that has not changed is loaded too: sums are exchanged under the new plan's
             // number, and everyone begins with an empty KV cache.
+            self.loads += 1;
+            waiting.insert(device, self.loads);
             self.holds.insert(device, shard.clone());
-            turn.emit(Effect::Load { plan: plan.id, device, shard });
+            turn.emit(Effect::Load { load: self.loads, plan: plan.id, device, shard });
         }
         self.loading = Some(Loading { plan, waiting });
         self.check_loaded(world, turn);
@@ -154,16 +159,16 @@ impl Rounds {
     /// A device holds its shard now, or does not.
     pub(crate) fn loaded(
         &mut self,
-        id: PlanId,
+        load: u64,
         device: u8,
         outcome: Result<(), String>,
         world: &mut World<'_>,
         turn: &mut Turn<'_>,
     ) {
-        let Some(loading) = self.loading.as_mut().filter(|loading| loading.plan.id == id) else {
-            return;
-        };
-        loading.waiting.retain(|waiting| *waiting != device);
+        let asked = |loading: &&mut Loading| loading.waiting.get(&device) == Some(&load);
+        let Some(loading) = self.loading.as_mut().filter(asked) else { return };
+        let id = loading.plan.id;
+        loading.waiting.remove(&device);
         if let Err(reason) = outcome {
             self.loading = None;
             self.holds.remove(&device);

@@ -8,7 +8,6 @@ mod stage;
 use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use rand::RngExt;
 use swarm_proto::{FrameHeader, Load, NodeId, Plan, PlanId, SessionMessage, Time};
 
 use crate::{Ask, ComputeFault, Computed, Notice, RequestId, turn::Turn};
@@ -43,7 +42,7 @@ impl Sessions {
 
     /// This node holds its shards of a plan, each with so many KV blocks.
     pub(crate) fn adopted(&mut self, plan: &Plan, kv_blocks: &[(u8, u32)], turn: &mut Turn<'_>) {
-        let batches = u64::from(turn.rng.random::<u32>()) << 32;
+        let batches = turn.rising();
         self.stages.adopt(Arc::new(plan.clone()), kv_blocks, turn.me(), batches);
     }
 

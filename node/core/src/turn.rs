@@ -20,6 +20,13 @@ impl Turn<'_> {
         self.keys.id()
     }
 
+    /// A number that rises with time, over restarts too, with room for 2^20 more to each
+    /// millisecond.
+    pub(crate) fn rising(&self) -> u64 {
+        let millis = self.config.advert_base.saturating_add(self.now.0 / 1_000_000);
+        millis.min(u64::MAX >> 20) << 20
+    }
+
     /// Wants something done.
     pub(crate) fn emit(&mut self, effect: Effect) {
         self.effects.push(effect);

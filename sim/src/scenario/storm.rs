@@ -26,7 +26,7 @@ pub(super) fn run(seed: u64, wishes: Wishes) -> (World, Result<(), Broken>) {
 }
 
 fn play(world: &mut World, seed: u64) -> Result<(), Broken> {
-    let mut dice = ChaCha8Rng::seed_from_u64(seed ^ 0x5707_12);
+    let mut dice = ChaCha8Rng::seed_from_u64(seed ^ 0x0057_0712);
     // Some storms begin before there is a plan, or even a leader.
     let ready = |world: &World| world.serves() && world.voters() >= 5;
     let patience = Duration::from_millis(dice.random_range(0..8_000));

@@ -25,6 +25,7 @@ impl World {
     pub(super) fn load(
         &mut self,
         node: NodeId,
+        load: u64,
         plan: PlanId,
         device: u8,
         shard: Shard,
@@ -38,9 +39,9 @@ impl World {
             _ => worker.memory_bytes,
         };
         fits(number, device, &shard, memory_bytes)?;
-        if worker.give(Job::Load { plan, shard }).is_err() {
+        if worker.give(Job::Load { load, plan, shard }).is_err() {
             let outcome = Err(format!("device {device} takes no more jobs"));
-            let input = Input::Loaded { plan, device, outcome };
+            let input = Input::Loaded { load, device, outcome };
             self.push(self.now, node, Event::Input(input));
         }
         self.next_job(node, device);
@@ -92,7 +93,7 @@ impl World {
 
     /// Begins the next job of a device that has none.
     fn next_job(&mut self, node: NodeId, device: u8) {
-        let load = self.between(20.0, 200.0);
+        let load_span = self.between(20.0, 200.0);
         while let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) {
             let Some(job) = worker.queue.pop_front() else { return };
             worker.serial += 1;
@@ -102,11 +103,11 @@ impl World {
                     worker.holds = None;
                     continue;
                 }
-                Job::Load { plan, shard } => {
+                Job::Load { load, plan, shard } => {
                     worker.holds = None;
                     worker.cache.clear();
-                    worker.running = Some(Running::Load { plan, shard });
-                    load
+                    worker.running = Some(Running::Load { load, plan, shard });
+                    load_span
                 }
                 Job::Compute(work) => {
                     let rows = work.batch.rows() as u64;
@@ -136,7 +137,7 @@ impl World {
             return Ok(());
         }
         match worker.running.take() {
-            Some(Running::Load { plan, shard }) => {
+            Some(Running::Load { load, plan, shard }) => {
                 let fails = worker.bad_loads > 0;
                 worker.bad_loads = worker.bad_loads.saturating_sub(1);
                 let outcome = if fails {
@@ -145,7 +146,7 @@ impl World {
                     worker.holds = Some((plan, shard));
                     Ok(())
                 };
-                let input = Input::Loaded { plan, device, outcome };
+                let input = Input::Loaded { load, device, outcome };
                 self.push(self.now, node, Event::Input(input));
             }
             Some(Running::Compute { work, seat }) => self.worked(node, device, work, seat),

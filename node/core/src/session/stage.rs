@@ -65,7 +65,7 @@ impl Stages {
     /// empty, also where its share is what it was.
     ///
     /// A plan can be loaded twice, and the number of a batch names one batch under a plan: numbers
-    /// begin at `batches`, which no other load begins at.
+    /// begin at `batches`, above all that were used before.
     pub(super) fn adopt(
         &mut self,
         plan: Arc<Plan>,

@@ -336,7 +336,7 @@ impl Lab {
                 }
             }
             Effect::Plan { request, pool } => say(Input::Planned { request, outcome: even(&pool) }),
-            Effect::Load { plan, device, shard } => {
+            Effect::Load { load, plan, device, shard } => {
                 self.loads += 1;
                 let outcome = match self.cannot_load.contains(&from) {
                     true => Err("the lab says no".to_owned()),
@@ -346,7 +346,7 @@ impl Lab {
                     self.shards.insert(from, (plan, shard));
                 }
                 if !self.slow_to_load.contains(&from) {
-                    say(Input::Loaded { plan, device, outcome });
+                    say(Input::Loaded { load, device, outcome });
                 }
             }
             Effect::Unload { .. } => drop(self.shards.remove(&from)),

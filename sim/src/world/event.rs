@@ -1,0 +1,44 @@
+//! What happens, and to whom.
+
+use std::sync::Arc;
+
+use swarm_core::{GroupKey, Input};
+use swarm_proto::{Ballot, NodeId};
+
+/// Something that happens to a host.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Its node is handed this.
+    Input(Input),
+    /// A connection stands.
+    Connected(NodeId),
+    /// A member's part of a tensor-parallel batch comes.
+    Part { from: NodeId, part: Part },
+    /// The disk has written.
+    Written(Ballot),
+    /// A device is done with something, or has waited too long.
+    Due { device: u8, serial: u64 },
+    /// Its connection to a peer has been silent for too long.
+    Idle(NodeId),
+    /// A stopped process goes on.
+    Resume,
+}
+
+/// What one member gives the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) key: GroupKey,
+    pub(crate) member: u16,
+    pub(crate) values: Arc<[u64]>,
+}
+
+/// An event and whom it is for.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) to: NodeId,
+    /// Of which life of the host.
+    pub(crate) life: u32,
+    /// The connection that brings it, if one does: it is lost with it.
+    pub(crate) via: Option<(NodeId, u64)>,
+    pub(crate) event: Event,
+}
