@@ -22,7 +22,7 @@ pub struct VoterSet {
 }
 
 /// What a voter must not forget: written down before anything that follows from it is said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode)]
 pub struct Ballot {
     /// The latest term heard of.
     pub term: Term,
@@ -130,6 +130,13 @@ impl Statement for Vote {
     const KIND: &'static str = "hexswarm vote";
 }
 
+impl Ballot {
+    /// Refuses more changes than are remembered. Decoding refuses the same.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if self.changes.len() <= CHANGES_MAX { Ok(()) } else { Err("more than 32 changes") }
+    }
+}
+
 impl VoterSet {
     /// A founder's first set: itself.
     pub fn founded_by(founder: NodeId) -> Self {
@@ -203,5 +210,6 @@ impl Certificate {
     }
 }
 
+decode_checked!(Ballot { term, voted, set, set_term, proven, origin, changes });
 decode_checked!(VoterSet { number, voters });
 decode_checked!(Certificate { origin, term, leader, set, previous, votes });

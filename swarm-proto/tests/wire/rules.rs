@@ -3,10 +3,11 @@
 use bincode::{Decode, Encode};
 use proptest::prelude::*;
 use swarm_proto::{
-    Advert, BATCH_ROWS_MAX, Certificate, ColumnRange, CouncilMessage, DEVICES_MAX, END_TOKENS_MAX,
-    FRAME_ROWS_MAX, Hash, HeadRange, LINKS_MAX, LOGPROBS_MAX, LayerRange, Message, NodeId, Open,
-    PREFIX_BLOCKS_MAX, Pipeline, REASON_BYTES_MAX, Reason, RoundMessage, RowsHeader, RowsItem,
-    Sampled, Sampling, SessionMessage, Stage, VOTERS_MAX, VoterSet,
+    Advert, BATCH_ROWS_MAX, Ballot, CHANGES_MAX, Certificate, ColumnRange, CouncilMessage,
+    DEVICES_MAX, END_TOKENS_MAX, FRAME_ROWS_MAX, Hash, HeadRange, LINKS_MAX, LOGPROBS_MAX,
+    LayerRange, Message, NodeId, Open, PREFIX_BLOCKS_MAX, Pipeline, REASON_BYTES_MAX, Reason,
+    RoundMessage, RowsHeader, RowsItem, Sampled, Sampling, SessionMessage, Stage, VOTERS_MAX,
+    VoterSet,
     codec::{self, DecodeError},
 };
 
@@ -138,6 +139,29 @@ fn a_reason_is_short() {
     assert_eq!(Reason::new(&format!("x{long}")).as_str().len(), REASON_BYTES_MAX - 1);
     let bytes = codec::seal(&long[..REASON_BYTES_MAX + 2].to_owned()).unwrap();
     assert!(codec::open::<Reason>(&bytes).unwrap_err().to_string().contains("512 bytes"));
+}
+
+/// A node writes its ballot down as a message, and must be able to.
+#[test]
+fn the_fullest_ballot_is_kept_and_none_fuller() {
+    let number = u64::MAX;
+    let voters = (0..VOTERS_MAX as u8).map(|voter| NodeId([voter; 32])).collect();
+    let set = VoterSet { number, voters };
+    let certificate = structs::certificate().0;
+    let change = Certificate {
+        set: set.clone(),
+        previous: Some(set.clone()),
+        votes: vec![certificate.votes[0]; VOTERS_MAX],
+        ..certificate
+    };
+    let changes = |count| Ballot {
+        set: Some(set.clone()),
+        proven: Some(set.clone()),
+        changes: vec![change.clone(); count],
+        ..structs::ballot().0
+    };
+    taken(&changes(CHANGES_MAX));
+    refused(&changes(CHANGES_MAX + 1), "32 changes");
 }
 
 /// The codec counts memory and bytes against one limit; the fullest messages keep far below it.
