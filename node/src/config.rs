@@ -40,6 +40,10 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
+    /// Forget which voters this node knew and join anew, once; it still votes but once a term
+    #[arg(long)]
+    #[serde(skip)]
+    pub rejoin: bool,
     /// Where the HTTP API and the web page listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<SocketAddr>,
@@ -85,6 +89,8 @@ pub struct Settings {
     pub join: Vec<String>,
     /// Whether to found a swarm.
     pub founds: bool,
+    /// Whether to forget which voters it knew.
+    pub rejoin: bool,
     /// Where the API listens.
     pub api: SocketAddr,
     /// Origins whose web pages may ask, beside the node's own.
@@ -116,6 +122,7 @@ impl NodeOptions {
             listen: lists(self.listen, below.listen),
             join: lists(self.join, below.join),
             found: self.found || below.found,
+            rejoin: self.rejoin,
             api: self.api.or(below.api),
             api_origins: lists(self.api_origins, below.api_origins),
             model: self.model.or(below.model),
@@ -145,6 +152,10 @@ impl NodeOptions {
             let reason = format!("{context_tokens} is not from 16 to 16777216");
             return Err(ConfigError::Value { key: "context", reason });
         }
+        if self.rejoin && (self.found || self.join.is_empty()) {
+            let reason = "it joins a swarm that is there: name it with --join, without --found";
+            return Err(ConfigError::Value { key: "rejoin", reason: reason.to_owned() });
+        }
         if let Some(origin) = self.api_origins.iter().find(|origin| !is_origin(origin)) {
             let reason = format!("`{origin}` is no origin: write https://app.example, or *");
             return Err(ConfigError::Value { key: "api_origins", reason });
@@ -152,6 +163,7 @@ impl NodeOptions {
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
+            rejoin: self.rejoin,
             listen: if self.listen.is_empty() { any.to_vec() } else { self.listen },
             join: self.join,
             api: self.api.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
