@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::status::Status;
 
-/// News of one request that may wait for a slow client. A client that falls behind further has
-/// its session ended.
-pub const ANSWERS_MAX: usize = 256;
+/// News of one request that may wait for a slow client, and memory is taken only for what waits. A
+/// client that falls behind further has its session ended. It is more than a fast model says while
+/// a busy host lets nobody read.
+pub const ANSWERS_MAX: usize = 4096;
 
 /// What clients of this process want of the driver.
 #[derive(Debug)]
