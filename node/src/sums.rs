@@ -143,7 +143,11 @@ impl Exchange {
         let stage = Arc::clone(&*self.stages.get(&(key.plan, key.pipeline, key.stage))?);
         let member = stage.members.iter().position(|place| *place == (self.me, device))?;
         let member = u16::try_from(member).ok()?;
-        stage.table().sums.retain(|(batch, _, _), _| *batch >= key.batch);
+        let mut table = stage.table();
+        table.sums.retain(|(batch, _, _), _| *batch >= key.batch);
+        // Whoever was thought gone is back, or there would be no batch.
+        table.broken = false;
+        drop(table);
         Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0 })
     }
 }
