@@ -75,9 +75,10 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Whether an error is that no plan is live at the moment.
-    pub fn not_ready(error: &color_eyre::Report) -> bool {
-        error.downcast_ref::<Self>().is_some_and(|refused| refused.code == "not_ready")
+    /// Whether an error is one of the swarm's at this moment, so that to ask again may help.
+    pub fn may_pass(error: &color_eyre::Report) -> bool {
+        let codes = ["not_ready", "swarm_failed"];
+        error.downcast_ref::<Self>().is_some_and(|refused| codes.contains(&refused.code.as_str()))
     }
 
     fn of(body: &Value) -> Option<Self> {

@@ -34,7 +34,7 @@ use crate::{
 const READY_MAX: Duration = Duration::from_secs(120);
 /// How long the entry may then still wait for figures of every link.
 const MEASURED_MAX: Duration = Duration::from_secs(3);
-/// How often the question is asked, if the swarm leaves its plan the moment it is.
+/// How often the question is asked at most, if the swarm changes the moment it is.
 const TRIES_MAX: u32 = 5;
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -151,8 +151,8 @@ async fn play(
     Ok(())
 }
 
-/// Asks, and once more whenever the swarm has just left the plan that it was asked under: links
-/// that are measured anew, on a busy machine, can make another plan the better one.
+/// Asks, and again if the swarm changed before it said a word: on a busy machine, links that are
+/// measured anew can make another plan the better one, and nodes miss each other's beats.
 async fn answer(
     options: &Options,
     (mut status, mut plan): (Status, PlanView),
@@ -163,13 +163,18 @@ async fn answer(
     let request = Request::chat(&options.prompt, options.max_tokens);
     let mut tries = TRIES_MAX;
     loop {
-        let error = match client::stream(entry, &request, |text| show.text(text)).await {
+        let mut spoke = false;
+        let shown = client::stream(entry, &request, |text| {
+            spoke = true;
+            show.text(text);
+        });
+        let error = match shown.await {
             Ok(answer) => return Ok((answer, status, plan)),
             Err(error) => error,
         };
         cast.check()?; // a node that died says more
         tries -= 1;
-        if tries == 0 || !Refused::not_ready(&error) {
+        if tries == 0 || spoke || !Refused::may_pass(&error) {
             return Err(error.wrap_err("no answer"));
         }
         show.again();
@@ -222,7 +227,11 @@ async fn ready(
         }
         if Instant::now() > deadline {
             let trouble = seen.trouble.unwrap_or_else(|| "no reason is known".to_owned());
-            bail!("the swarm was not ready within {} s: {trouble}", READY_MAX.as_secs());
+            bail!(
+                "the swarm was not ready within {} s: {trouble}. Is this machine busy with other \
+                 things? Fewer --nodes ask less of it",
+                READY_MAX.as_secs()
+            );
         }
         sleep(ASK_EVERY).await;
     }

@@ -83,7 +83,10 @@ fn what_fails_says_what_to_do() {
     fails(1, &["model", "pull", "smolm2"], &["did you mean `smollm2-135m`"]);
     fails(1, &["model", "pull", "hf:some/model"], &["hf:some/model", "later", "path"]);
     fails(1, &["demo", "--json", "--model", "hf:some/model"], &["later"]);
-    fails(1, &["node", "--model", "nothing.gguf"], &["no such file", "smollm2-135m"]);
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().to_str().unwrap();
+    let absent = ["node", "--state", state, "--api", "127.0.0.1:0", "--model", "nothing.gguf"];
+    fails(1, &absent, &["no such file", "smollm2-135m"]);
     fails(1, &["model", "inspect", "/nowhere/at-all.gguf"], &["no such file"]);
 }
 
@@ -163,7 +166,7 @@ fn a_pool_that_cannot_be_is_told_why() {
         ("tflop_s = 0.1", "tflop_s = nan", &["tflop_s"]),
         ("count = 2", "count = 99999999", &["99999999", "10000"]),
         ("count = 2", "count = 0", &["0 machines"]),
-        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["MiB are missing", "attic-"]),
+        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["are missing", "attic-0", "attic-1"]),
         ("[network]", "[network", &["pool.toml"]),
     ] {
         let pool = write(folder.path(), "pool.toml", &POOL.replace(from, to));

@@ -7,6 +7,7 @@ use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -23,7 +24,11 @@ const MODEL_BYTES: u64 = 98_362_432;
 struct Demo {
     child: Child,
     folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One demo at a time: on few cores several make nodes miss each other's beats.
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Demo {
     /// With the model in the cache, so that it is not waited for.
@@ -35,12 +40,14 @@ impl Demo {
     }
 
     fn spawn(folder: TempDir, mut command: Command) -> Self {
+        // A test that failed says nothing of the next one.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let temporary = folder.path().join("tmp");
         fs::create_dir_all(&temporary).unwrap();
         command.env("TMPDIR", &temporary).stdin(Stdio::null());
         command.stdout(File::create(folder.path().join("out")).unwrap());
         command.stderr(File::create(folder.path().join("err")).unwrap());
-        Self { child: command.spawn().unwrap(), folder }
+        Self { child: command.spawn().unwrap(), folder, _turn: turn }
     }
 
     fn out(&self) -> String {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use color_eyre::eyre::{WrapErr, eyre};
 use swarm_engine::Weights;
-use swarm_proto::Pool;
+use swarm_proto::{Machine, Pool};
 
 use super::{print, signals::Signals};
 use crate::{
@@ -64,11 +64,11 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
     let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
-    let found = found.map_err(|none| match none.roomiest {
-        Some((node, _)) => {
-            eyre!(none.why.replace(&format!("{node:?}"), &name(&view::peer(node))))
-        }
-        None => eyre!(none.why),
+    let found = found.map_err(|none| {
+        let named = |why: String, machine: &Machine| {
+            why.replace(&format!("{:?}", machine.node), &name(&view::peer(machine.node)))
+        };
+        eyre!(pool.machines.iter().fold(none.why, named))
     })?;
     let mut plan = view::plan(&found.plan);
     let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);

@@ -132,7 +132,7 @@ impl Show {
 
     /// That the question came while the swarm was busy with itself.
     pub(super) fn again(&self) {
-        self.say("the swarm is changing its plan: asked again under the next\n");
+        self.say("the swarm changed at that moment: asked again\n");
     }
 
     pub(super) fn text(&self, text: &str) {
