@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use serde_json::json;
-use swarm_net::{Config, Event, Identity, Net};
+use swarm_net::{Config, Event, Identity, Net, PROTOCOL_VERSION};
 use swarm_proto::{
     Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Hello, Message, NodeId, Plan,
     RoundMessage, RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, Signed, SumsHeader,
@@ -196,18 +196,19 @@ async fn unreadable_messages_cut_their_sender_off(victims: &mut Victims) {
 }
 
 async fn other_versions_and_swarms_are_named(victims: &mut Victims) {
-    let cases: [(fn(&mut Config), &str); 2] = [
-        (|config| config.version = 0, "speaks version 0 of the protocol, we speak version 1"),
-        (|config| config.swarm = "elsewhere".to_owned(), "it belongs to the swarm"),
+    let cases = [
+        (0, None, "speaks version 0 of the protocol, we speak version 1"),
+        (PROTOCOL_VERSION, Some("elsewhere"), "it belongs to the swarm"),
     ];
-    for (change, complaint) in cases {
+    for (version, swarm, complaint) in cases {
         let identity = Identity::ephemeral();
         let mut config = config(&identity, &victims.swarm);
         for node in victims.nodes() {
             let status = victims.swarm.status(&node.api).await;
             config.join.push(status["listen"][0].as_str().unwrap().parse().unwrap());
         }
-        change(&mut config);
+        config.version = version;
+        config.swarm = swarm.map_or(config.swarm, str::to_owned);
         let (_net, _events) = swarm_net::start(config).await.unwrap();
         victims.refused(&swarm_net::peer_text(identity.node_id()), complaint).await;
     }
