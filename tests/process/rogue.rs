@@ -4,21 +4,23 @@
 //! What no peer could say that speaks through this project's network (wrong lengths of frames,
 //! half a handshake) is said in `node/net/tests`.
 
+#[path = "rogue/peer.rs"]
+mod peer;
+
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
+use peer::{Rogue, config};
 use serde_json::json;
-use swarm_net::{Config, Event, Identity, Net};
+use swarm_net::{Identity, PROTOCOL_VERSION};
 use swarm_proto::{
-    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Hello, Message, NodeId, Plan, Pulse,
-    RoundMessage, RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, Signed, SumsHeader,
-    Term, Token, VoterSet, signed_bytes,
+    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, RoundMessage,
+    RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token, VoterSet,
 };
-use swarm_tests::{Answer, Layout, Member, Share, Swarm, eventually};
+use swarm_tests::{Answer, Layout, Member, Share, Swarm};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
 const DEVICE: &[&str] = &["cpu:threads=1,memory=1GiB"];
@@ -35,15 +37,6 @@ fn model() -> PathBuf {
 struct Victims {
     swarm: Swarm,
     answer: Answer,
-}
-
-/// A peer that speaks as the nodes do, and says what it should not.
-struct Rogue {
-    identity: Identity,
-    net: Net,
-    hello: Hello,
-    peer: String,
-    targets: Vec<NodeId>,
 }
 
 impl Victims {
@@ -89,79 +82,11 @@ async fn ask(swarm: &Swarm) -> Answer {
     Answer { cached_tokens: 0, ..swarm.ask(&swarm.entry.api, &prompt, 16).await }
 }
 
-fn config(identity: &Identity, swarm: &Swarm) -> Config {
-    let mut config = Config::new(identity.clone(), format!("test-{}", std::process::id()));
-    config.listen = vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()];
-    config.join = vec![swarm.door_address.parse().unwrap()];
-    config
-}
-
-impl Rogue {
-    /// One that every node takes for a node, and has greeted.
-    async fn join(victims: &Victims) -> Self {
-        let identity = Identity::ephemeral();
-        let (net, mut events) = swarm_net::start(config(&identity, &victims.swarm)).await.unwrap();
-        let targets: Vec<NodeId> =
-            victims.nodes().map(|node| swarm_net::parse_peer(&node.peer).unwrap()).collect();
-        let greeted: Arc<Mutex<Vec<(NodeId, Hello)>>> = Arc::default();
-        let heard = Arc::clone(&greeted);
-        tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                if let Event::Message { from, bytes } = event
-                    && let Ok(Message::Hello(hello)) = Message::open(&bytes)
-                {
-                    heard.lock().unwrap().push((from, hello));
-                }
-            }
-        });
-        let hello = eventually("all nodes greet the rogue", || async {
-            let greeted = greeted.lock().unwrap();
-            let all = targets.iter().all(|node| greeted.iter().any(|(from, _)| from == node));
-            let whole = |(_, hello): &&(_, Hello)| hello.plan.is_some();
-            greeted.iter().find(whole).filter(|_| all).map(|(_, hello)| hello.clone())
-        });
-        let hello = hello.await;
-        let peer = swarm_net::peer_text(identity.node_id());
-        Self { identity, net, hello, peer, targets }
-    }
-
-    fn certificate(&self) -> Certificate {
-        *self.hello.certificate.clone().unwrap()
-    }
-
-    fn plan(&self) -> Plan {
-        self.hello.plan.clone().unwrap().statement
-    }
-
-    fn signed(&self, plan: Plan) -> Box<Signed<Plan>> {
-        let signature = self.identity.sign(&signed_bytes(&plan));
-        Box::new(Signed { by: self.identity.node_id(), statement: plan, signature })
-    }
-
-    fn send(&self, bytes: &[u8]) {
-        for target in &self.targets {
-            self.net.send(*target, Bytes::copy_from_slice(bytes)).unwrap();
-        }
-    }
-
-    fn say(&self, message: Message) {
-        self.send(&message.seal().unwrap());
-    }
-
-    fn frame(&self, header: FrameHeader, body: &Bytes) {
-        let head = Bytes::from(header.seal().unwrap());
-        for target in &self.targets {
-            // A full queue is the sender's own affair.
-            let _ = self.net.frame(*target, head.clone(), body.clone());
-        }
-    }
-}
-
 /// Bytes that are no message, and the complaint about them.
 fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
     let noise: Vec<u8> =
         [1].into_iter().chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
-    let beat = Message::Beat(Pulse::default()).seal().unwrap();
+    let beat = Message::Beat.seal().unwrap();
     let old = [&[0], &beat[1..]].concat();
     let trailing = [&beat[..], b"and more"].concat();
     // A prompt that says it has 2^40 tokens: the codec's mark for a number of eight bytes is 253.
@@ -196,18 +121,19 @@ async fn unreadable_messages_cut_their_sender_off(victims: &mut Victims) {
 }
 
 async fn other_versions_and_swarms_are_named(victims: &mut Victims) {
-    let cases: [(fn(&mut Config), &str); 2] = [
-        (|config| config.version = 0, "speaks version 0 of the protocol, we speak version 1"),
-        (|config| config.swarm = "elsewhere".to_owned(), "it belongs to the swarm"),
+    let cases = [
+        (0, None, "speaks version 0 of the protocol, we speak version 1"),
+        (PROTOCOL_VERSION, Some("elsewhere"), "it belongs to the swarm"),
     ];
-    for (change, complaint) in cases {
+    for (version, swarm, complaint) in cases {
         let identity = Identity::ephemeral();
         let mut config = config(&identity, &victims.swarm);
         for node in victims.nodes() {
             let status = victims.swarm.status(&node.api).await;
             config.join.push(status["listen"][0].as_str().unwrap().parse().unwrap());
         }
-        change(&mut config);
+        config.version = version;
+        config.swarm = swarm.map_or(config.swarm, str::to_owned);
         let (_net, _events) = swarm_net::start(config).await.unwrap();
         victims.refused(&swarm_net::peer_text(identity.node_id()), complaint).await;
     }
