@@ -56,10 +56,11 @@ pub struct Options {
     /// Relayed connections at once
     #[arg(long, value_name = "COUNT", default_value_t = RelayLimits::default().circuits_max)]
     relay_connections_max: usize,
-    /// Bytes that one relayed connection may carry
+    /// Bytes that one relayed connection may carry; 0 for any number. Nodes open the next one in
+    /// time, so this bounds each connection, not their traffic
     #[arg(long, value_name = "BYTES", default_value_t = RelayLimits::default().circuit_bytes_max)]
     relay_bytes_max: u64,
-    /// Seconds that one relayed connection may last
+    /// Seconds that one relayed connection may last. Nodes open the next one in time
     #[arg(
         long,
         value_name = "SECONDS",
@@ -87,6 +88,8 @@ impl Options {
         config.role = Role::Door(self.relay());
         config.limits = Limits {
             connections_max: self.connections_max,
+            // A crowd behind one address leaves room for others.
+            connections_per_host_max: self.connections_max / 4,
             // A door calls nobody but its fellow doors.
             mesh_max: 0,
             ..Limits::default()

@@ -1,15 +1,16 @@
 //! The command line: one verb a task.
 
 mod bench;
+mod leash;
 mod model;
 mod node;
 mod plan;
-
-use std::process::ExitCode;
+pub(crate) mod print;
+pub(crate) mod signals;
 
 use clap::{Parser, Subcommand};
 
-use crate::demo;
+use crate::{client, demo};
 
 /// Serve large language models over unlike machines in many places.
 #[derive(Debug, Parser)]
@@ -44,11 +45,11 @@ pub enum Command {
     /// Keep a door into a swarm open: address book, relay, reachability
     Bootstrap(swarm_bootstrap::Options),
     /// Answer one prompt through any node
-    Run(crate::client::run::Options),
+    Run(client::run::Options),
     /// Talk with the model through any node
-    Chat(crate::client::chat::Options),
+    Chat(client::chat::Options),
     /// Show who is here, the plan, links and load
-    Status(crate::client::status::Options),
+    Status(client::status::Options),
     /// Plan a pool of machines from a file, without a swarm
     Plan(plan::Options),
     /// Fetch, list, inspect, verify or make model files
@@ -58,21 +59,22 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Does what was asked.
-    pub async fn run(self) -> color_eyre::Result<ExitCode> {
-        match self.command {
+    /// Does what was asked. An error is for people to read; what to type is clap's to say.
+    pub async fn run(self) -> color_eyre::Result<()> {
+        let outcome = match self.command {
             Command::Demo(options) => demo::run(options).await,
             Command::Node(options) => node::run(options).await,
-            Command::Bootstrap(options) => {
-                swarm_bootstrap::run(options).await?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Command::Run(options) => crate::client::run::run(options).await,
-            Command::Chat(options) => crate::client::chat::run(options).await,
-            Command::Status(options) => crate::client::status::run(options).await,
-            Command::Plan(options) => plan::run(options),
-            Command::Model(options) => model::run(options),
+            Command::Bootstrap(options) => swarm_bootstrap::run(options).await,
+            Command::Run(options) => client::run::run(options).await,
+            Command::Chat(options) => client::chat::run(options).await,
+            Command::Status(options) => client::status::run(options).await,
+            Command::Plan(options) => plan::run(options).await,
+            Command::Model(options) => model::run(options).await,
             Command::Bench(options) => bench::run(options),
+        };
+        match outcome {
+            Err(error) if print::reader_left(&error) => Ok(()),
+            outcome => outcome,
         }
     }
 }

@@ -16,6 +16,7 @@ use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sse::Splitter;
+pub(crate) use status::links;
 
 use crate::status::Status;
 
@@ -63,6 +64,29 @@ impl Request {
     }
 }
 
+/// A node's own words for why it will not.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// What it says.
+    pub message: String,
+    /// Its short name for that, as in `docs/api.md`.
+    pub code: String,
+}
+
+impl Refused {
+    /// Whether an error is that no plan is live at the moment.
+    pub fn not_ready(error: &color_eyre::Report) -> bool {
+        error.downcast_ref::<Self>().is_some_and(|refused| refused.code == "not_ready")
+    }
+
+    fn of(body: &Value) -> Option<Self> {
+        let message = body["error"]["message"].as_str()?.to_owned();
+        let code = body["error"]["code"].as_str().unwrap_or_default().to_owned();
+        Some(Self { message, code })
+    }
+}
+
 fn http() -> color_eyre::Result<reqwest::Client> {
     // Nodes are reached directly: a proxy knows nothing of them.
     Ok(reqwest::Client::builder().connect_timeout(CONNECT_MAX).no_proxy().build()?)
@@ -78,8 +102,8 @@ async fn send(via: &str, request: reqwest::RequestBuilder) -> color_eyre::Result
         return Ok(response);
     }
     let refused: Value = response.json().await.unwrap_or_default();
-    match refused["error"]["message"].as_str() {
-        Some(message) => bail!("{message}"),
+    match Refused::of(&refused) {
+        Some(refused) => Err(refused.into()),
         None => bail!("{via} answers {status}: is that a node's API?"),
     }
 }
@@ -142,8 +166,8 @@ pub async fn stream(
 impl Answer {
     /// Takes an event in; whether it brought a token.
     fn take(&mut self, event: &Value, show: &mut impl FnMut(&str)) -> color_eyre::Result<bool> {
-        if let Some(message) = event["error"]["message"].as_str() {
-            bail!("{message}");
+        if let Some(refused) = Refused::of(event) {
+            return Err(refused.into());
         }
         if let Some(cached) = event["usage"]["prompt_tokens_details"]["cached_tokens"].as_u64() {
             self.cached_tokens = cached;

@@ -3,32 +3,54 @@
 //! Nothing here is staged: the processes are what `hexswarm bootstrap` and `hexswarm node` start
 //! anywhere, they meet over real connections, and the caps on their memory come from the planner.
 
+mod cast;
+mod document;
 mod process;
+mod room;
 mod show;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use cast::{Cast, Order};
 use clap::{Args, value_parser};
-use color_eyre::eyre::{Context, bail, eyre};
-use process::{Door, Member};
+use color_eyre::eyre::{bail, eyre};
+pub use document::DemoDocument;
 use show::Show;
 use swarm_engine::Weights;
+use tokio::time::{Instant, sleep};
 
 use crate::{
-    client::{self, Answer, Request},
-    status::Status,
+    cli::{print, signals::Signals},
+    client::{self, Answer, Refused, Request},
+    status::{PlanView, Status},
     store::{DEFAULT_MODEL, Store},
 };
 
 /// How long the swarm may take from its last process to a plan that answers.
 const READY_MAX: Duration = Duration::from_secs(120);
+/// How long the entry may then still wait for figures of every link.
+const MEASURED_MAX: Duration = Duration::from_secs(3);
+/// How often the question is asked, if the swarm leaves its plan the moment it is.
+const TRIES_MAX: u32 = 5;
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// KV cache to plan for: the demo's prompt and a conversation after it.
 const CONTEXT_TOKENS: u32 = 512;
 
 /// A whole swarm on this machine.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm demo
+      Four nodes answer a question, and are gone
+  hexswarm demo --keep --api 127.0.0.1:8080
+      Leave them serving until Ctrl-C; `hexswarm chat` then talks to them
+  hexswarm demo --nodes 8 --prompt \"Name three rivers\" --json
+      Eight nodes; the answer, the nodes and the plan as one JSON document")]
 pub struct Options {
     /// What to ask the model
     #[arg(long, default_value = "Explain in two sentences why the sky is blue.")]
@@ -50,141 +72,179 @@ pub struct Options {
     model: String,
     /// Where the first node's API listens
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
-    api: std::net::SocketAddr,
+    api: SocketAddr,
 }
 
 /// Runs the demo. Whatever happens, its processes and files are gone afterwards.
-pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
-    tokio::select! {
-        outcome = play(&options) => outcome.map(|()| ExitCode::SUCCESS),
-        _ = tokio::signal::ctrl_c() => {
-            eprintln!("\nstopped");
-            Ok(ExitCode::SUCCESS)
+pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
+    let mut signals = Signals::listen()?;
+    let mut show = Show::new(options.json);
+    let (name, path) = fetch(&options.model, &mut signals, &mut show).await?;
+    let mut cast = Cast::new()?;
+    let mut outcome = tokio::select! {
+        played = play(&options, &name, &path, &mut cast, &mut show) => played,
+        () = signals.next() => Err(eyre!("stopped; every process is gone")),
+    };
+    if outcome.is_ok() && options.keep {
+        tokio::select! {
+            served = serve(&mut cast) => outcome = served,
+            () = signals.next() => show.draining(),
+        }
+        tokio::select! {
+            () = cast.drain() => {}
+            () = signals.next() => {}
         }
     }
+    cast.close().await;
+    if outcome.is_ok() {
+        show.done(options.keep);
+    }
+    outcome
 }
 
-async fn play(options: &Options) -> color_eyre::Result<()> {
-    let show = Show { json: options.json };
+/// The model's name and file, fetched if need be.
+async fn fetch(
+    model: &str,
+    signals: &mut Signals,
+    show: &mut Show,
+) -> color_eyre::Result<(String, PathBuf)> {
     show.step("model");
-    let (name, path) = fetch(&options.model).await?;
-    let spec = Weights::open(&path)?.spec(&name);
-    show.model(&spec, &path);
+    let wanted = model.to_owned();
+    let resolve = move |stop| Ok(Store::open().until(stop).resolve(&wanted)?);
+    signals.blocking(resolve).await
+}
 
-    show.step("processes");
+async fn play(
+    options: &Options,
+    name: &str,
+    path: &Path,
+    cast: &mut Cast,
+    show: &mut Show,
+) -> color_eyre::Result<()> {
+    let spec = Weights::open(path)?.spec(name);
+    show.model(&spec, path);
     let caps = swarm_scheduler::caps(&spec, usize::from(options.nodes), CONTEXT_TOKENS).map_err(
         |error| eyre!("this model cannot be shown with {} nodes: {error}", options.nodes),
     )?;
-    let room = tempfile::Builder::new().prefix("hexswarm-demo-").tempdir()?;
-    let swarm = format!("demo-{}", std::process::id());
-    let door = Door::start(room.path(), &swarm).await.context("the door did not open")?;
+
+    show.step("nodes, each with less memory than the model needs");
+    let door = cast.open_door().await?;
     show.door(&door);
-    let mut members = Vec::new();
+    let order = Order { model: path, door: &door, context_tokens: CONTEXT_TOKENS };
     for (number, caps) in caps.iter().enumerate() {
-        let order = process::Order {
-            number,
-            caps,
-            model: &path,
-            swarm: &swarm,
-            door: &door.address,
-            api: if number == 0 { options.api } else { ([127, 0, 0, 1], 0).into() },
-            context_tokens: CONTEXT_TOKENS,
-        };
-        let member = Member::start(room.path(), &order).await?;
-        show.member(&member);
-        members.push(member);
+        let api = if number == 0 { options.api } else { ([127, 0, 0, 1], 0).into() };
+        show.member(cast.add(order, caps, api).await?);
     }
 
-    let entry = members[0].api.clone();
-    let status = ready(&entry, &mut members, show).await?;
-    show.swarm(&status, &members);
-    let plan = status.plan.clone().ok_or_else(|| eyre!("ready without a plan"))?;
-    show.plan(&plan);
-
-    show.step("answer");
-    let request = Request::chat(&options.prompt, options.max_tokens);
-    let answer = client::stream(&entry, &request, |text| show.text(text)).await?;
-    show.figures(&answer);
-    if options.json {
-        print_document(options, &status, &answer)?;
-    }
+    show.step("they find each other through the door");
+    let entry = cast.members[0].api.clone();
+    let (status, plan) = ready(&entry, cast, show).await?;
+    show.swarm(&status, &cast.members);
+    show.leader(&status, &cast.members);
+    show.plan(&plan, &cast.members);
+    show.question(&options.prompt, &status.peer, &plan);
+    let (answer, status, plan) = answer(options, (status, plan), &entry, cast, show).await?;
+    finish(options, answer, status, plan, show)?;
     if options.keep {
-        show.next(&entry, &answer.model);
-        return watch(&mut members).await;
+        show.next(&entry, name);
     }
-    drop((members, door, room));
-    show.done();
     Ok(())
 }
 
-/// The model's file, fetched if need be; pip and hashing block, so on a thread of their own.
-async fn fetch(model: &str) -> color_eyre::Result<(String, PathBuf)> {
-    let model = model.to_owned();
-    Ok(tokio::task::spawn_blocking(move || Store::open().resolve(&model)).await??)
+/// Asks, and once more whenever the swarm has just left the plan that it was asked under: links
+/// that are measured anew, on a busy machine, can make another plan the better one.
+async fn answer(
+    options: &Options,
+    (mut status, mut plan): (Status, PlanView),
+    entry: &str,
+    cast: &mut Cast,
+    show: &mut Show,
+) -> color_eyre::Result<(Answer, Status, PlanView)> {
+    let request = Request::chat(&options.prompt, options.max_tokens);
+    let mut tries = TRIES_MAX;
+    loop {
+        let error = match client::stream(entry, &request, |text| show.text(text)).await {
+            Ok(answer) => return Ok((answer, status, plan)),
+            Err(error) => error,
+        };
+        cast.check()?; // a node that died says more
+        tries -= 1;
+        if tries == 0 || !Refused::not_ready(&error) {
+            return Err(error.wrap_err("no answer"));
+        }
+        show.again();
+        sleep(2 * ASK_EVERY).await; // until the status is no longer that of before
+        (status, plan) = ready(entry, cast, show).await?;
+        show.plan(&plan, &cast.members);
+    }
 }
 
-/// Waits until the entry knows every node and a canary token went through its plan.
-async fn ready(entry: &str, members: &mut [Member], show: Show) -> color_eyre::Result<Status> {
-    let deadline = tokio::time::Instant::now() + READY_MAX;
-    let mut seen = Status::default();
+fn finish(
+    options: &Options,
+    answer: Answer,
+    status: Status,
+    plan: PlanView,
+    show: &mut Show,
+) -> color_eyre::Result<()> {
+    show.figures(&answer);
+    if options.json {
+        print::json(&DemoDocument::new(&options.prompt, answer, status, plan))?;
+    }
+    Ok(())
+}
+
+/// Waits until the entry knows every node, a canary token went through its plan, and the links
+/// are measured: those can come after the plan, which is made of what is known.
+async fn ready(
+    entry: &str,
+    cast: &mut Cast,
+    show: &mut Show,
+) -> color_eyre::Result<(Status, PlanView)> {
+    let deadline = Instant::now() + READY_MAX;
+    let (mut seen, mut since) = (Status::default(), None);
     loop {
-        for member in members.iter_mut() {
-            member.check()?;
-        }
+        cast.check()?;
         if let Ok(status) = client::status(entry).await {
-            show.progress(&seen, &status, members.len());
+            show.met(&seen, &status, cast.members.len());
             seen = status;
         }
         let alive = seen.nodes.iter().filter(|node| node.alive && !node.devices.is_empty()).count();
-        if seen.ready && alive >= members.len() {
-            return Ok(seen);
+        if seen.ready
+            && alive >= cast.members.len()
+            && let Some(plan) = &seen.plan
+        {
+            let since = *since.get_or_insert_with(Instant::now);
+            if measured(&seen) || since.elapsed() > MEASURED_MAX {
+                let plan = plan.clone();
+                seen.nodes.sort_by_key(|node| cast.number(&node.peer));
+                return Ok((seen, plan));
+            }
         }
-        if tokio::time::Instant::now() > deadline {
+        if Instant::now() > deadline {
             let trouble = seen.trouble.unwrap_or_else(|| "no reason is known".to_owned());
             bail!("the swarm was not ready within {} s: {trouble}", READY_MAX.as_secs());
         }
-        tokio::time::sleep(ASK_EVERY).await;
+        sleep(ASK_EVERY).await;
     }
 }
 
-/// Serves until Ctrl-C; a process that ends by itself or by a person's hand is told, not mourned:
-/// the others go on.
-async fn watch(members: &mut [Member]) -> color_eyre::Result<()> {
-    loop {
-        for member in members.iter_mut() {
-            if let Some(end) = member.ended()? {
-                eprintln!("node {} ended: {end}; the others go on", member.number);
-            }
+/// Whether every node has figures of the ways to all others.
+fn measured(status: &Status) -> bool {
+    let others = status.nodes.len().saturating_sub(1);
+    status.nodes.iter().all(|node| {
+        let links = node.links.iter().filter(|link| link.bytes_per_s > 0.0 && !link.predicted);
+        links.count() >= others
+    })
+}
+
+/// Serves until nobody is left; a process that ends by itself or by a person's hand is told, not
+/// mourned: the others go on.
+async fn serve(cast: &mut Cast) -> color_eyre::Result<()> {
+    while cast.plays() {
+        for end in cast.ended()? {
+            show::warn(&format!("{end}; the others go on"));
         }
-        tokio::time::sleep(ASK_EVERY).await;
+        sleep(ASK_EVERY).await;
     }
-}
-
-fn print_document(options: &Options, status: &Status, answer: &Answer) -> color_eyre::Result<()> {
-    let nodes: Vec<_> = status
-        .nodes
-        .iter()
-        .map(|node| {
-            let devices: Vec<_> = node
-                .devices
-                .iter()
-                .map(|d| serde_json::json!({ "kind": d.kind, "memory_bytes": d.memory_bytes }))
-                .collect();
-            serde_json::json!({ "peer": node.peer, "devices": devices })
-        })
-        .collect();
-    let document = serde_json::json!({
-        "model": answer.model,
-        "prompt": options.prompt,
-        "text": answer.text,
-        "token_ids": answer.token_ids,
-        "finish_reason": answer.finish_reason,
-        "ttft_ms": answer.ttft_ms,
-        "tpot_ms": answer.tpot_ms,
-        "entry": status.peer,
-        "nodes": nodes,
-        "plan": status.plan,
-    });
-    println!("{}", serde_json::to_string_pretty(&document)?);
-    Ok(())
+    bail!("every node has ended")
 }

@@ -1,6 +1,6 @@
 //! The `hexswarm` command.
 
-use std::process::ExitCode;
+use std::io::{IsTerminal, Write};
 
 use clap::Parser;
 use hexswarm::cli::Cli;
@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 /// Threads that carry the network, HTTP and planning; devices have threads of their own.
 const RUNTIME_THREADS: usize = 2;
 
-fn main() -> ExitCode {
+fn main() {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
     let system = actix::System::with_tokio_rt(|| {
@@ -20,13 +20,16 @@ fn main() -> ExitCode {
             .build()
             .expect("an async runtime: is the system out of threads?")
     });
-    match system.block_on(cli.run()) {
-        Ok(code) => code,
+    let code = match system.block_on(cli.run()) {
+        Ok(()) => 0,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
-            ExitCode::FAILURE
+            // A terminal that is closed takes no last words, which is no reason to panic.
+            let _ = writeln!(std::io::stderr(), "error: {}", told(&error));
+            1
         }
-    }
+    };
+    // Not a return: a thread that reads standard input may do so for ever, and is not waited for.
+    std::process::exit(code);
 }
 
 /// An error with its causes, each said once: many errors say their cause themselves.
@@ -49,6 +52,7 @@ fn log_to_stderr(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use swarm_core::Input;
-use swarm_net::{Event, Events};
-use swarm_proto::{Advert, FrameHeader, LinkReport, Message, Signed, codec};
+use swarm_net::{Event, Events, Net};
+use swarm_proto::{Advert, FrameHeader, LinkReport, Message, NodeId, Signed, codec};
 use tokio::sync::mpsc;
 
 use crate::{probe::Probe, sums::Exchange, view, wire::Traffic};
@@ -15,6 +15,8 @@ pub struct Pump {
     pub inputs: mpsc::Sender<Input>,
     /// Where sums go: they are for a device, not for the core.
     pub exchange: Arc<Exchange>,
+    /// Who cuts off peers that send what cannot be read.
+    pub net: Net,
     /// Who measures throughput.
     pub probe: Arc<Probe>,
     /// Where our own addresses are written down.
@@ -59,10 +61,7 @@ impl Pump {
             }
             Event::Message { from, bytes } => match Message::open(&bytes) {
                 Ok(message) => Some(Input::Received { from, message }),
-                Err(error) => {
-                    tracing::warn!(peer = %view::peer(from), %error, "refused a message");
-                    None
-                }
+                Err(error) => self.cut_off(from, format!("a message: {error}")),
             },
             Event::Gossip { author, bytes } => match codec::open::<Signed<Advert>>(&bytes) {
                 Ok(advert) => Some(Input::Heard(advert)),
@@ -74,15 +73,12 @@ impl Pump {
             Event::Frame { from, head, body } => match FrameHeader::open(&head) {
                 Ok(FrameHeader::Sums(header)) => {
                     if let Err(reason) = self.exchange.arrived(from, header, body) {
-                        tracing::debug!(peer = %view::peer(from), reason, "refused sums");
+                        tracing::info!(peer = %view::peer(from), reason, "refused sums");
                     }
                     None
                 }
                 Ok(header) => Some(Input::Arrived { from, header, body }),
-                Err(error) => {
-                    tracing::warn!(peer = %view::peer(from), %error, "refused a frame");
-                    None
-                }
+                Err(error) => self.cut_off(from, format!("a frame's header: {error}")),
             },
             Event::Rtt { node, rtt } => Some(Input::LinkMeasured(self.probe.round_trip(node, rtt))),
             Event::Undeliverable { to, reason, .. } => {
@@ -100,6 +96,14 @@ impl Pump {
         }
     }
 
+    /// Honest peers send nothing that cannot be read, and a log has better uses than to repeat it.
+    fn cut_off(&self, peer: NodeId, reason: String) -> Option<Input> {
+        if let Err(error) = self.net.refuse(peer, reason) {
+            tracing::debug!(peer = %view::peer(peer), %error, "not cut off yet");
+        }
+        None
+    }
+
     /// News for whoever runs the node.
     fn tell(&self, event: Event) {
         match event {
@@ -111,7 +115,19 @@ impl Pump {
                 tracing::warn!(%addr, %reason, retry_in_s = retry_in.as_secs_f64(), "cannot join");
             }
             Event::Joined { addr, door } => tracing::info!(%addr, door, "joined"),
-            Event::Refused { addr, reason, .. } => tracing::warn!(%addr, %reason, "refused a peer"),
+            Event::Refused { node, addr, reason } => {
+                let peer = node.map_or_else(|| "unknown".to_owned(), view::peer);
+                tracing::warn!(%peer, %addr, %reason, "refused a peer");
+            }
+            Event::Path { node, relayed: true } => {
+                tracing::info!(peer = %view::peer(node), "reached through a relay");
+            }
+            Event::Path { node, relayed: false } => {
+                tracing::info!(peer = %view::peer(node), "the way is now direct");
+            }
+            Event::NotPunched { node, reason } => {
+                tracing::info!(peer = %view::peer(node), %reason, "no direct way");
+            }
             Event::Reachability { addr, reachable } => {
                 tracing::info!(%addr, reachable, "reachability");
             }

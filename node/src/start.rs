@@ -68,7 +68,8 @@ pub struct Running {
 pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     let choices = cpus(&settings.devices)?;
     let state = State::open(&settings.state)?;
-    let ballot = if settings.rejoin { state.forget_voters()? } else { state.ballot()? };
+    let ballot = state.ballot()?;
+    let ballot = if settings.rejoins { ballot.without_set() } else { ballot };
     let identity = Identity::load_or_create(&state.key_file())?;
     let network = network(&settings, &identity)?;
     let fixed = settings.plan.as_deref().map(FixedPlan::read).transpose()?;
@@ -132,8 +133,15 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     driver.send(Attach { inputs, calls }).await.wrap_err("the driver did not start")?;
     inputs_in.send(Input::Measured(devices)).await?;
     let probe = Arc::new(Probe::new(net.clone(), inputs_in.clone()));
-    let traffic = about.traffic.clone();
-    let pump = Pump { inputs: inputs_in, exchange, probe, about: about.clone(), traffic };
+    let (about_of_pump, traffic) = (about.clone(), about.traffic.clone());
+    let pump = Pump {
+        inputs: inputs_in,
+        exchange,
+        net: net.clone(),
+        probe,
+        about: about_of_pump,
+        traffic,
+    };
     tokio::spawn(pump.run(events));
 
     let origins = Origins::new(settings.api_origins, api_address);

@@ -117,6 +117,15 @@ pub enum CouncilMessage {
     },
 }
 
+impl Ballot {
+    /// What a node keeps that was away so long that nobody can prove to it who votes now: how it
+    /// voted, so that it never votes twice in a term. It believes the next swarm that it is sent to.
+    #[must_use]
+    pub fn without_set(self) -> Self {
+        Self { term: self.term, voted: self.voted, ..Self::default() }
+    }
+}
+
 impl Statement for Vote {
     const KIND: &'static str = "hexswarm vote";
 }

@@ -6,12 +6,14 @@
 //! in a panic that shows the processes' logs if it never comes true.
 
 mod layout;
+mod netns;
 mod process;
 mod room;
 mod stream;
 mod swarm;
 
 pub use layout::{Layout, Share};
+pub use netns::{Host, Lab, Nat};
 pub use process::Process;
 pub use room::Room;
 pub use stream::{Events, token_ids};

@@ -51,9 +51,32 @@ impl Process {
         }
     }
 
+    /// Bytes of memory that it has now.
+    pub fn memory_bytes(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
     /// What it wrote to stderr.
     pub fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has written a line to stderr that has all of `parts` in it.
+    pub async fn says(&self, parts: &[&str]) -> String {
+        let begin = std::time::Instant::now();
+        loop {
+            let said = self.said();
+            let has = |line: &&str| parts.iter().all(|part| line.contains(part));
+            if let Some(line) = said.lines().find(has) {
+                return line.to_owned();
+            }
+            assert!(begin.elapsed() < PATIENCE, "it never said {parts:?}:\n{said}");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
     }
 
     /// Sends it a signal, such as `KILL`, `STOP`, `CONT`, `INT`.

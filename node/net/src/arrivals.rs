@@ -45,13 +45,14 @@ impl Reading {
 impl Task {
     /// Has a stream read that a peer opened.
     pub(crate) fn stream_arrived(&mut self, arrived: Arrived) {
-        let Arrived { peer, protocol, stream } = arrived;
+        let Arrived { peer, connection, protocol, stream } = arrived;
         // Only nodes of this swarm and version have these protocols, so it has said what it is.
         self.node_up(peer);
         let Some(known) = self.crowd.get_mut(peer) else { return };
         if let Kind::Refused(_) = known.kind {
             return;
         }
+        let Some(line) = known.line(connection) else { return };
         let from = known.node;
         let lane = Lane::ALL.into_iter().find(|lane| self.dialect.lane(*lane) == protocol);
         let Some(lane) = lane else {
@@ -59,7 +60,7 @@ impl Task {
             if let Ok(slot) = known.pipes.clone().try_acquire_owned() {
                 let outlet = self.outlet.clone();
                 tokio::spawn(async move {
-                    match Duplex::hear(stream, slot).await {
+                    match Duplex::hear(stream, line, slot).await {
                         Ok((purpose, stream)) => {
                             outlet.tell(Event::Opened { from, purpose, stream }).await;
                         }
@@ -74,6 +75,7 @@ impl Task {
         let inbox = Inbox {
             from,
             lane,
+            line,
             outlet: self.outlet.clone(),
             patience: limits.progress_timeout,
             bytes: Arc::clone(&reading.bytes),

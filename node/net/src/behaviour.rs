@@ -10,6 +10,7 @@ use libp2p::{allow_block_list, autonat, dcutr, gossipsub, identify, kad, mdns, p
 
 use crate::config::{Config, Limits, RelayLimits, Role};
 use crate::dialect::Dialect;
+use crate::hosts::Hosts;
 use crate::lane::Lane;
 use crate::streams::Streams;
 use crate::{Identity, NetError};
@@ -32,6 +33,7 @@ pub(crate) const NODE_AGENT: &str = concat!("hexswarm-node/", env!("CARGO_PKG_VE
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     // Limits first: what they deny never reaches the others.
+    pub(crate) hosts: Hosts,
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) shunned: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     pub(crate) identify: identify::Behaviour,
@@ -61,6 +63,7 @@ impl Behaviour {
         let lanes = Lane::ALL.map(|lane| dialect.lane(lane)).into_iter();
         let accepted = lanes.chain([dialect.pipe()]).filter(|_| node);
         Ok(Self {
+            hosts: Hosts::new(&config.limits),
             limits: connection_limits::Behaviour::new(limits(&config.limits)),
             shunned: allow_block_list::Behaviour::default(),
             identify: identify(&config.identity, dialect, node),
@@ -158,6 +161,7 @@ fn mdns(config: &Config) -> Result<Option<mdns::tokio::Behaviour>, NetError> {
 fn relay(limits: &RelayLimits) -> relay::Config {
     relay::Config {
         max_reservations: limits.reservations_max,
+        reservation_duration: limits.reservation_duration,
         max_circuits: limits.circuits_max,
         max_circuits_per_peer: limits.circuits_per_peer_max,
         max_circuit_bytes: limits.circuit_bytes_max,

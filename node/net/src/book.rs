@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use crate::circuits::relay_of;
+
 /// Peers remembered: many times what a mesh holds, so that a liar cannot crowd out a swarm's own.
 const PEERS_MAX: usize = 1024;
 
@@ -84,7 +86,11 @@ impl Book {
             failures: 0,
             rest_until: now,
         });
-        let news = entry.addrs.len() < ADDRS_MAX && !entry.addrs.contains(&addr);
+        // A relay listens at several addresses; a call to each would be a connection of its own.
+        let relay = relay_of(&addr);
+        let same =
+            |known: &Multiaddr| *known == addr || (relay.is_some() && relay_of(known) == relay);
+        let news = entry.addrs.len() < ADDRS_MAX && !entry.addrs.iter().any(same);
         if news {
             entry.addrs.push(addr);
         }
@@ -238,6 +244,16 @@ mod tests {
         }
         assert!(book.learn(peer, &addr(&format!("{TCP}/p2p/{peer}")), now));
         assert!(!book.learn(peer, &addr(TCP), now), "the same without its name");
+    }
+
+    #[test]
+    fn one_way_through_a_relay_is_enough() {
+        let (mut book, peer, now) = book(&[TCP]);
+        let (relay, other) = (PeerId::random(), PeerId::random());
+        let through = |addr: &str, relay| self::addr(&format!("{addr}/p2p/{relay}/p2p-circuit"));
+        assert!(book.learn(peer, &through(TCP, relay), now));
+        assert!(!book.learn(peer, &through(QUIC, relay), now));
+        assert!(book.learn(peer, &through(QUIC, other), now));
     }
 
     #[test]

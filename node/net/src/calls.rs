@@ -27,7 +27,7 @@ impl Task {
     /// Opens a stream, after calling or finding its peer if need be.
     pub(crate) fn open(&mut self, peer: PeerId, protocol: StreamProtocol, reply: Reply) {
         if let Some(known) = self.crowd.get_mut(peer) {
-            if let Some(link) = known.best().map(|link| (link.id, link.way)) {
+            if let Some(link) = known.best().map(|link| (link.id, link.line.clone())) {
                 self.swarm.behaviour_mut().streams.open(peer, link, protocol, reply);
             }
             return;
@@ -113,14 +113,6 @@ impl Task {
             if !self.crowd.has(peer) && !self.calls.values().any(|called| *called == peer) {
                 self.call(peer);
             }
-        }
-    }
-
-    /// Asks relays to listen for us.
-    pub(crate) fn ask_relays(&mut self, now: Instant) {
-        for addr in self.circuits.due(now) {
-            let listener = self.swarm.listen_on(addr.clone()).ok();
-            self.circuits.asked(&addr, listener, now);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 
 use crate::book;
 
@@ -25,9 +26,10 @@ struct Circuit {
 }
 
 impl Circuits {
-    /// Adds a relay, to be asked at once.
+    /// Adds a relay, to be asked at once. One way to each will do.
     pub(crate) fn add(&mut self, addr: Multiaddr, now: Instant) {
-        if self.all.len() < CIRCUITS_MAX && self.all.iter().all(|circuit| circuit.addr != addr) {
+        let known = |circuit: &Circuit| relay_of(&circuit.addr) == relay_of(&addr);
+        if self.all.len() < CIRCUITS_MAX && !self.all.iter().any(known) {
             self.all.push(Circuit { addr, listener: None, failures: 0, retry_at: now });
         }
     }
@@ -65,4 +67,17 @@ impl Circuits {
     fn find(&mut self, listener: ListenerId) -> Option<&mut Circuit> {
         self.all.iter_mut().find(|circuit| circuit.listener == Some(listener))
     }
+}
+
+/// The relay that an address goes through; none if it goes through none, or does not name it.
+pub(crate) fn relay_of(addr: &Multiaddr) -> Option<PeerId> {
+    let mut relay = None;
+    for part in addr {
+        match part {
+            Protocol::P2p(peer) => relay = Some(peer),
+            Protocol::P2pCircuit => return relay,
+            _ => {}
+        }
+    }
+    None
 }

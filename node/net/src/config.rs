@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 
-use crate::{Identity, SwarmKey};
+use crate::{Identity, PROTOCOL_VERSION, SwarmKey};
 
 /// How to take part in a swarm.
 #[derive(Clone)]
@@ -13,6 +13,9 @@ pub struct Config {
     pub identity: Identity,
     /// The swarm's name. Peers of other swarms are told apart by it and refused.
     pub swarm: String,
+    /// The version of the protocol to speak. Another than [`PROTOCOL_VERSION`] is of use only to
+    /// see what peers of two versions say to each other.
+    pub version: u32,
     /// Where to listen. An address that ends in `/p2p-circuit` asks the relay it names to listen
     /// for us.
     pub listen: Vec<Multiaddr>,
@@ -47,10 +50,15 @@ pub struct Limits {
     /// Connections at once. Three quarters of them may be incoming, so that a crowd at the door
     /// cannot keep us from calling others.
     pub connections_max: u32,
-    /// Connections with one peer at once: one each way, and one each through relay and hole punch.
+    /// Connections with one peer at once: one each way, and the same through relay and hole punch,
+    /// with one of the relayed ones just being replaced.
     pub connections_per_peer_max: u32,
+    /// Incoming connections from one host at once, be it one peer or many.
+    pub connections_per_host_max: u32,
     /// Handshakes under way at once, each way.
     pub handshakes_max: u32,
+    /// Of the incoming ones, those from one host.
+    pub handshakes_per_host_max: u32,
     /// Peers to connect with unasked. Up to this size a swarm is a full mesh.
     pub mesh_max: usize,
     /// Bytes of frames that may wait to be written to one peer, and as many that were read from
@@ -65,13 +73,16 @@ pub struct Limits {
 pub struct RelayLimits {
     /// Peers that may be reached through the relay at once.
     pub reservations_max: usize,
+    /// How long one may be reached so. Nodes renew it in time.
+    pub reservation_duration: Duration,
     /// Relayed connections at once.
     pub circuits_max: usize,
     /// Relayed connections of one peer at once.
     pub circuits_per_peer_max: usize,
-    /// Bytes that one relayed connection may carry.
+    /// Bytes that one relayed connection may carry; 0 for any number. Nodes open the next one
+    /// when half of them are used up.
     pub circuit_bytes_max: u64,
-    /// How long one relayed connection may last.
+    /// How long one relayed connection may last. Nodes open the next one after half of it.
     pub circuit_duration_max: Duration,
 }
 
@@ -81,6 +92,7 @@ impl Config {
         Self {
             identity,
             swarm: swarm.into(),
+            version: PROTOCOL_VERSION,
             listen: Vec::new(),
             join: Vec::new(),
             mdns: false,
@@ -97,8 +109,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 256,
-            connections_per_peer_max: 4,
+            connections_per_peer_max: 8,
+            connections_per_host_max: 64,
             handshakes_max: 64,
+            handshakes_per_host_max: 16,
             mesh_max: 64,
             frame_queue_bytes: 64 << 20,
             progress_timeout: Duration::from_secs(10),
@@ -107,13 +121,15 @@ impl Default for Limits {
 }
 
 impl Default for RelayLimits {
-    /// Enough to hold a conversation through the door, not to make it the swarm's data plane.
+    /// Enough for a swarm of some dozen nodes none of which can reach another. They renew their
+    /// connections, so what each of these may carry only bounds one that nobody tends any more.
     fn default() -> Self {
         Self {
             reservations_max: 256,
-            circuits_max: 64,
-            circuits_per_peer_max: 8,
-            circuit_bytes_max: 64 << 20,
+            reservation_duration: Duration::from_secs(60 * 60),
+            circuits_max: 1024,
+            circuits_per_peer_max: 64,
+            circuit_bytes_max: 1 << 30,
             circuit_duration_max: Duration::from_secs(30 * 60),
         }
     }

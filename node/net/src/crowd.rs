@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::arrivals::Reading;
 use crate::book::Way;
 use crate::lane::Lane;
+use crate::line::Line;
 
 /// Plain streams that one peer may have open to us: one for each device it shares a stage with,
 /// and a few that are just being replaced.
@@ -53,6 +54,8 @@ pub(crate) struct Peer {
     pub(crate) agent: String,
     pub(crate) rtt: Option<Duration>,
     pub(crate) since: Instant,
+    /// Whether we last told that it is reached through a relay.
+    pub(crate) told_relayed: bool,
     pub(crate) readings: BTreeMap<Lane, Reading>,
     pub(crate) pipes: Arc<Semaphore>,
 }
@@ -61,7 +64,14 @@ pub(crate) struct Peer {
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) addr: Multiaddr,
-    pub(crate) way: Way,
+    pub(crate) line: Line,
+    pub(crate) since: Instant,
+    /// Whether we made it, and not the peer.
+    pub(crate) ours: bool,
+    /// Whether the peer with the lesser id made it: what both ends agree on.
+    pub(crate) by_lesser: bool,
+    /// When we last set out to replace it.
+    pub(crate) renewed: Option<Instant>,
 }
 
 /// All connected peers. The connection limits bound it.
@@ -71,9 +81,22 @@ pub(crate) struct Crowd {
 }
 
 impl Peer {
-    /// The connection to use: a direct one if there is one, and of several the oldest.
+    /// The connection to use: a direct one if there is one, and of several the oldest. Of relayed
+    /// ones, which do not last, the newest of those that one end made, the same for both ends.
     pub(crate) fn best(&self) -> Option<&Link> {
-        self.links.iter().min_by_key(|link| link.way)
+        let direct = self.links.iter().filter(|link| link.line.way() != Way::Relay);
+        let relayed = self.links.iter().max_by_key(|link| (link.by_lesser, link.since));
+        direct.min_by_key(|link| link.line.way()).or(relayed)
+    }
+
+    /// The connection with this id, for a stream on it.
+    pub(crate) fn line(&self, id: ConnectionId) -> Option<Line> {
+        self.links.iter().find(|link| link.id == id).map(|link| link.line.clone())
+    }
+
+    /// Whether there are only connections through relays.
+    pub(crate) fn is_relayed(&self) -> bool {
+        self.links.iter().all(|link| link.line.way() == Way::Relay)
     }
 
     fn info(&self) -> PeerInfo {
@@ -81,7 +104,7 @@ impl Peer {
             node: self.node,
             addrs: self.links.iter().map(|link| link.addr.clone()).collect(),
             rtt: self.rtt,
-            relayed: self.links.iter().all(|link| link.way == Way::Relay),
+            relayed: self.is_relayed(),
             door: self.kind == Kind::Door,
             agent: self.agent.clone(),
         }
@@ -90,7 +113,8 @@ impl Peer {
 
 impl Crowd {
     /// Notes a new connection.
-    pub(crate) fn connected(&mut self, peer: PeerId, node: NodeId, link: Link, now: Instant) {
+    pub(crate) fn connected(&mut self, peer: PeerId, node: NodeId, link: Link) {
+        let now = link.since;
         let peer = self.peers.entry(peer).or_insert_with(|| Peer {
             node,
             kind: Kind::Unknown,
@@ -98,6 +122,7 @@ impl Crowd {
             agent: String::new(),
             rtt: None,
             since: now,
+            told_relayed: false,
             readings: BTreeMap::new(),
             pipes: Arc::new(Semaphore::new(PIPES_MAX)),
         });

@@ -13,7 +13,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
 /// How much of a stranger's words is repeated in a log.
-const QUOTED_CHARS_MAX: usize = 64;
+const QUOTED_CHARS_MAX: usize = 128;
 
 /// What the peers of one swarm and version speak.
 #[derive(Clone, Debug)]
@@ -23,13 +23,13 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    /// That of `swarm`; none if it cannot name one.
-    pub(crate) fn new(swarm: &str) -> Option<Self> {
+    /// That of `swarm` in this version; none if it cannot name a swarm.
+    pub(crate) fn new(swarm: &str, version: u32) -> Option<Self> {
         let fits = (1..=NAME_BYTES_MAX).contains(&swarm.len())
             && swarm.bytes().all(|byte| {
                 byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte)
             });
-        fits.then(|| Self { swarm: swarm.to_owned(), version: PROTOCOL_VERSION })
+        fits.then(|| Self { swarm: swarm.to_owned(), version })
     }
 
     /// What identify says of us.
@@ -97,14 +97,14 @@ mod tests {
     #[test]
     fn a_name_is_short_and_plain() {
         for name in ["", "UPPER", "a/b", "a b", "ä", &"x".repeat(65)] {
-            assert!(Dialect::new(name).is_none(), "{name:?}");
+            assert!(Dialect::new(name, 1).is_none(), "{name:?}");
         }
-        assert!(Dialect::new("my-swarm_2.0").is_some());
+        assert!(Dialect::new("my-swarm_2.0", 1).is_some());
     }
 
     #[test]
     fn peers_know_their_own_and_say_why_not() {
-        let ours = Dialect::new("blue").unwrap();
+        let ours = Dialect::new("blue", PROTOCOL_VERSION).unwrap();
         assert_eq!(ours.refusal(&ours.greeting()), None);
         let refusal = ours.refusal("hexswarm/0/blue").unwrap();
         assert_eq!(refusal, Refusal::Version { theirs: 0, ours: 1 });

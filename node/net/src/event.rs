@@ -36,6 +36,21 @@ pub enum Event {
         /// The node.
         node: NodeId,
     },
+    /// A node is now reached through a relay, or directly again. Of one that is reached directly
+    /// from the start this is not told.
+    Path {
+        /// The node.
+        node: NodeId,
+        /// Whether a relay stands between.
+        relayed: bool,
+    },
+    /// No direct way was found to a node that is reached through a relay.
+    NotPunched {
+        /// The node.
+        node: NodeId,
+        /// Why not.
+        reason: String,
+    },
     /// A control message, in the order in which its sender sent them.
     Message {
         /// The sender, known by its connection.

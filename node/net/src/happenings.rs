@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{ConnectionId, ListenError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, allow_block_list, autonat, gossipsub, identify, kad, mdns, ping};
 
@@ -17,6 +16,7 @@ use crate::crowd::{Kind, Link};
 use crate::dialect::quote;
 use crate::event::{Event, Refusal};
 use crate::identity::node_id;
+use crate::line::Line;
 use crate::task::{BACKLOG_MAX, Task};
 
 /// Addresses that are believed of what one peer says.
@@ -46,15 +46,16 @@ impl Task {
             SwarmEvent::NewListenAddr { listener_id, address } => {
                 self.listening(listener_id, address);
             }
-            SwarmEvent::ListenerClosed { listener_id, addresses, reason: Err(reason) } => {
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 let relay = self.circuits.closed(listener_id, Instant::now());
-                let reason = deepest(&reason);
-                if let Some(addr) = relay.or_else(|| addresses.into_iter().next()) {
+                let reason = match reason {
+                    Err(error) => Some(deepest(&error)),
+                    Ok(()) => relay.as_ref().map(|_| "the relay is gone".to_owned()),
+                };
+                let addr = relay.or_else(|| addresses.into_iter().next());
+                if let (Some(addr), Some(reason)) = (addr, reason) {
                     self.tell(Event::ListenFailed { addr, reason });
                 }
-            }
-            SwarmEvent::ListenerClosed { listener_id, .. } => {
-                self.circuits.closed(listener_id, Instant::now());
             }
             _ => {}
         }
@@ -75,6 +76,8 @@ impl Task {
                 }
             }
             BehaviourEvent::Reach(event) => self.probed(event),
+            BehaviourEvent::RelayClient(event) => self.relay_said(&event),
+            BehaviourEvent::Dcutr(event) => self.punched(&event),
             _ => {}
         }
     }
@@ -92,7 +95,12 @@ impl Task {
             return;
         };
         let way = if endpoint.is_relayed() { Way::Relay } else { Way::of(&addr) };
-        self.crowd.connected(peer, node, Link { id, addr, way }, now);
+        let (line, ours) = (Line::new(way), endpoint.is_dialer());
+        let by_lesser = ours == (*self.swarm.local_peer_id() < peer);
+        let renewed = None;
+        let link = Link { id, addr, line: line.clone(), since: now, ours, by_lesser, renewed };
+        self.crowd.connected(peer, node, link);
+        self.settle(peer);
         // One more connection with a peer that is known to be one of us.
         match self.crowd.get_mut(peer).map(|known| known.kind) {
             Some(Kind::Node) => self.tell_joined(peer, false),
@@ -100,12 +108,12 @@ impl Task {
             _ => {}
         }
         for (protocol, reply) in self.waiting.remove(&peer).unwrap_or_default() {
-            self.swarm.behaviour_mut().streams.open(peer, (id, way), protocol, reply);
+            self.swarm.behaviour_mut().streams.open(peer, (id, line.clone()), protocol, reply);
         }
     }
 
     fn disconnected(&mut self, peer: PeerId, id: ConnectionId) {
-        let Some(gone) = self.crowd.lost(peer, id) else { return };
+        let Some(gone) = self.crowd.lost(peer, id) else { return self.settle(peer) };
         let now = Instant::now();
         gone.readings.values().for_each(Reading::stop);
         self.book.lost(peer, now);
@@ -135,6 +143,7 @@ impl Task {
         if let Some(known) = self.crowd.get_mut(peer) {
             known.kind = Kind::Door;
         }
+        self.use_relays();
         self.tell_joined(peer, true);
     }
 
@@ -145,6 +154,7 @@ impl Task {
             known.kind = Kind::Node;
             let node = known.node;
             self.tell(Event::PeerUp { node });
+            self.settle(peer);
             self.tell_joined(peer, false);
         }
     }
@@ -163,10 +173,12 @@ impl Task {
         if own || private_quic || !self.book.learn(peer, addr, Instant::now()) {
             return;
         }
-        // Whom the others are told of is called at once, by the best way that is known.
+        // Whom the others are told of is called at once, by the best way that is known, and through
+        // its relay if it has one: a peer that has one cannot be called from everywhere.
         let known = self.book.addrs(peer);
         let best = known.iter().map(Way::of).min();
-        if self.crowd.has(peer) && best == Some(Way::of(addr)) {
+        let way = Way::of(addr);
+        if self.crowd.has(peer) && (best == Some(way) || way == Way::Relay) {
             self.swarm.behaviour_mut().kad.add_address(&peer, addr.clone());
         }
     }
@@ -233,21 +245,14 @@ impl Task {
 
     /// Another peer tried one of our addresses.
     fn probed(&mut self, event: autonat::v2::client::Event) {
+        // That a relay cannot be called by itself says nothing of us.
+        if Way::of(&event.tested_addr) == Way::Relay {
+            return;
+        }
         let reachable = event.result.is_ok();
-        if !reachable && self.config.relay {
-            self.use_relays();
-        }
+        self.hidden |= !reachable;
+        self.use_relays();
         self.tell(Event::Reachability { addr: event.tested_addr, reachable });
-    }
-
-    /// Has every door that we are connected with listen for us.
-    fn use_relays(&mut self) {
-        let doors = self.crowd.peers.iter().filter(|(_, peer)| peer.kind == Kind::Door);
-        for (id, door) in doors {
-            let Some(link) = door.best() else { continue };
-            let addr = link.addr.clone().with_p2p(*id).unwrap_or_else(|addr| addr);
-            self.circuits.add(addr.with(Protocol::P2pCircuit), Instant::now());
-        }
     }
 
     fn listening(&mut self, listener: ListenerId, addr: Multiaddr) {

@@ -14,6 +14,7 @@ use crate::Limits;
 use crate::error::Fault;
 use crate::event::{Event, Outlet};
 use crate::lane::{self, Lane};
+use crate::line::Line;
 
 /// Small frames come several to a read.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -22,6 +23,7 @@ const BUFFER_BYTES: usize = 16 << 10;
 pub(crate) struct Inbox {
     pub(crate) from: NodeId,
     pub(crate) lane: Lane,
+    pub(crate) line: Line,
     pub(crate) outlet: Outlet,
     pub(crate) patience: Duration,
     /// What may be read and not yet drained. It comes back as frames are taken out.
@@ -49,6 +51,7 @@ impl Inbox {
             let bytes = Arc::clone(&self.bytes).acquire_many_owned(cost).await;
             let bytes = bytes.map_err(std::io::Error::other)?;
             let frame = lane::read(&mut socket, (head, body), &mut buffer, self.patience).await?;
+            self.line.carried(frame.len());
             let (from, lane::Frame { head, body }) = (self.from, frame);
             let heard = match self.lane {
                 Lane::Control => self.outlet.tell(Event::Message { from, bytes: head }).await,

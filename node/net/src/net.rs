@@ -13,7 +13,7 @@ use crate::opener::Opener;
 use crate::outbox::Outbox;
 use crate::pipe::Duplex;
 use crate::task::Command;
-use crate::{OpenError, SendError};
+use crate::{OpenError, SendError, identity};
 
 /// A way to talk to the swarm. Clones are the same network; when the last is dropped, it ends.
 #[derive(Clone)]
@@ -68,9 +68,16 @@ impl Net {
 
     /// Opens a stream of plain bytes. The peer hears of it by `Event::Opened`.
     pub async fn open(&self, to: NodeId, purpose: u8) -> Result<Duplex, OpenError> {
-        let stream = self.opener.pipe(to).await?;
-        let announced = Duplex::announce(stream, purpose).await;
+        let (stream, line) = self.opener.pipe(to).await?;
+        let announced = Duplex::announce(stream, line, purpose).await;
         announced.map_err(|error| OpenError::Unreachable(error.to_string()))
+    }
+
+    /// Turns a connected peer away, because it sends what no honest peer sends: it is cut off, and
+    /// cannot come back for a while. An `Event::Refused` says so.
+    pub fn refuse(&self, node: NodeId, reason: impl Into<String>) -> Result<(), SendError> {
+        let peer = identity::peer_id(node).ok_or(SendError::NoSuchPeer)?;
+        self.command(Command::Refuse { peer, reason: reason.into() })
     }
 
     /// The nodes and doors that are connected. None after the end.

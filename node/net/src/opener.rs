@@ -8,11 +8,11 @@ use swarm_proto::NodeId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::OpenError;
-use crate::book::Way;
 use crate::dialect::Dialect;
 use crate::error::Fault;
 use crate::identity;
 use crate::lane::Lane;
+use crate::line::Line;
 use crate::streams::Reply;
 use crate::task::Command;
 
@@ -39,7 +39,7 @@ impl Opener {
     }
 
     /// A stream for a lane.
-    pub(crate) async fn lane(&self, to: NodeId, lane: Lane) -> Result<(Stream, Way), Fault> {
+    pub(crate) async fn lane(&self, to: NodeId, lane: Lane) -> Result<(Stream, Line), Fault> {
         self.open(to, self.dialect.lane(lane)).await.map_err(|error| match error {
             OpenError::Closed => Fault::Closed,
             error => Fault::Io(std::io::Error::other(error)),
@@ -47,11 +47,15 @@ impl Opener {
     }
 
     /// A plain stream.
-    pub(crate) async fn pipe(&self, to: NodeId) -> Result<Stream, OpenError> {
-        self.open(to, self.dialect.pipe()).await.map(|(stream, _)| stream)
+    pub(crate) async fn pipe(&self, to: NodeId) -> Result<(Stream, Line), OpenError> {
+        self.open(to, self.dialect.pipe()).await
     }
 
-    async fn open(&self, to: NodeId, protocol: StreamProtocol) -> Result<(Stream, Way), OpenError> {
+    async fn open(
+        &self,
+        to: NodeId,
+        protocol: StreamProtocol,
+    ) -> Result<(Stream, Line), OpenError> {
         let peer = identity::peer_id(to).filter(|peer| *peer != self.own);
         let Some(peer) = peer else {
             return Err(OpenError::Unreachable("no other peer can have this id".to_owned()));

@@ -1,7 +1,7 @@
 //! The sending half of the lanes: for each peer and lane a bounded queue, and a task that writes it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use dashmap::DashMap;
@@ -12,7 +12,6 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
-use crate::book::Way;
 use crate::error::Fault;
 use crate::event::{Event, WeakOutlet};
 use crate::lane::{self, Frame, Lane, Socket};
@@ -24,10 +23,6 @@ const QUEUES_MAX: usize = 2048;
 
 /// A queue that was not used for so long is given up, with its stream.
 const IDLE_MAX: Duration = Duration::from_secs(300);
-
-/// After so long on a relayed stream the next one is opened, at a moment when nothing waits: by
-/// then there may be a direct connection.
-const RELAYED_STINT: Duration = Duration::from_secs(10);
 
 /// All queues of this node.
 #[derive(Clone)]
@@ -148,7 +143,7 @@ enum End {
     Idle,
     /// Nobody can send any longer.
     Closed,
-    /// The stream was lost while nothing was on its way, so nothing is known to be lost.
+    /// The stream was lost or left while nothing was on its way, so nothing is known to be lost.
     Quiet,
 }
 
@@ -180,17 +175,17 @@ impl Carrier {
 
     /// Opens a stream and writes frames to it until it ends.
     async fn stream(&mut self, first: Queued) -> Result<End, Fault> {
-        let (stream, way) = self.opener.lane(self.to, self.lane).await?;
-        let opened = Instant::now();
+        let (stream, line) = self.opener.lane(self.to, self.lane).await?;
         let (mut hearing, mut socket) = tokio::io::split(stream.compat());
         let mut queued = first;
         loop {
             lane::write(&mut socket, &queued.frame, &mut self.scratch, self.patience).await?;
+            line.carried(queued.frame.len());
             queued = match self.frames.try_recv() {
                 Ok(next) => next,
                 Err(_) => {
                     lane::flush(&mut socket, self.patience).await?;
-                    if way == Way::Relay && opened.elapsed() >= RELAYED_STINT {
+                    if line.is_outdated() {
                         return self.end(socket, End::Quiet).await;
                     }
                     match self.wait(&mut hearing).await {

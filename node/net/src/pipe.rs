@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
 use crate::lane::Socket;
+use crate::line::Line;
 
 /// How long the first byte may take, which says what a stream is for.
 const PURPOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,24 +22,29 @@ const PURPOSE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Duplex {
     socket: Socket,
+    line: Line,
     /// Leave to be one of the peer's open streams.
     _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Duplex {
     /// Says what a stream that we opened is for.
-    pub(crate) async fn announce(stream: Stream, purpose: u8) -> io::Result<Self> {
+    pub(crate) async fn announce(stream: Stream, line: Line, purpose: u8) -> io::Result<Self> {
         let mut socket = stream.compat();
         socket.write_all(&[purpose]).await?;
         socket.flush().await?;
-        Ok(Self { socket, _slot: None })
+        Ok(Self { socket, line, _slot: None })
     }
 
     /// Hears what a stream that a peer opened is for.
-    pub(crate) async fn hear(stream: Stream, slot: OwnedSemaphorePermit) -> io::Result<(u8, Self)> {
+    pub(crate) async fn hear(
+        stream: Stream,
+        line: Line,
+        slot: OwnedSemaphorePermit,
+    ) -> io::Result<(u8, Self)> {
         let mut socket = stream.compat();
         let purpose = tokio::time::timeout(PURPOSE_TIMEOUT, socket.read_u8()).await??;
-        Ok((purpose, Self { socket, _slot: Some(slot) }))
+        Ok((purpose, Self { socket, line, _slot: Some(slot) }))
     }
 }
 
@@ -48,7 +54,10 @@ impl AsyncRead for Duplex {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        self.line.carried(buffer.filled().len() - before);
+        read
     }
 }
 
@@ -58,7 +67,11 @@ impl AsyncWrite for Duplex {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.line.carried(bytes);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -39,7 +39,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// It runs on the current runtime, which should have several threads: connections are encrypted in
 /// tasks of their own.
 pub async fn start(config: Config) -> Result<(Net, Events), NetError> {
-    let Some(dialect) = Dialect::new(&config.swarm) else {
+    let Some(dialect) = Dialect::new(&config.swarm, config.version) else {
         return Err(NetError::Name { name: config.swarm, max: NAME_BYTES_MAX });
     };
     let (transport, relay_client) = transport::build(&config.identity, config.key)?;

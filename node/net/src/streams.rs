@@ -26,15 +26,16 @@ use libp2p::{Multiaddr, PeerId};
 use tokio::sync::oneshot;
 
 use crate::OpenError;
-use crate::book::Way;
+use crate::line::Line;
 
-/// Where the answer to a request for a stream goes: the stream, and what it goes through.
-pub(crate) type Reply = oneshot::Sender<Result<(Stream, Way), OpenError>>;
+/// Where the answer to a request for a stream goes: the stream, and the connection it is on.
+pub(crate) type Reply = oneshot::Sender<Result<(Stream, Line), OpenError>>;
 
 /// A stream that a peer opened.
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) peer: PeerId,
+    pub(crate) connection: ConnectionId,
     pub(crate) protocol: StreamProtocol,
     pub(crate) stream: Stream,
 }
@@ -43,7 +44,7 @@ pub(crate) struct Arrived {
 #[derive(Debug)]
 pub(crate) struct Request {
     protocol: StreamProtocol,
-    way: Way,
+    line: Line,
     reply: Reply,
 }
 
@@ -62,12 +63,12 @@ impl Streams {
     pub(crate) fn open(
         &mut self,
         peer_id: PeerId,
-        (connection, way): (ConnectionId, Way),
+        (connection, line): (ConnectionId, Line),
         protocol: StreamProtocol,
         reply: Reply,
     ) {
         let handler = NotifyHandler::One(connection);
-        let event = Request { protocol, way, reply };
+        let event = Request { protocol, line, reply };
         self.actions.push_back(ToSwarm::NotifyHandler { peer_id, handler, event });
     }
 
@@ -107,10 +108,11 @@ impl NetworkBehaviour for Streams {
     fn on_connection_handler_event(
         &mut self,
         peer: PeerId,
-        _: ConnectionId,
+        connection: ConnectionId,
         (protocol, stream): THandlerOutEvent<Self>,
     ) {
-        self.actions.push_back(ToSwarm::GenerateEvent(Arrived { peer, protocol, stream }));
+        let arrived = Arrived { peer, connection, protocol, stream };
+        self.actions.push_back(ToSwarm::GenerateEvent(arrived));
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Arrived, THandlerInEvent<Self>>> {
@@ -132,7 +134,7 @@ impl ConnectionHandler for Handler {
     type InboundProtocol = Offer;
     type OutboundProtocol = Offer;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = (Way, Reply);
+    type OutboundOpenInfo = (Line, Reply);
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
         SubstreamProtocol::new(self.accepted.clone(), ())
@@ -141,14 +143,14 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         _: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Offer, (Way, Reply), Self::ToBehaviour>> {
+    ) -> Poll<ConnectionHandlerEvent<Offer, (Line, Reply), Self::ToBehaviour>> {
         if let Some(arrived) = self.arrived.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(arrived));
         }
-        let Some(Request { protocol, way, reply }) = self.requests.pop_front() else {
+        let Some(Request { protocol, line, reply }) = self.requests.pop_front() else {
             return Poll::Pending;
         };
-        let protocol = SubstreamProtocol::new(Offer(Arc::new([protocol])), (way, reply));
+        let protocol = SubstreamProtocol::new(Offer(Arc::new([protocol])), (line, reply));
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
 
@@ -156,7 +158,7 @@ impl ConnectionHandler for Handler {
         self.requests.push_back(request);
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer, (), (Way, Reply)>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer, (), (Line, Reply)>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol: arrived,
@@ -165,8 +167,8 @@ impl ConnectionHandler for Handler {
             // A caller that gave up has dropped its end; then the stream is dropped, and reset.
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (_, stream),
-                info: (way, reply),
-            }) => drop(reply.send(Ok((stream, way)))),
+                info: (line, reply),
+            }) => drop(reply.send(Ok((stream, line)))),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info: (_, reply), error }) => {
                 drop(reply.send(Err(OpenError::Refused(error.to_string()))));
             }

@@ -19,9 +19,10 @@ use crate::config::Config;
 use crate::crowd::{Crowd, PeerInfo};
 use crate::dialect::Dialect;
 use crate::error::Fault;
-use crate::event::{Event, Outlet};
+use crate::event::{Event, Outlet, Refusal};
 use crate::joins::Joins;
 use crate::lane::Lane;
+use crate::relays::Allowance;
 use crate::streams::Reply;
 
 /// How often what is due is looked for.
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Publish(Bytes),
     /// An address to join.
     Join(Multiaddr),
+    /// A peer to be turned away.
+    Refuse { peer: PeerId, reason: String },
     /// Who is connected.
     Peers(oneshot::Sender<Vec<PeerInfo>>),
     /// Where we listen.
@@ -68,6 +71,10 @@ pub(crate) struct Task {
     pub(crate) book: Book,
     pub(crate) joins: Joins,
     pub(crate) circuits: Circuits,
+    /// What each relay lets one connection through it do.
+    pub(crate) allowances: HashMap<PeerId, Allowance>,
+    /// Whether some address of ours does not let others through.
+    pub(crate) hidden: bool,
     /// Calls to peers in the book.
     pub(crate) calls: HashMap<ConnectionId, PeerId>,
     /// Streams to be opened as soon as their peer is connected.
@@ -102,6 +109,8 @@ impl Task {
             book: Book::default(),
             joins: Joins::default(),
             circuits: Circuits::default(),
+            allowances: HashMap::new(),
+            hidden: false,
             calls: HashMap::new(),
             waiting: BTreeMap::new(),
             lookups: HashMap::new(),
@@ -160,6 +169,7 @@ impl Task {
             Command::Open { peer, protocol, reply } => self.open(peer, protocol, reply),
             Command::Publish(bytes) => self.publish(bytes),
             Command::Join(addr) => self.join(addr),
+            Command::Refuse { peer, reason } => self.refuse(peer, Refusal::Garbage(reason)),
             Command::Peers(reply) => drop(reply.send(self.crowd.infos())),
             Command::Addrs(reply) => drop(reply.send(self.addrs())),
             Command::Shutdown(_) => {}
@@ -214,6 +224,7 @@ impl Task {
         self.call_joins(now);
         self.call_mesh(now);
         self.ask_relays(now);
+        self.tend_circuits(now);
         self.search(now);
         self.gossip();
         self.waiting.retain(|_, waiting| {

@@ -1,17 +1,19 @@
 //! `hexswarm node`: joins a swarm, or founds one, and serves until stopped.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use serde_json::json;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
-};
 
+use super::{
+    leash::{Leash, Pull},
+    print,
+    signals::Signals,
+};
 use crate::{
     config::NodeOptions,
     start::{Running, start},
+    store::{Store, find},
 };
 
 /// How long what runs may go on after the first Ctrl-C; a second one ends it at once.
@@ -30,10 +32,10 @@ Examples:
   hexswarm node --device none --join ...
       An entry for clients that holds no layers
   hexswarm node --config node.toml
-      The same names as the flags: swarm, listen, join, found, api, api_origins, model, device,
-      compute, context, state, key, no_mdns. Flags win over the file.
+      The same names as the flags, with `_` for `-`. Flags win over the file; a name that is
+      none is an error.
 
-Ctrl-C lets running answers finish; a second one stops at once.")]
+Ctrl-C or SIGTERM lets running answers finish, for up to a minute; a second one stops at once.")]
 pub struct Options {
     /// A file of settings; flags win over it
     #[arg(long, value_name = "FILE")]
@@ -48,32 +50,47 @@ pub struct Options {
     leash: bool,
 }
 
-pub(super) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let file = options.config.as_deref().map(NodeOptions::read).transpose()?;
     let settings = options.node.over(file.unwrap_or_default()).settle()?;
-    let swarm = settings.swarm.clone();
-    let node = start(settings).await?;
-    // From here on Ctrl-C drains; before, it ends the process as it always does.
-    let mut ends = Ends::new(options.leash)?;
-    let listen = addresses(&node).await;
-    if options.json {
-        let api = format!("http://{}", node.api);
-        println!("{}", json!({ "peer": node.peer, "swarm": swarm, "api": api, "listen": listen }));
-    } else {
-        println!("peer       {}", node.peer);
-        println!("swarm      {swarm}");
-        for address in &listen {
-            println!("listening  {address}");
-        }
-        println!("API        http://{}", node.api);
-        println!("\nAsk it something:  hexswarm run --via http://{} \"Hello\"", node.api);
+    let (mut signals, mut leash) = (Signals::listen()?, Leash::new(options.leash)?);
+    if let Some(model) = find(&settings.model) {
+        signals.blocking(|stop| Ok(Store::open().until(stop).pull(model)?)).await?;
     }
-    let patience = if ends.next().await { Duration::ZERO } else { DRAIN_MAX };
+    let swarm = settings.swarm.clone();
+    let node = tokio::select! {
+        node = start(settings) => node?,
+        () = signals.next() => return Ok(()),
+        () = leash.pulled_hard() => return Ok(()),
+    };
+    announce(&node, &swarm, options.json).await;
+    let patience = tokio::select! {
+        () = signals.next() => DRAIN_MAX,
+        pull = leash.pulled() => if pull == Pull::Gentle { DRAIN_MAX } else { Duration::ZERO },
+    };
     tokio::select! {
         () = node.stop(patience) => {}
-        _ = ends.next() => {}
+        () = signals.next() => {}
+        () = leash.pulled_hard() => {}
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Says where it is. A reader that has gone away is no reason for a node to end.
+async fn announce(node: &Running, swarm: &str, as_json: bool) {
+    let listen = addresses(node).await;
+    let api = format!("http://{}", node.api);
+    if as_json {
+        let document = json!({ "peer": node.peer, "swarm": swarm, "api": api, "listen": listen });
+        let _ = print::line(document);
+        return;
+    }
+    let listen: String = listen.iter().map(|at| format!("listening  {at}\n")).collect();
+    let _ = print::text(&format!(
+        "peer       {}\nswarm      {swarm}\n{listen}API        {api}\n\n\
+         Ask it something:  hexswarm run --via {api} \"Hello\"\n",
+        node.peer
+    ));
 }
 
 /// Where it listens, once it says so.
@@ -85,50 +102,4 @@ async fn addresses(node: &Running) -> Vec<String> {
     };
     drop(tokio::time::timeout(LISTEN_MAX, said).await);
     node.about.listen()
-}
-
-/// What ends a node: Ctrl-C, SIGTERM, and the end of its leash.
-struct Ends {
-    interrupt: Signal,
-    terminate: Signal,
-    leash: Option<oneshot::Receiver<()>>,
-}
-
-impl Ends {
-    fn new(leash: bool) -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            leash: leash.then(hold_leash),
-        })
-    }
-
-    /// Waits for the next of them; whether there is no time to drain.
-    async fn next(&mut self) -> bool {
-        let Self { interrupt, terminate, leash } = self;
-        let leash_ends = async {
-            match leash {
-                Some(leash) => drop(leash.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => false,
-            _ = terminate.recv() => false,
-            () = leash_ends => {
-                self.leash = None;
-                true
-            }
-        }
-    }
-}
-
-/// Reads stdin to its end, on a thread that a process which ends does not wait for.
-fn hold_leash() -> oneshot::Receiver<()> {
-    let (ended, end) = oneshot::channel();
-    std::thread::spawn(move || {
-        drop(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
-        drop(ended);
-    });
-    end
 }

@@ -1,20 +1,25 @@
 //! `hexswarm chat`: a conversation in the terminal.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    thread,
-};
+use std::thread;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use rustyline::{DefaultEditor, error::ReadlineError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::{Request, VIA, stream};
+use crate::cli::print;
 
 /// A conversation.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm chat
+      Talk with the model of the node on this machine
+  hexswarm chat --via http://192.0.2.1:8080 --system \"Answer in French.\"
+      With that of another, which is told something first
+
+In the conversation: /reset begins anew, /quit ends; Ctrl-C stops an answer.")]
 pub struct Options {
     /// The API of any node
     #[arg(long, default_value = VIA, value_name = "URL")]
@@ -23,7 +28,7 @@ pub struct Options {
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// Tokens an answer may have
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = value_parser!(u32).range(1..))]
     max_tokens: u32,
     /// 0 is greedy
     #[arg(long, default_value_t = 0.7)]
@@ -33,9 +38,9 @@ pub struct Options {
 const HELP: &str = "/reset begins anew, /quit ends; Ctrl-C stops an answer";
 
 /// Reads lines, shows answers, until the input ends.
-pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     let model = super::model(&options.via).await?;
-    println!("{model} at {}. {HELP}", options.via);
+    print::line(format!("{model} at {}. {HELP}", options.via))?;
     let opening: Vec<Value> =
         options.system.iter().map(|text| json!({ "role": "system", "content": text })).collect();
     let mut messages = opening.clone();
@@ -44,7 +49,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
         match line.trim() {
             "" => continue,
             "/quit" | "/exit" => break,
-            "/help" => println!("{HELP}"),
+            "/help" => print::line(HELP)?,
             "/reset" => messages.clone_from(&opening),
             text => {
                 messages.push(json!({ "role": "user", "content": text }));
@@ -52,7 +57,7 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// One turn. An answer that fails or is stopped leaves the conversation as it was before it.
@@ -63,15 +68,13 @@ async fn answer(options: &Options, messages: &mut Vec<Value>) {
         "temperature": options.temperature,
     });
     let request = Request { body, chat: true, prompt: String::new() };
-    let shown = stream(&options.via, &request, |text| {
-        print!("{text}");
-        let _ = io::stdout().flush();
-    });
+    // A reader that has gone away is noticed at the next line.
+    let shown = stream(&options.via, &request, |text| drop(print::text(text)));
     let outcome = tokio::select! {
         outcome = shown => outcome,
         _ = tokio::signal::ctrl_c() => Err(color_eyre::eyre::eyre!("stopped")),
     };
-    println!();
+    let _ = print::text("\n");
     match outcome {
         Ok(answer) => messages.push(json!({ "role": "assistant", "content": answer.text })),
         Err(error) => {

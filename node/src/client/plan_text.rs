@@ -1,49 +1,55 @@
-//! A plan, drawn in text: a block a stage, a bar a member.
+//! A plan, drawn in text: a box a stage, a bar a member.
 
 use crate::status::{MemberView, PlanView, StageView};
 
 /// Characters of a bar that shows the whole of a stage's columns.
 const BAR: u32 = 12;
 
-/// The plan as people see it in a terminal.
-pub fn plan_text(plan: &PlanView) -> String {
-    let leader = super::status::short(&plan.leader);
+/// The plan as people see it in a terminal, its peers as `name` calls them.
+pub fn plan_text(plan: &PlanView, name: impl Fn(&str) -> String) -> String {
     let mut text = match plan.term {
         0 => "plan\n".to_owned(),
-        term => format!("plan {term}.{} by …{leader}\n", plan.epoch),
+        term => format!("plan {term}.{} by {}\n", plan.epoch, name(&plan.leader)),
     };
     for (number, pipeline) in plan.pipelines.iter().enumerate() {
         if plan.pipelines.len() > 1 {
             text += &format!("pipeline {number}\n");
         }
-        let width = pipeline.stages.iter().map(|stage| columns(stage).1).max().unwrap_or(1);
-        for (index, stage) in pipeline.stages.iter().enumerate() {
-            let arrow = if index == 0 { "tokens ->" } else { "       ->" };
-            text += &draw(stage, arrow, width);
+        let stages: Vec<_> = pipeline.stages.iter().map(|stage| lines(stage, &name)).collect();
+        let width = stages.iter().flatten().map(|line| line.chars().count()).max().unwrap_or(0);
+        let edge = format!("  +{}+\n", "-".repeat(width + 2));
+        text += "    prompt\n";
+        for stage in &stages {
+            text += "      v\n";
+            text += &edge;
+            for line in stage {
+                text += &format!("  | {line:width$} |\n");
+            }
+            text += &edge;
         }
-        text += "       -> next token, back to the first stage\n";
+        text += "      v\n    next token: to the entry, and back to the first stage\n";
     }
     text
 }
 
-fn draw(stage: &StageView, arrow: &str, width: u32) -> String {
+/// What is written into a stage's box.
+fn lines(stage: &StageView, name: &impl Fn(&str) -> String) -> Vec<String> {
     let [first, end] = stage.layers;
     let many = match stage.members.len() {
         1 => String::new(),
-        members => format!(", tensor parallel {members}"),
+        members => format!(", tensor parallel over {members}"),
     };
-    let mut text = format!("{arrow} layers {first} to {}{many}\n", end.saturating_sub(1));
-    for member in &stage.members {
-        text += &format!(
-            "      |{}| …{} device {}: heads {}, columns {}\n",
-            bar(member, width),
-            super::status::short(&member.peer),
-            member.device,
-            run(member.kv_heads),
-            run(member.ffn_columns),
-        );
-    }
-    text
+    let count = end.saturating_sub(first);
+    let mut lines = vec![format!("layers {first}..{end} ({count}){many}")];
+    let width = columns(stage).1;
+    let names = stage.members.iter().map(|m| format!("{} device {}", name(&m.peer), m.device));
+    let names: Vec<_> = names.collect();
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    lines.extend(stage.members.iter().zip(&names).map(|(member, name)| {
+        let (bar, heads) = (bar(member, width), run(member.kv_heads));
+        format!("{name:longest$}  [{bar}]  KV heads {heads}, columns {}", run(member.ffn_columns))
+    }));
+    lines
 }
 
 fn columns(stage: &StageView) -> (u32, u32) {
@@ -57,6 +63,7 @@ fn bar(member: &MemberView, width: u32) -> String {
     let place =
         |column: u32| (u64::from(column) * u64::from(BAR) / u64::from(width.max(1))) as usize;
     let [first, end] = member.ffn_columns.map(place);
+    let end = end.max(first.saturating_add(1)); // the smallest share is seen, too
     (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
 }
 
@@ -69,34 +76,53 @@ mod tests {
     use super::*;
     use crate::status::PipelineView;
 
-    fn plan(layers: [u32; 2], shares: &[[u32; 4]]) -> PlanView {
+    fn plan(stages: &[([u32; 2], &[[u32; 4]])]) -> PlanView {
         let member = |[head, heads, column, columns]: &[u32; 4]| MemberView {
             peer: "12D3KooWabcdefgh".to_owned(),
             device: 1,
             kv_heads: [*head, *heads],
             ffn_columns: [*column, *columns],
         };
-        let members = shares.iter().map(member).collect();
-        let stages = vec![StageView { layers, members }];
+        let stage = |(layers, shares): &([u32; 2], &[[u32; 4]])| StageView {
+            layers: *layers,
+            members: shares.iter().map(member).collect(),
+        };
+        let stages = stages.iter().map(stage).collect();
         PlanView { term: 2, epoch: 1, leader: "l".into(), pipelines: vec![PipelineView { stages }] }
     }
 
+    fn draw(plan: &PlanView) -> String {
+        plan_text(plan, |peer| format!("…{}", super::super::status::short(peer)))
+    }
+
     #[test]
-    fn a_stage_shows_who_has_which_part() {
-        let text = plan_text(&plan([0, 30], &[[0, 2, 0, 1024], [2, 3, 1024, 1536]]));
-        let wanted = "plan 2.1 by …l\n\
-            tokens -> layers 0 to 29, tensor parallel 2\n      \
-            |########....| …abcdefgh device 1: heads 0..2, columns 0..1024\n      \
-            |........####| …abcdefgh device 1: heads 2..3, columns 1024..1536\n       \
-            -> next token, back to the first stage\n";
+    fn stages_are_boxes_and_members_bars() {
+        let pair: &[_] = &[[0, 2, 0, 1024], [2, 3, 1024, 1536]];
+        let text = draw(&plan(&[([0, 13], &[[0, 3, 0, 1536]]), ([13, 30], pair)]));
+        let wanted = "plan 2.1 by …l
+    prompt
+      v
+  +-----------------------------------------------------------------------+
+  | layers 0..13 (13)                                                     |
+  | …abcdefgh device 1  [############]  KV heads 0..3, columns 0..1536    |
+  +-----------------------------------------------------------------------+
+      v
+  +-----------------------------------------------------------------------+
+  | layers 13..30 (17), tensor parallel over 2                            |
+  | …abcdefgh device 1  [########....]  KV heads 0..2, columns 0..1024    |
+  | …abcdefgh device 1  [........####]  KV heads 2..3, columns 1024..1536 |
+  +-----------------------------------------------------------------------+
+      v
+    next token: to the entry, and back to the first stage
+";
         assert_eq!(text, wanted);
     }
 
     #[test]
     fn the_largest_models_fit_a_terminal_and_no_plan_breaks_it() {
-        let large = plan_text(&plan([100, 126], &[[112, 128, 43_008, 53_248]]));
+        let large = draw(&plan(&[([100, 126], &[[112, 128, 43_008, 53_248]])]));
         assert!(large.lines().all(|line| line.chars().count() <= 80), "{large}");
-        plan_text(&plan([0, 0], &[[u32::MAX, 0, u32::MAX, 0]]));
-        plan_text(&plan([5, 1], &[]));
+        draw(&plan(&[([0, 0], &[[u32::MAX, 0, u32::MAX, 0]])]));
+        draw(&plan(&[([5, 1], &[])]));
     }
 }

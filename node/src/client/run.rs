@@ -1,14 +1,12 @@
 //! `hexswarm run`: one prompt, one answer.
 
-use std::{
-    io::{self, Read, Write},
-    process::ExitCode,
-};
+use std::io::{self, Read};
 
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
 
 use super::{Request, VIA, document::AnswerDocument, stream};
+use crate::cli::print;
 
 /// One prompt.
 #[derive(Debug, Args)]
@@ -50,7 +48,7 @@ pub struct Options {
 }
 
 /// Asks and prints.
-pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     let prompt = match options.prompt.as_str() {
         "-" => {
             let mut text = String::new();
@@ -78,17 +76,14 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
     }
     let answer = stream(&options.via, &request, |text| {
         if !options.json {
-            print!("{text}");
-            let _ = io::stdout().flush();
+            let _ = print::text(text); // told of at the end
         }
     })
     .await?;
     if !options.json {
-        println!();
-        return Ok(ExitCode::SUCCESS);
+        return Ok(print::line("")?);
     }
     let entry = super::status(&options.via).await?.peer;
     let document = AnswerDocument::new(answer, prompt, entry);
-    println!("{}", serde_json::to_string_pretty(&document)?);
-    Ok(ExitCode::SUCCESS)
+    print::json(&document)
 }

@@ -1,18 +1,29 @@
 //! `hexswarm status`: who is here, the plan, links, load.
 
-use std::{process::ExitCode, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 use comfy_table::Table;
 
 use super::{VIA, plan_text};
-use crate::status::{LinkStatus, Status};
+use crate::{
+    cli::print,
+    status::{LinkStatus, Status},
+};
 
 /// How often `--watch` looks again.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// What a node knows.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm status
+      What the node on this machine knows of its swarm
+  hexswarm status --via http://192.0.2.1:8080 --watch
+      The same of another, again and again
+  hexswarm status --json | jq .plan
+      The plan, for programs; docs/schema/status.schema.json says what is what")]
 pub struct Options {
     /// The API of any node
     #[arg(long, default_value = VIA, value_name = "URL")]
@@ -26,23 +37,21 @@ pub struct Options {
 }
 
 /// Asks and prints.
-pub(crate) async fn run(options: Options) -> color_eyre::Result<ExitCode> {
+pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     loop {
         let status = super::status(&options.via).await?;
         if options.json {
-            println!("{}", serde_json::to_string_pretty(&status)?);
+            print::json(&status)?;
         } else {
-            if options.watch {
-                print!("\x1b[2J\x1b[H"); // clears the terminal
-            }
-            println!("{}", text(&status));
+            let clear = if options.watch { "\x1b[2J\x1b[H" } else { "" };
+            print::line(format!("{clear}{}", text(&status)))?;
         }
         if !options.watch {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(());
         }
         tokio::select! {
             () = tokio::time::sleep(WATCH_EVERY) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+            _ = tokio::signal::ctrl_c() => return Ok(()),
         }
     }
 }
@@ -68,7 +77,7 @@ fn text(status: &Status) -> String {
         status.term,
         voters.join(" ")
     );
-    let mut nodes = Table::new();
+    let mut nodes = print::table();
     nodes.set_header([
         "node",
         "device",
@@ -113,17 +122,20 @@ fn text(status: &Status) -> String {
             row(["none".to_owned(), String::new(), String::new(), String::new()]);
         }
     }
-    let plan = status.plan.as_ref().map_or_else(|| "no plan".to_owned(), plan_text);
-    format!("{head}{nodes}\n{}{plan}", links(status))
+    let name = |peer: &str| format!("…{}", short(peer));
+    let plan = status.plan.as_ref().map_or_else(|| "no plan".to_owned(), |p| plan_text(p, name));
+    let links = match status.nodes.len() {
+        0 | 1 => String::new(),
+        _ => format!("round trip in ms / MB/s\n{}\n", links(status, name)),
+    };
+    format!("{head}{nodes}\n{links}{plan}")
 }
 
-/// Every way that was measured, a row a peer that measured it.
-fn links(status: &Status) -> String {
-    let mut table = Table::new();
-    let name = |peer: &str| format!("…{}", short(peer));
-    let mut head = vec!["RTT, ms / MB/s".to_owned()];
-    head.extend(status.nodes.iter().map(|node| name(&node.peer)));
-    table.set_header(head);
+/// Every way that was measured, a row a node that measured it.
+pub(crate) fn links(status: &Status, name: impl Fn(&str) -> String) -> Table {
+    let mut table = print::table();
+    let others = status.nodes.iter().map(|node| format!("to {}", name(&node.peer)));
+    table.set_header(["from".to_owned()].into_iter().chain(others));
     for from in &status.nodes {
         let mut row = vec![name(&from.peer)];
         row.extend(status.nodes.iter().map(|to| {
@@ -132,7 +144,7 @@ fn links(status: &Status) -> String {
         }));
         table.add_row(row);
     }
-    if status.nodes.len() < 2 { String::new() } else { format!("{table}\n") }
+    table
 }
 
 /// One way: `~` marks what was predicted, `?` what was not measured yet.

@@ -1,28 +1,46 @@
 //! What the demo lets people see, step by step: on stdout, or on stderr if stdout is for JSON.
 
 use std::{
+    fmt::Display,
     io::{self, Write},
     path::Path,
+    time::Instant,
 };
 
-use comfy_table::Table;
 use swarm_proto::ModelSpec;
 
-use super::process::{Door, Member};
+use super::cast::Member;
 use crate::{
-    client::{Answer, plan_text},
+    cli::print,
+    client::{Answer, links, plan_text},
     status::{PlanView, Status},
 };
 
-/// Where to show it.
-#[derive(Clone, Copy, Debug)]
+/// Where it is shown, and since when.
+#[derive(Debug)]
 pub(super) struct Show {
-    /// Whether stdout is for one JSON document.
-    pub(super) json: bool,
+    json: bool,
+    began: Instant,
+}
+
+/// Tells what no step foresees.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Which node a peer is, as this demo numbers them.
+fn who(members: &[Member], peer: &str) -> String {
+    let member = members.iter().find(|member| member.peer == peer);
+    member.map_or_else(|| peer.to_owned(), |member| format!("node {}", member.number))
 }
 
 impl Show {
-    fn say(self, text: &str) {
+    /// From now on.
+    pub(super) fn new(json: bool) -> Self {
+        Self { json, began: Instant::now() }
+    }
+
+    fn say(&self, text: impl Display) {
         // A reader that has gone away must not end the demo before its processes are.
         let _ = if self.json {
             write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush())
@@ -31,64 +49,52 @@ impl Show {
         };
     }
 
-    pub(super) fn step(self, what: &str) {
-        self.say(&format!("\n== {what}\n"));
+    /// What comes next, and how long after the beginning.
+    pub(super) fn step(&self, what: &str) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        self.say(format!("\n== {what} ({seconds:.1} s)\n"));
     }
 
-    pub(super) fn model(self, spec: &ModelSpec, path: &Path) {
-        self.say(&format!(
-            "{}: {} layers, {} query and {} KV heads, {:.1} MB, blake3 checked when it was fetched\n{}\n",
+    pub(super) fn model(&self, spec: &ModelSpec, path: &Path) {
+        self.say(format!(
+            "{}: {} layers, {} query and {} KV heads, {} FFN columns, {:.1} MB\n{}\n",
             spec.name,
             spec.layers,
             spec.heads,
             spec.kv_heads,
+            spec.ffn,
             spec.total_bytes() as f64 / 1e6,
             path.display(),
         ));
     }
 
-    pub(super) fn door(self, door: &Door) {
-        self.say(&format!("door    {}\n", door.address));
+    pub(super) fn door(&self, door: &str) {
+        self.say(format!("door    {door}\n"));
     }
 
-    pub(super) fn member(self, member: &Member) {
-        let caps: Vec<_> =
-            member.caps.iter().map(|cap| format!("cpu {:.1} MB", *cap as f64 / 1e6)).collect();
-        let caps = caps.join(" + ");
-        self.say(&format!("node {}  {}  {caps}\n", member.number, member.peer));
+    pub(super) fn member(&self, member: &Member) {
+        let device = |cap: &u64| format!("cpu {:.1} MB", *cap as f64 / 1e6);
+        let devices: Vec<_> = member.caps.iter().map(device).collect();
+        self.say(format!("node {}  {}  {}\n", member.number, member.peer, devices.join(" + ")));
     }
 
     /// News since the status seen last.
-    pub(super) fn progress(self, before: &Status, now: &Status, nodes: usize) {
+    pub(super) fn met(&self, before: &Status, now: &Status, nodes: usize) {
         let alive = |status: &Status| status.nodes.iter().filter(|node| node.alive).count();
         if alive(now) != alive(before) {
-            self.say(&format!("{} of {nodes} nodes have met\n", alive(now)));
-        }
-        if now.leader != before.leader
-            && let Some(leader) = &now.leader
-        {
-            self.say(&format!("leader {leader}, term {}\n", now.term));
-        }
-        if now.plan != before.plan
-            && let Some(plan) = &now.plan
-        {
-            self.say(&format!("plan {}.{} is live\n", plan.term, plan.epoch));
+            self.say(format!("{} of {nodes} nodes have met\n", alive(now)));
         }
     }
 
     /// The hardware and the links, as measured.
-    pub(super) fn swarm(self, status: &Status, members: &[Member]) {
-        let number = |peer: &str| {
-            let member = members.iter().find(|member| member.peer == peer);
-            member.map_or_else(|| peer.to_owned(), |member| format!("node {}", member.number))
-        };
-        self.step("hardware, as measured");
-        let mut table = Table::new();
+    pub(super) fn swarm(&self, status: &Status, members: &[Member]) {
+        self.step("hardware, as each measured it");
+        let mut table = print::table();
         table.set_header(["node", "device", "memory, MB", "read, GB/s", "GFLOP/s"]);
         for node in &status.nodes {
             for (index, device) in node.devices.iter().enumerate() {
                 table.add_row([
-                    number(&node.peer),
+                    who(members, &node.peer),
                     format!("{} {index}", device.kind),
                     format!("{:.1}", device.memory_bytes as f64 / 1e6),
                     format!("{:.1}", device.bandwidth_bytes_per_s / 1e9),
@@ -96,36 +102,47 @@ impl Show {
                 ]);
             }
         }
-        self.say(&format!("{table}\n"));
-        self.step("links, as measured");
-        let mut table = Table::new();
-        table.set_header(["from", "to", "round trip, ms", "MB/s"]);
-        for node in &status.nodes {
-            for link in &node.links {
-                let rate = match link.bytes_per_s {
-                    rate if rate > 0.0 => format!("{:.0}", rate / 1e6),
-                    _ => "not yet".to_owned(),
-                };
-                let trip = format!("{:.2}", link.rtt_ms);
-                table.add_row([number(&node.peer), number(&link.to), trip, rate]);
-            }
-        }
-        self.say(&format!("{table}\n"));
+        self.say(format!("{table}\n"));
+        self.step("links, as measured: round trip in ms / MB/s");
+        self.say(format!("{}\n", links(status, |peer| who(members, peer))));
     }
 
-    pub(super) fn plan(self, plan: &PlanView) {
-        self.step("plan");
-        self.say(&format!("{}\n", plan_text(plan)));
+    pub(super) fn leader(&self, status: &Status, members: &[Member]) {
+        let leader = status.leader.as_deref().map_or("nobody".to_owned(), |l| who(members, l));
+        let mut voters: Vec<_> = status.voters.iter().map(|voter| who(members, voter)).collect();
+        voters.sort();
+        let voters = voters.join(", ");
+        self.step("leader");
+        self.say(format!("{leader} leads term {}; voters are {voters}\n", status.term));
     }
 
-    pub(super) fn text(self, text: &str) {
+    pub(super) fn plan(&self, plan: &PlanView, members: &[Member]) {
+        self.step("plan, after a canary token went through it");
+        self.say(plan_text(plan, |peer| who(members, peer)));
+    }
+
+    /// What is asked, and of whom.
+    pub(super) fn question(&self, prompt: &str, entry: &str, plan: &PlanView) {
+        let stages = plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        let holds = stages.flat_map(|stage| &stage.members).any(|member| member.peer == entry);
+        let layers = if holds { "which holds layers too" } else { "which holds no layer" };
+        self.step(&format!("answer, asked of node 0, {layers}"));
+        self.say(format!("> {prompt}\n\n"));
+    }
+
+    /// That the question came while the swarm was busy with itself.
+    pub(super) fn again(&self) {
+        self.say("the swarm is changing its plan: asked again under the next\n");
+    }
+
+    pub(super) fn text(&self, text: &str) {
         self.say(text);
     }
 
-    pub(super) fn figures(self, answer: &Answer) {
+    pub(super) fn figures(&self, answer: &Answer) {
         let rate = if answer.tpot_ms > 0.0 { 1e3 / answer.tpot_ms } else { 0.0 };
-        self.say(&format!(
-            "\n\n{} tokens; first after {:.0} ms (TTFT), then {:.1} ms each (TPOT), {rate:.1} tokens/s\n",
+        self.say(format!(
+            "\n\n{} tokens; first after {:.0} ms (TTFT), then {:.1} ms each (TPOT): {rate:.1} tokens/s\n",
             answer.token_ids.len(),
             answer.ttft_ms,
             answer.tpot_ms,
@@ -133,23 +150,41 @@ impl Show {
     }
 
     /// What to type next.
-    pub(super) fn next(self, entry: &str, model: &str) {
+    pub(super) fn next(&self, entry: &str, model: &str) {
+        let program = program();
         self.step("next");
-        self.say(&format!(
+        self.say(format!(
             "The swarm serves until Ctrl-C. In another terminal:\n\n\
-             \x20 hexswarm status --via {entry}\n\
-             \x20 hexswarm chat --via {entry}\n\
+             \x20 {program} chat --via {entry}\n\
+             \x20 {program} status --via {entry}\n\
              \x20 curl {entry}/v1/chat/completions -H 'content-type: application/json' \\\n\
              \x20   -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n\n\
-             Web page and API: {entry}\n"
+             API for OpenAI's clients: {entry}/v1 (any key); web page: {entry}\n"
         ));
     }
 
-    /// Where to go from here, when nothing is kept.
-    pub(super) fn done(self) {
-        self.say(
-            "\nAll processes are gone. `hexswarm demo --keep` leaves them serving; \
-             `hexswarm node` starts a node of your own.\n",
-        );
+    /// The first Ctrl-C.
+    pub(super) fn draining(&self) {
+        self.say("\nanswers come to their end; Ctrl-C again does not wait for them\n");
     }
+
+    /// Where to go from here.
+    pub(super) fn done(&self, kept: bool) {
+        let program = program();
+        self.say("\nevery process is gone, and so are their files\n");
+        if !kept {
+            self.say(format!(
+                "`{program} demo --keep` leaves them serving; `{program} node` starts a node of \
+                 your own\n"
+            ));
+        }
+    }
+}
+
+/// How to start this program again: by name if that finds it, else by its path.
+fn program() -> String {
+    let own = std::env::current_exe().unwrap_or_default();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let named = std::env::split_paths(&path).any(|folder| folder.join("hexswarm") == own);
+    if named { "hexswarm".to_owned() } else { own.display().to_string() }
 }

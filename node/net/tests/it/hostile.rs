@@ -1,5 +1,6 @@
 //! Peers that mean harm or know no better: each is turned away, and nobody else notices.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::support::{PATIENCE, Peer, node, node_with, pair};
@@ -10,18 +11,18 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder};
 use libp2p::{identify, noise, ping, tcp, yamux};
 use swarm_net::{Config, Event, Identity, Refusal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A libp2p peer that says whatever it likes.
 #[derive(NetworkBehaviour)]
-struct Liar {
+pub(crate) struct Liar {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     stream: libp2p_stream::Behaviour,
 }
 
 /// A liar with this greeting, which has called `addr`.
-async fn liar(greeting: &str, addr: &Multiaddr) -> Swarm<Liar> {
+pub(crate) async fn liar(greeting: &str, addr: &Multiaddr) -> Swarm<Liar> {
     let mut swarm = SwarmBuilder::with_new_identity()
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
@@ -61,7 +62,7 @@ async fn say(swarm: Swarm<Liar>, to: PeerId, protocol: &str, bytes: Vec<u8>) {
 }
 
 /// Where `peer` listens, and who it is to libp2p.
-async fn place(peer: &Peer) -> (Multiaddr, PeerId) {
+pub(crate) async fn place(peer: &Peer) -> (Multiaddr, PeerId) {
     let addr = peer.addr().await;
     let Some(libp2p::multiaddr::Protocol::P2p(id)) = addr.iter().last() else {
         panic!("{addr} has no id");
@@ -70,7 +71,7 @@ async fn place(peer: &Peer) -> (Multiaddr, PeerId) {
 }
 
 /// The next refusal.
-async fn refusal(peer: &mut Peer) -> Refusal {
+pub(crate) async fn refusal(peer: &mut Peer) -> Refusal {
     peer.wait(|event| match event {
         Event::Refused { reason, .. } => Some(reason.clone()),
         _ => None,
@@ -79,7 +80,7 @@ async fn refusal(peer: &mut Peer) -> Refusal {
 }
 
 /// Both still talk to each other.
-async fn unharmed(one: &Peer, other: &mut Peer) {
+pub(crate) async fn unharmed(one: &Peer, other: &mut Peer) {
     one.net.send(other.net.node_id(), Bytes::from_static(b"all well?")).unwrap();
     assert_eq!(other.message().await.1, b"all well?"[..]);
     let lost =
@@ -88,7 +89,12 @@ async fn unharmed(one: &Peer, other: &mut Peer) {
 }
 
 /// A raw connection to where `peer` listens.
-async fn raw(peer: &Peer) -> TcpStream {
+pub(crate) async fn raw(peer: &Peer) -> TcpStream {
+    raw_from(Ipv4Addr::LOCALHOST, peer).await
+}
+
+/// The same, from another address of this machine.
+pub(crate) async fn raw_from(from: Ipv4Addr, peer: &Peer) -> TcpStream {
     let addr = peer.addr().await;
     let mut parts = addr.iter();
     let (
@@ -98,7 +104,9 @@ async fn raw(peer: &Peer) -> TcpStream {
     else {
         panic!("{addr} is not a TCP address");
     };
-    TcpStream::connect((host, port)).await.unwrap()
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect((host, port).into()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,41 +189,32 @@ async fn another_version_and_another_swarm_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn idle_connections_beyond_the_limit_push_nobody_out() {
-    let mut config = Config::new(Identity::ephemeral(), "test");
-    config.limits.connections_max = 16;
-    config.limits.handshakes_max = 8;
-    let mut other = node_with(config.clone(), &[]).await;
-    let mut one = node(&[&other]).await;
-    one.peer_up(&other).await;
-    let mut idle = Vec::new();
-    for _ in 0..2 * config.limits.connections_max {
-        idle.push(raw(&other).await);
-    }
+async fn a_peer_that_its_user_refuses_is_cut_off_and_does_not_come_back() {
+    let (one, mut other) = pair().await;
+    let mut rogue = node(&[&other]).await;
+    rogue.peer_up(&other).await;
+    other.peer_up(&rogue).await;
+    other.net.refuse(rogue.net.node_id(), "it says nonsense").unwrap();
     let reason = refusal(&mut other).await;
-    assert!(matches!(&reason, Refusal::Handshake(what) if what.contains("limit")), "{reason}");
+    assert_eq!(reason, Refusal::Garbage("it says nonsense".to_owned()));
+    let id = rogue.net.node_id();
+    let down = |event: &Event| matches!(event, Event::PeerDown { node } if *node == id);
+    assert!(other.seen.iter().any(down));
+    // What it still has to say may seem to be written, until it is cut off.
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let turned_away = async {
+        loop {
+            tokio::select! {
+                event = rogue.next() => if let Event::Undeliverable { .. } = event { return },
+                _ = ticks.tick() => {
+                    let _ = rogue.net.send(other.net.node_id(), Bytes::from_static(b"nonsense"));
+                }
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, turned_away).await.expect("it is kept out");
+    let heard = |event: &Event| matches!(event, Event::Message { from, .. } if *from == id);
+    assert!(!other.seen.iter().any(heard));
+    assert!(other.net.peers().await.iter().all(|peer| peer.node != id));
     unharmed(&one, &mut other).await;
-    // Once the silent ones have timed out there is room again.
-    let mut late = node(&[&other]).await;
-    late.peer_up(&other).await;
-    unharmed(&one, &mut other).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_of_real_peers_beyond_the_limit_is_turned_away() {
-    let mut config = Config::new(Identity::ephemeral(), "test");
-    config.limits.connections_max = 4;
-    let mut other = node_with(config, &[]).await;
-    let mut one = node(&[&other]).await;
-    one.peer_up(&other).await;
-    let (addr, _) = place(&other).await;
-    let mut liars = Vec::new();
-    for _ in 0..4 {
-        let liar = tokio::time::timeout(PATIENCE, liar("hexswarm/1/test", &addr)).await.unwrap();
-        liars.push(tokio::spawn(liar.for_each(|_| async {})));
-    }
-    let reason = refusal(&mut other).await;
-    assert!(matches!(&reason, Refusal::Handshake(what) if what.contains("limit")), "{reason}");
-    unharmed(&one, &mut other).await;
-    liars.iter().for_each(|liar| liar.abort());
 }

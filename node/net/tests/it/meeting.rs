@@ -54,30 +54,6 @@ async fn a_door_that_comes_back_is_joined_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_that_only_a_relay_connects_talk_through_it() {
-    let door = door().await;
-    let mut behind = Config::new(Identity::ephemeral(), "test");
-    let circuit = format!("{}/p2p-circuit", door.addr().await);
-    behind.listen = vec![circuit.parse().unwrap()];
-    let mut hidden = Peer::start(behind).await;
-    let addr = hidden.wait(|event| match event {
-        Event::Listening { addr } => Some(addr.clone()),
-        _ => None,
-    });
-    let addr = addr.await;
-    let mut mute = Config::new(Identity::ephemeral(), "test");
-    mute.join = vec![addr];
-    let mut caller = Peer::start(mute).await;
-    caller.peer_up(&hidden).await;
-    let peers = caller.net.peers().await;
-    assert!(peers.iter().any(|peer| peer.node == hidden.net.node_id() && peer.relayed));
-    caller.net.send(hidden.net.node_id(), Bytes::from_static(b"psst")).unwrap();
-    assert_eq!(hidden.message().await.1, b"psst"[..]);
-    hidden.net.send(caller.net.node_id(), Bytes::from_static(b"what?")).unwrap();
-    assert_eq!(caller.message().await.1, b"what?"[..]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_private_swarm_is_closed_to_those_without_its_key() {
     let private = |key| {
         let mut config = Config::new(Identity::ephemeral(), "test");

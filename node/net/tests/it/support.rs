@@ -56,6 +56,14 @@ impl Peer {
         }
     }
 
+    /// Waits until it was told this, if it was not before.
+    pub(crate) async fn told(&mut self, wanted: &Event) {
+        let wanted = format!("{wanted:?}");
+        if !self.seen.iter().any(|event| format!("{event:?}") == wanted) {
+            self.wait(|event| (format!("{event:?}") == wanted).then_some(())).await;
+        }
+    }
+
     /// The next message.
     pub(crate) async fn message(&mut self) -> (NodeId, Bytes) {
         self.wait(|event| match event {

@@ -1,0 +1,243 @@
+//! The commands as processes: exit codes, one document on stdout, errors that say what to do.
+//!
+//! What clients say of a node's answers is held by `node/tests/api`; the demo by `demo.rs`.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
+const VERBS: [&str; 9] =
+    ["demo", "node", "bootstrap", "run", "chat", "status", "plan", "model", "bench"];
+
+fn hexswarm(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// A command that must fail with this code and these words on stderr, and nothing on stdout.
+fn fails(code: i32, arguments: &[&str], words: &[&str]) {
+    let output = hexswarm(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?}: no {word:?} in: {said}");
+    }
+}
+
+/// The one document that a command prints.
+fn document(arguments: &[&str]) -> Value {
+    let output = hexswarm(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{arguments:?}: {e}"))
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let file = folder.join(name);
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn help_names_every_verb_and_teaches_each() {
+    let help = hexswarm(&["--help"]);
+    assert!(help.status.success());
+    for verb in VERBS {
+        assert!(text(&help.stdout).contains(&format!("\n  {verb} ")), "{verb}");
+        let own = hexswarm(&[verb, "--help"]);
+        let own = text(&own.stdout);
+        assert!(own.contains("Usage: hexswarm ") && own.contains("Examples:"), "{own}");
+    }
+    assert!(text(&help.stdout).contains("Exit codes: 0 done, 1 failed, 2 usage"));
+}
+
+#[test]
+fn what_cannot_be_typed_is_usage_and_names_the_nearest() {
+    fails(2, &[], &["Usage: hexswarm"]);
+    fails(2, &["demmo"], &["'demo'"]);
+    fails(2, &["demo", "--promt", "x"], &["'--prompt'"]);
+    fails(2, &["node", "--modle", "x"], &["'--model'"]);
+    fails(2, &["status", "--wach"], &["'--watch'"]);
+    fails(2, &["demo", "--nodes", "2"], &["3..=8"]);
+    fails(2, &["demo", "--nodes", "9"], &["3..=8"]);
+    fails(2, &["demo", "--max-tokens", "0"], &["1.."]);
+    fails(2, &["run"], &["<PROMPT>"]);
+    fails(2, &["plan"], &["--pool"]);
+}
+
+#[test]
+fn what_fails_says_what_to_do() {
+    let nobody = "http://127.0.0.1:9";
+    for command in [&["run", "Hello"][..], &["status"], &["status", "--json"], &["chat"]] {
+        fails(1, &[command, &["--via", nobody]].concat(), &["error: ", nobody, "hexswarm node"]);
+    }
+    fails(1, &["model", "pull", "smolm2"], &["did you mean `smollm2-135m`"]);
+    fails(1, &["model", "pull", "hf:some/model"], &["hf:some/model", "later", "path"]);
+    fails(1, &["demo", "--json", "--model", "hf:some/model"], &["later"]);
+    fails(1, &["node", "--model", "nothing.gguf"], &["no such file", "smollm2-135m"]);
+    fails(1, &["model", "inspect", "/nowhere/at-all.gguf"], &["no such file"]);
+}
+
+#[test]
+fn made_up_models_are_written_and_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made-up.gguf").display().to_string();
+    let shape = ["--layers", "3", "--hidden", "128", "--heads", "4", "--kv-heads", "2"];
+    let written = hexswarm(&[&["model", "synth", &path][..], &shape].concat());
+    assert_eq!(text(&written.stdout).trim(), path);
+    let found = document(&["model", "inspect", &path, "--json"]);
+    assert_eq!(found["name"], "made-up");
+    assert_eq!((&found["layers"], &found["kv_heads"]), (&3.into(), &2.into()));
+    fails(1, &["model", "synth", &path, "--format", "q9"], &["q9", "Q4_1"]);
+    fails(1, &["model", "synth", &path, "--heads", "3"], &["--hidden 128", "--heads 3"]);
+    fails(1, &["model", "synth", &path, "--kv-heads", "3"], &["--heads 4", "--kv-heads 3"]);
+    fails(2, &["model", "synth", &path, "--heads", "0"], &["--heads"]);
+    fails(2, &["model", "synth", &path, "--layers", "99999999999"], &["--layers"]);
+}
+
+#[test]
+fn models_are_listed_and_verified() {
+    let listed = document(&["model", "list", "--json"]);
+    assert_eq!(listed["known"][0]["name"], "smollm2-135m");
+    assert!(text(&hexswarm(&["model", "list"]).stdout).contains("Apache-2.0"));
+    assert!(hexswarm(&["model", "pull"]).status.success());
+    let verified = hexswarm(&["model", "verify"]);
+    assert!(text(&verified.stdout).contains("is whole: blake3 5f4fa13b"));
+}
+
+#[test]
+fn this_machine_is_measured() {
+    let measured = document(&["bench", "--json", "--threads", "1"]);
+    let device = &measured["devices"][0];
+    assert_eq!((&device["kind"], &device["threads"]), (&"cpu".into(), &1.into()));
+    assert!(device["bandwidth_bytes_per_s"].as_f64().unwrap() > 0.0);
+    fails(2, &["bench", "--threads", "0"], &["0"]);
+    fails(2, &["bench", "--threads", "99999999"], &["99999999"]);
+}
+
+const POOL: &str = "
+[network]
+rtt_ms = 5.0
+gbit_s = 1.0
+[[machine]]
+name = \"attic\"
+count = 2
+memory = [\"90MB\", \"40MB\"]
+bandwidth_gb_s = 20
+tflop_s = 0.1
+";
+
+#[test]
+fn a_pool_from_a_file_is_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = write(folder.path(), "pool.toml", POOL);
+    let asked = ["plan", "--pool", &pool, "--context", "512"];
+    let plan = document(&[&asked[..], &["--json"]].concat());
+    let stages = plan["pipelines"][0]["stages"].as_array().unwrap();
+    assert_eq!(stages.last().unwrap()["layers"][1], 30);
+    let again = document(&[&asked[..], &["--json"]].concat());
+    assert_eq!(again, plan, "the same pool gives the same plan");
+    let shown = hexswarm(&asked);
+    assert!(text(&shown.stdout).contains("attic-1") && text(&shown.stdout).contains("TPOT"));
+}
+
+#[test]
+fn a_pool_that_cannot_be_is_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    for (from, to, words) in [
+        ("rtt_ms", "rtt_sm", &["rtt_sm", "rtt_ms"][..]),
+        ("bandwidth_gb_s", "bandwith_gb_s", &["bandwith_gb_s", "bandwidth_gb_s"]),
+        ("[network]", "[netwrok]", &["netwrok", "network"]),
+        ("90MB", "90XB", &["attic", "xb"]),
+        ("rtt_ms = 5.0", "rtt_ms = -1.0", &["rtt_ms"]),
+        ("gbit_s = 1.0", "gbit_s = 0.0", &["gbit_s"]),
+        ("tflop_s = 0.1", "tflop_s = nan", &["tflop_s"]),
+        ("count = 2", "count = 99999999", &["99999999", "10000"]),
+        ("count = 2", "count = 0", &["0 machines"]),
+        ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["MiB are missing", "attic-"]),
+        ("[network]", "[network", &["pool.toml"]),
+    ] {
+        let pool = write(folder.path(), "pool.toml", &POOL.replace(from, to));
+        fails(1, &["plan", "--pool", &pool, "--context", "512"], words);
+    }
+    fails(1, &["plan", "--pool", "/nowhere.toml"], &["/nowhere.toml"]);
+}
+
+/// A node of the default model, which says where its API is.
+struct Node(Child, String);
+
+impl Node {
+    fn start(state: &Path) -> Self {
+        let mut child = Command::new(BINARY)
+            .args(["node", "--json", "--no-mdns", "--api", "127.0.0.1:0", "--context", "1024"])
+            .args(["--listen", "/ip4/127.0.0.1/tcp/0", "--device", "cpu:threads=2,memory=1GiB"])
+            .arg("--state")
+            .arg(state)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let node = Self(child, said["api"].as_str().unwrap().to_owned());
+        let begin = std::time::Instant::now();
+        while document(&["status", "--json", "--via", &node.1])["ready"] != true {
+            assert!(begin.elapsed() < swarm_tests::PATIENCE, "never ready");
+        }
+        node
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_real_node_is_asked_talked_with_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::start(folder.path());
+    let via = ["--via", &node.1];
+
+    let asked = ["run", "--json", "--max-tokens", "6", "Name a river."];
+    let answer = document(&[&asked[..], &via].concat());
+    assert_eq!((&answer["model"], &answer["prompt"]), (&"smollm2-135m".into(), &asked[4].into()));
+    assert_eq!(answer["token_ids"].as_array().unwrap().len(), 6);
+    assert_eq!(answer["finish_reason"], "length");
+    assert!(answer["ttft_ms"].as_f64().unwrap() > 0.0 && answer["tpot_ms"].as_f64().unwrap() > 0.0);
+    let status = document(&[&["status", "--json"][..], &via].concat());
+    assert_eq!(answer["entry"], status["peer"]);
+    let plain = hexswarm(&[&["run", "--max-tokens", "6", "Name a river."][..], &via].concat());
+    assert_eq!(text(&plain.stdout), format!("{}\n", answer["text"].as_str().unwrap()));
+
+    let mut chat = Command::new(BINARY)
+        .args(["chat", "--temperature", "0", "--max-tokens", "6"])
+        .args(via)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    chat.stdin.take().unwrap().write_all(b"Name a river.\n/quit\n").unwrap();
+    let talked = chat.wait_with_output().unwrap();
+    assert!(talked.status.success());
+    assert!(text(&talked.stdout).contains(answer["text"].as_str().unwrap()));
+
+    let shown = hexswarm(&[&["status"][..], &via].concat());
+    assert!(text(&shown.stdout).contains("layers 0..30"), "{}", text(&shown.stdout));
+
+    let id = node.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(node.0.wait().unwrap().success());
+    fails(1, &[&["status"][..], &via].concat(), &["cannot reach"]);
+}
