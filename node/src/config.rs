@@ -40,7 +40,8 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
-    /// Forget which voters this node knew and join anew, once; it still votes but once a term
+    /// Forget which voters this node knew, and believe the swarm that `--join` leads to: for one
+    /// that was away so long that nobody can prove to it who votes now
     #[arg(long)]
     #[serde(skip)]
     pub rejoin: bool,
@@ -89,8 +90,8 @@ pub struct Settings {
     pub join: Vec<String>,
     /// Whether to found a swarm.
     pub founds: bool,
-    /// Whether to forget which voters it knew.
-    pub rejoin: bool,
+    /// Whether to forget the set of voters.
+    pub rejoins: bool,
     /// Where the API listens.
     pub api: SocketAddr,
     /// Origins whose web pages may ask, beside the node's own.
@@ -152,9 +153,10 @@ impl NodeOptions {
             let reason = format!("{context_tokens} is not from 16 to 16777216");
             return Err(ConfigError::Value { key: "context", reason });
         }
-        if self.rejoin && (self.found || self.join.is_empty()) {
-            let reason = "it joins a swarm that is there: name it with --join, without --found";
-            return Err(ConfigError::Value { key: "rejoin", reason: reason.to_owned() });
+        // A founder that forgot its set would found the same swarm a second time.
+        if self.rejoin && (self.join.is_empty() || self.found) {
+            let reason = "needs --join, and goes without --found".to_owned();
+            return Err(ConfigError::Value { key: "rejoin", reason });
         }
         if let Some(origin) = self.api_origins.iter().find(|origin| !is_origin(origin)) {
             let reason = format!("`{origin}` is no origin: write https://app.example, or *");
@@ -163,7 +165,7 @@ impl NodeOptions {
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
-            rejoin: self.rejoin,
+            rejoins: self.rejoin,
             listen: if self.listen.is_empty() { any.to_vec() } else { self.listen },
             join: self.join,
             api: self.api.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),

@@ -68,7 +68,8 @@ pub struct Running {
 pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     let choices = cpus(&settings.devices)?;
     let state = State::open(&settings.state)?;
-    let ballot = if settings.rejoin { state.forget_voters()? } else { state.ballot()? };
+    let ballot = state.ballot()?;
+    let ballot = if settings.rejoins { ballot.without_set() } else { ballot };
     let identity = Identity::load_or_create(&state.key_file())?;
     let network = network(&settings, &identity)?;
     let fixed = settings.plan.as_deref().map(FixedPlan::read).transpose()?;

@@ -97,14 +97,6 @@ impl State {
         Ok(blank)
     }
 
-    /// Forgets which set of voters the node knew, for one that cannot know whom to believe. What it
-    /// voted stays, so that it votes once a term all the same.
-    pub fn forget_voters(&self) -> Result<Ballot, StateError> {
-        let ballot = self.ballot()?.without_set();
-        self.write_ballot(&ballot)?;
-        Ok(ballot)
-    }
-
     /// Writes a ballot so that it is there after a power cut: whole, or the one before.
     pub fn write_ballot(&self, ballot: &Ballot) -> Result<(), StateError> {
         let path = self.ballot_file();
@@ -160,18 +152,6 @@ mod tests {
         state.write_ballot(&ballot).unwrap();
         drop(state);
         assert_eq!(State::open(folder.path()).unwrap().ballot().unwrap(), ballot);
-    }
-
-    #[test]
-    fn a_node_that_forgets_its_voters_remembers_its_vote() {
-        let (_folder, state) = state();
-        let me = swarm_proto::NodeId([1; 32]);
-        let set = Some(swarm_proto::VoterSet::founded_by(me));
-        let origin = Some(me);
-        let vote = Ballot { term: Term(7), voted: Some(me), ..Ballot::default() };
-        state.write_ballot(&Ballot { set, origin, ..vote.clone() }).unwrap();
-        assert_eq!(state.forget_voters().unwrap(), vote);
-        assert_eq!(state.ballot().unwrap(), vote);
     }
 
     #[test]

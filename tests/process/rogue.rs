@@ -17,8 +17,9 @@ use peer::{Rogue, config};
 use serde_json::json;
 use swarm_net::{Identity, PROTOCOL_VERSION};
 use swarm_proto::{
-    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, RoundMessage,
-    RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token, VoterSet,
+    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, Pulse,
+    RoundMessage, RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token,
+    VoterSet,
 };
 use swarm_tests::{Answer, Layout, Member, Share, Swarm};
 
@@ -86,7 +87,7 @@ async fn ask(swarm: &Swarm) -> Answer {
 fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
     let noise: Vec<u8> =
         [1].into_iter().chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
-    let beat = Message::Beat.seal().unwrap();
+    let beat = Message::Beat(Pulse::default()).seal().unwrap();
     let old = [&[0], &beat[1..]].concat();
     let trailing = [&beat[..], b"and more"].concat();
     // A prompt that says it has 2^40 tokens: the codec's mark for a number of eight bytes is 253.

@@ -40,7 +40,7 @@ async fn flags_that_cannot_be_are_named() {
         ("--swarm", "two words", "two words"),
         ("--context", "3", "16 to 16777216"),
         ("--api-origins", "app.example", "https://app.example"),
-        ("--rejoin", "", "name it with --join"),
+        ("--rejoin", "", "needs --join"),
         ("--key", "/nowhere/key", "/nowhere/key"),
         ("--plan", "/nowhere/plan", "/nowhere/plan"),
     ] {
