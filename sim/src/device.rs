@@ -142,6 +142,12 @@ impl Cache {
     }
 }
 
+/// The place of every row of a batch.
+fn places(batch: &Batch) -> impl Iterator<Item = (&Item, u32)> {
+    let rows = |item: &Item| item.position..item.position + item.tokens.len() as u32;
+    batch.items.iter().flat_map(move |item| rows(item).map(move |position| (item, position)))
+}
+
 /// What some heads and columns add to a row.
 fn part(row: u64, heads: Span<KvHeads>, columns: Span<FfnColumns>) -> u64 {
     let heads = heads.range().map(|head| mix(row, head as u64));
@@ -151,28 +157,33 @@ fn part(row: u64, heads: Span<KvHeads>, columns: Span<FfnColumns>) -> u64 {
 }
 
 impl Outcome {
-    /// What the device answers, once the parts of all other members are here.
+    /// What the device answers, once the parts of all other members are here. Every member goes on
+    /// from the sum: if that is wrong, so is what it keeps.
     pub(crate) fn finish(
         self,
         shard: &Shard,
         batch: &Batch,
         others: &[Arc<[u64]>],
+        cache: &mut Cache,
     ) -> Result<Computed, ComputeFault> {
         if others.iter().any(|other| other.len() != self.rows.len()) {
             return Err(ComputeFault::Group);
         }
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (item, position) in places(batch) {
+            let index = rows.len();
+            let row = self.rows[index];
+            let sum = others.iter().fold(self.part[index], |sum, o| sum.wrapping_add(o[index]));
+            let error = sum.wrapping_sub(whole(row));
+            if error != 0 {
+                let kept = cache.place(item, position, shard.layers.len() as usize);
+                kept.into_iter().flatten().for_each(|kept| *kept = mix(*kept, error));
+            }
+            rows.push(row.wrapping_add(error));
+        }
         if !shard.leads {
             return Ok(Computed::Nothing);
         }
-        let rows: Vec<u64> = self
-            .rows
-            .iter()
-            .enumerate()
-            .map(|(index, row)| {
-                let sum = others.iter().fold(self.part[index], |sum, o| sum.wrapping_add(o[index]));
-                row.wrapping_add(sum.wrapping_sub(whole(*row)))
-            })
-            .collect();
         if !shard.samples {
             let mut bytes = BytesMut::with_capacity(rows.len() * ROW_BYTES);
             rows.iter().for_each(|row| (0..4).for_each(|_| bytes.put_u64_le(*row)));
@@ -245,8 +256,9 @@ mod tests {
     }
 
     /// The token after a prompt, through two stages of which the second is shared by two members,
-    /// with `change` done to what they keep and give before the last row.
-    fn pipeline(change: impl Fn(&mut [Cache; 3], &mut Vec<u64>)) -> u32 {
+    /// with `change` done to what they keep before each batch, and to what is given to the leader
+    /// and to the other member.
+    fn pipeline(change: impl Fn(usize, &mut [Cache; 3], &mut [Vec<u64>; 2])) -> u32 {
         let first = shard((0, 11), (0, 3), (0, 1536), true);
         let lead = shard((11, 30), (0, 2), (0, 1024), true);
         let member = shard((11, 30), (2, 3), (1024, 1536), false);
@@ -255,16 +267,20 @@ mod tests {
         for (index, (position, tokens)) in [(0, &[7, 8, 9][..]), (3, &[5])].into_iter().enumerate()
         {
             let batch = batch(position, tokens);
-            let mut given = Vec::new();
-            if index == 1 {
-                change(&mut caches, &mut given);
-            }
+            let mut given = [Vec::new(), Vec::new()];
+            change(index, &mut caches, &mut given);
             let outcome = caches[0].compute(&first, &batch, None).unwrap();
-            let body = rows(outcome.finish(&first, &batch, &[]).unwrap());
+            let body = rows(outcome.finish(&first, &batch, &[], &mut caches[0]).unwrap());
             let other = caches[2].compute(&member, &batch, Some(&body)).unwrap();
-            let part = if given.is_empty() { other.part.clone() } else { given.into() };
             let outcome = caches[1].compute(&lead, &batch, Some(&body)).unwrap();
-            last = token(outcome.finish(&lead, &batch, &[part]).unwrap());
+            let part = |part: &Arc<[u64]>, given: &Vec<u64>| match given.is_empty() {
+                true => part.clone(),
+                false => given.clone().into(),
+            };
+            let (to_lead, to_member) =
+                (part(&other.part, &given[0]), part(&outcome.part, &given[1]));
+            last = token(outcome.finish(&lead, &batch, &[to_lead], &mut caches[1]).unwrap());
+            other.finish(&member, &batch, &[to_member], &mut caches[2]).unwrap();
         }
         last
     }
@@ -274,11 +290,22 @@ mod tests {
         let mut alone = Reference::new();
         [7, 8, 9, 5].iter().for_each(|token| alone.push(*token));
         let expected = alone.next(&Sampling::default(), 0);
-        assert_eq!(pipeline(|_, _| {}), expected);
-        for forgets in 0..3 {
-            let found = pipeline(|caches, _| caches[forgets].clear());
-            assert_ne!(found, expected, "device {forgets} forgot and nobody saw it");
+        assert_eq!(pipeline(|_, _, _| {}), expected);
+        for device in 0..3 {
+            let found = pipeline(|batch, caches, _| {
+                if batch == 1 {
+                    caches[device].clear();
+                }
+            });
+            assert_ne!(found, expected, "device {device} forgot and nobody saw it");
         }
-        assert_ne!(pipeline(|_, part| part.push(1)), expected, "a wrong part");
+        let to_lead = pipeline(|batch, _, given| given[0].extend((batch == 1).then_some(1)));
+        assert_ne!(to_lead, expected, "the leader was given a wrong part");
+        let to_member = pipeline(|batch, _, given| {
+            if batch == 0 {
+                given[1] = vec![1; 3];
+            }
+        });
+        assert_ne!(to_member, expected, "the member was given wrong parts of the rows before");
     }
 }

@@ -93,12 +93,12 @@ impl Worker {
 
     /// What this device hands on, given the others' parts.
     pub(crate) fn finish(
-        &self,
+        &mut self,
         outcome: Outcome,
         work: &Work,
         others: &[Arc<[u64]>],
     ) -> Result<swarm_core::Computed, ComputeFault> {
         let (_, shard) = self.holds.as_ref().ok_or(ComputeFault::Device)?;
-        outcome.finish(shard, &work.batch, others)
+        outcome.finish(shard, &work.batch, others, &mut self.cache)
     }
 }

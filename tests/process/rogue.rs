@@ -17,9 +17,8 @@ use peer::{Rogue, config};
 use serde_json::json;
 use swarm_net::{Identity, PROTOCOL_VERSION};
 use swarm_proto::{
-    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, Pulse,
-    RoundMessage, RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token,
-    VoterSet,
+    Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, Pulse, RoundMessage,
+    RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token, VoterSet,
 };
 use swarm_tests::{Answer, Layout, Member, Share, Swarm};
 

@@ -11,8 +11,9 @@ use super::Broken;
 #[derive(Debug, Default)]
 pub(super) struct Votes {
     cast: BTreeMap<(NodeId, Term), NodeId>,
-    /// Numbers of the sets that were proposed, by what votes name them by.
-    sets: BTreeMap<Hash, u64>,
+    /// Numbers of the sets that leaders proposed, by what votes for them say. Whoever voted for
+    /// somebody else may yet agree to what the one who won proposes.
+    proposed: BTreeMap<(Term, NodeId, Hash), u64>,
 }
 
 impl Votes {
@@ -26,16 +27,13 @@ impl Votes {
         match message {
             Message::Council(CouncilMessage::Voted(vote)) if vote.by == from => {
                 let vote = vote.statement;
-                let elects = disk.term == vote.term && disk.voted == Some(vote.leader);
-                match elects || self.written(disk, &vote) {
-                    false => Err(Broken::VotedUnwritten { node: from, term: vote.term }),
-                    true if elects => self.cast(from, vote.term, vote.leader),
-                    // A voter may agree to a change by a leader that it did not vote for.
-                    true => Ok(()),
+                if !self.written(disk, &vote) {
+                    return Err(Broken::VotedUnwritten { node: from, term: vote.term });
                 }
+                self.cast(from, &vote)
             }
-            Message::Council(CouncilMessage::Change { set, .. }) => {
-                self.sets.insert(set.hash(), set.number);
+            Message::Council(CouncilMessage::Change { term, set }) => {
+                self.proposed.insert((*term, from, set.hash()), set.number);
                 Ok(())
             }
             Message::Council(CouncilMessage::Certified(certificate)) => self.counted(certificate),
@@ -47,14 +45,15 @@ impl Votes {
     }
 
     fn counted(&mut self, certificate: &Certificate) -> Result<(), Broken> {
-        if certificate.previous.is_some() {
-            return Ok(()); // of a change, or of both: no proof of who elected whom
-        }
-        let (term, leader) = (certificate.term, certificate.leader);
-        certificate.votes.iter().try_for_each(|(voter, _)| self.cast(*voter, term, leader))
+        let vote = certificate.vote();
+        certificate.votes.iter().try_for_each(|(voter, _)| self.cast(*voter, &vote))
     }
 
-    fn cast(&mut self, node: NodeId, term: Term, leader: NodeId) -> Result<(), Broken> {
+    fn cast(&mut self, node: NodeId, vote: &Vote) -> Result<(), Broken> {
+        let Vote { term, leader, set, .. } = *vote;
+        if self.proposed.contains_key(&(term, leader, set)) {
+            return Ok(());
+        }
         match *self.cast.entry((node, term)).or_insert(leader) {
             first if first == leader => Ok(()),
             _ => Err(Broken::VotedTwice { node, term }),
@@ -63,9 +62,10 @@ impl Votes {
 
     /// Whether a restart now would remember the vote: it is on disk, or what came after it.
     fn written(&self, disk: &Ballot, vote: &Vote) -> bool {
-        let proposed = self.sets.get(&vote.set);
+        let proposed = self.proposed.get(&(vote.term, vote.leader, vote.set));
         let accepted = disk.set.as_ref().map(|set| set.number);
         let agreed = proposed.is_some_and(|number| accepted >= Some(*number));
-        disk.term > vote.term || (disk.term == vote.term && agreed)
+        let voted = disk.voted == Some(vote.leader);
+        disk.term > vote.term || (disk.term == vote.term && (voted || agreed))
     }
 }
