@@ -197,8 +197,6 @@ async fn a_relay_carries_on_where_routers_do_not_keep_ports() {
         let lost = said.lines().any(|line| line.contains(" lost ") && line.contains(peer.as_str()));
         assert!(!lost && !said.contains("now direct"), "{said}\n--- door\n{}", door.said());
     }
-    let attempts = one.process.said() + &other.process.said();
-    assert!(attempts.contains("no direct way"), "{attempts}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
