@@ -284,7 +284,8 @@ impl Council {
         pre: bool,
         turn: &mut Turn<'_>,
     ) {
-        if !self.votes_here(turn.me()) || !believable(&self.ballot, term) {
+        let between_voters = self.votes_here(turn.me()) && self.votes_here(from);
+        if !between_voters || !believable(&self.ballot, term) {
             return;
         }
         let led = turn.now.since(self.led) < turn.config.patience && self.led > Time::ZERO;

@@ -29,6 +29,8 @@ use own::OwnStage;
 
 /// Sessions that have room here at a time; the KV cache is the tighter bound by far.
 const GUESTS_MAX: usize = 4096;
+/// Of one entry: it runs fewer at a time, so more are not meant well.
+const GUESTS_OF_ONE_MAX: usize = 512;
 /// Tokens of an answer that room is promised for.
 const ANSWER_TOKENS_PROMISED: u32 = 256;
 /// Numbered batches that may wait at a member: its leader sends the next one when it has begun
@@ -87,7 +89,7 @@ impl Stages {
             }
             self.close(from, guest.attempt());
         }
-        let answer = match self.make_room(from, open, turn.now) {
+        let answer = match self.make_room(from, open, turn) {
             Ok((cached_blocks, blocks_max)) => {
                 SessionMessage::Opened { attempt, cached_blocks, blocks_max }
             }
@@ -96,7 +98,12 @@ impl Stages {
         post.say(from, answer, turn);
     }
 
-    fn make_room(&mut self, entry: NodeId, open: Open, now: Time) -> Result<(u32, u32), Fault> {
+    fn make_room(
+        &mut self,
+        entry: NodeId,
+        open: Open,
+        turn: &Turn<'_>,
+    ) -> Result<(u32, u32), Fault> {
         if self.plan.as_ref().is_none_or(|plan| plan.id != open.plan) {
             return Err(Fault::OtherPlan);
         }
@@ -104,6 +111,7 @@ impl Stages {
             && open.sampling.check().is_ok()
             && open.prompt_tokens > 0
             && open.prompt_tokens < open.tokens_max
+            && open.tokens_max <= turn.config.model.context_max
             && open.step < open.prompt_tokens;
         if !sane {
             return Err(Fault::Unknown);
@@ -128,7 +136,8 @@ impl Stages {
         // what is free when it gets there, or waits for it.
         let promised = open.prompt_tokens.saturating_add(ANSWER_TOKENS_PROMISED);
         let total = promised.min(open.tokens_max).div_ceil(BLOCK_TOKENS).min(blocks_max);
-        if self.guests.len() >= GUESTS_MAX {
+        let theirs = self.guests.values().filter(|guest| guest.entry == entry).count();
+        if self.guests.len() >= GUESTS_MAX || theirs >= GUESTS_OF_ONE_MAX {
             return Err(Fault::Full);
         }
         let cached = devices().map(|device| pools[device].cached(&open.prefix)).min().unwrap_or(0);
@@ -149,7 +158,7 @@ impl Stages {
             return Err(Fault::Full);
         }
         let session = open.attempt.session;
-        self.guests.insert(session, Guest { entry, open, seats, touched: now });
+        self.guests.insert(session, Guest { entry, open, seats, touched: turn.now });
         Ok((cached, blocks_max))
     }
 
