@@ -178,7 +178,7 @@ async fn measure(choices: &[DeviceChoice]) -> color_eyre::Result<Vec<Device>> {
         let index = u8::try_from(index).map_err(|_| eyre!("more than 255 devices"))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.unwrap_or(cores);
-        let profile = tokio::task::spawn_blocking(move || measure_cpu(threads)).await?;
+        let profile = tokio::task::spawn_blocking(move || measure_cpu(threads)).await??;
         devices.push(Device {
             index,
             kind: DeviceKind::Cpu,
