@@ -205,7 +205,7 @@ async fn measure(choices: &[CpuChoice]) -> color_eyre::Result<Vec<Device>> {
     for (index, (threads, memory_bytes)) in (0..).zip(choices.iter().copied()) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = threads.unwrap_or(cores);
-        let profile = tokio::task::spawn_blocking(move || measure_cpu(threads)).await?;
+        let profile = tokio::task::spawn_blocking(move || measure_cpu(threads)).await??;
         devices.push(Device {
             index,
             kind: DeviceKind::Cpu,

@@ -23,6 +23,11 @@ pub trait Backend: Send + Sized {
     /// The KV cache of a shard.
     type Cache: Send;
 
+    /// Does `work` where the device is reached quickest: on one of its own threads, if it has any.
+    fn within<T: Send>(&mut self, work: impl FnOnce(&mut Self) -> T + Send) -> T {
+        work(self)
+    }
+
     /// Takes the part of `tensor` in `rows` and `columns`.
     fn matrix(
         &mut self,

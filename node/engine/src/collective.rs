@@ -12,7 +12,7 @@ use std::{
 use thiserror::Error;
 
 /// A group of devices that compute one stage together.
-pub trait Collective {
+pub trait Collective: Send {
     /// Adds the `sums` of all members, element by element; every member gets the same totals.
     fn all_reduce(&mut self, sums: &mut [i64]) -> Result<(), CollectiveError>;
 

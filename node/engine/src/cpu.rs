@@ -9,9 +9,9 @@ mod crew;
 mod dot;
 mod isa;
 mod matrix;
+mod packed;
 mod product;
 mod rows;
-mod unpack;
 
 use std::{cell::RefCell, ops::Range};
 
@@ -90,10 +90,9 @@ impl<T: Copy + Default> Rows<T> {
         &self.numbers[row * self.width..][..self.width]
     }
 
-    /// Room for the products of `rows` rows, output-major and zeroed.
+    /// Room for the products of `rows` rows, output-major. What is there is overwritten.
     fn turn(&mut self, rows: usize) -> &mut [T] {
         self.resize(rows);
-        self.turned.clear();
         self.turned.resize(rows * self.width, T::default());
         &mut self.turned
     }
@@ -148,6 +147,13 @@ impl Backend for Cpu {
     type Rows = Rows<f32>;
     type Sums = Rows<i64>;
     type Cache = Cache;
+
+    fn within<T: Send>(&mut self, work: impl FnOnce(&mut Self) -> T + Send) -> T {
+        match self.crew.pool() {
+            None => work(self),
+            Some(pool) => pool.install(|| work(self)),
+        }
+    }
 
     fn matrix(
         &mut self,

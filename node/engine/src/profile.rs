@@ -1,21 +1,19 @@
-//! How fast this machine is: memory bandwidth and arithmetic rate, measured in a fraction of a
-//! second. What a planner believes of a device starts here.
+//! How fast the engine is on this machine: measured in a fraction of a second, by the kernels that
+//! compute a model. What a planner believes of a device starts here.
 
-use std::{
-    hint::black_box,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use swarm_proto::Hash;
 
-/// A device's measured rates.
+use crate::{Backend, Cpu, EngineError, Format, Tensor};
+
+/// A device's measured rates, all its threads together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Profile {
-    /// Bytes read from memory a second, by all threads together.
+    /// Bytes of weights that a second takes when each is used once, as for a single token.
     pub bandwidth_bytes_per_s: f64,
-    /// Floating-point operations a second, by all threads together: a multiplication and an
-    /// addition count as two.
+    /// Floating-point operations a second when each weight is used for many rows, as for a prompt:
+    /// a multiplication and an addition count as two.
     pub flops_per_s: f64,
 }
 
@@ -28,65 +26,61 @@ pub fn drift_class() -> Hash {
     Hash::of(ARITHMETIC.as_bytes())
 }
 
-/// Bytes that each thread reads: far more than any cache keeps.
+/// The format of the default model's layers.
+const FORMAT: Format = Format::Q4_1;
+/// Columns of the matrices that are measured.
+const COLUMNS: usize = 1024;
+/// Bytes of weights used once each, one piece after another: more than most caches keep.
 const READ_BYTES: usize = 64 << 20;
-/// How long each rate is measured; the best of several passes counts, as others use the machine.
-const MEASURE_FOR: Duration = Duration::from_millis(60);
-/// Independent accumulators: enough to keep the arithmetic units busy.
-const LANES: usize = 64;
+/// The pieces: each is done so soon that others on the machine seldom come in between.
+const PIECES: usize = 16;
+/// Outputs of the matrix that is used for many rows, and the rows.
+const OUTPUTS: usize = 256;
+const BATCH: usize = 64;
+/// How long each rate is measured.
+const MEASURE_FOR: Duration = Duration::from_millis(100);
 
 /// Measures the processor with so many threads.
-pub fn measure_cpu(threads: usize) -> Profile {
-    let threads = threads.max(1);
-    let bandwidth_bytes_per_s = together(threads, read_rate);
-    let flops_per_s = together(threads, arithmetic_rate);
-    Profile { bandwidth_bytes_per_s, flops_per_s }
-}
-
-/// The sum of what each thread reaches while all run.
-fn together(threads: usize, rate: fn() -> f64) -> f64 {
-    thread::scope(|scope| {
-        let runs: Vec<_> = (0..threads).map(|_| scope.spawn(rate)).collect();
-        runs.into_iter().map(|run| run.join().expect("measuring does not panic")).sum()
+pub fn measure_cpu(threads: usize) -> Result<Profile, EngineError> {
+    let mut cpu = Cpu::new(threads)?;
+    let row_bytes = COLUMNS / FORMAT.block_len() * FORMAT.block_bytes();
+    let rows = READ_BYTES / PIECES / row_bytes;
+    let reads = products_per_s(&mut cpu, rows, PIECES, 1)?;
+    let batches = products_per_s(&mut cpu, OUTPUTS, 1, BATCH)?;
+    Ok(Profile {
+        bandwidth_bytes_per_s: reads * (rows * row_bytes) as f64,
+        flops_per_s: batches * (2 * OUTPUTS * COLUMNS * BATCH) as f64,
     })
 }
 
-fn read_rate() -> f64 {
-    let words = vec![1_u64; READ_BYTES / 8];
-    best_rate(READ_BYTES as f64, || {
-        let mut sums = [0_u64; 8];
-        for chunk in words.chunks_exact(8) {
-            for (sum, word) in sums.iter_mut().zip(chunk) {
-                *sum = sum.wrapping_add(*word);
-            }
+/// How many of so many matrices of `rows` are multiplied with `batch` rows a second, one after the
+/// other: as often as the quicker quarter of them, for others use the machine.
+fn products_per_s(
+    cpu: &mut Cpu,
+    rows: usize,
+    pieces: usize,
+    batch: usize,
+) -> Result<f64, EngineError> {
+    let height = rows * pieces;
+    // Any bytes are weights; these stand for small normal numbers.
+    let bytes = vec![0x11; height * COLUMNS / FORMAT.block_len() * FORMAT.block_bytes()];
+    let tensor = Tensor::new(bytes.into(), FORMAT, height, COLUMNS)
+        .ok_or_else(|| EngineError::Device("nothing to measure with".into()))?;
+    let starts = (0..pieces).map(|piece| piece * rows);
+    let matrices = starts.map(|start| cpu.matrix(&tensor, start..start + rows, 0..COLUMNS));
+    let matrices = matrices.collect::<Result<Vec<_>, _>>()?;
+    let (mut input, mut out) = (cpu.rows(COLUMNS), cpu.rows(rows));
+    cpu.upload(&vec![1.0; batch * COLUMNS], &mut input)?;
+    let (begin, mut times) = (Instant::now(), Vec::new());
+    while begin.elapsed() < MEASURE_FOR || times.is_empty() {
+        for matrix in &matrices {
+            let start = Instant::now();
+            cpu.products(&input, &mut [(matrix, &mut out)])?;
+            times.push(start.elapsed());
         }
-        black_box(sums);
-    })
-}
-
-fn arithmetic_rate() -> f64 {
-    const ROUNDS: usize = 100_000;
-    best_rate((2 * LANES * ROUNDS) as f64, || {
-        let (mut sums, by) = (black_box([1.0_f32; LANES]), black_box(0.999_f32));
-        for _ in 0..ROUNDS {
-            for sum in &mut sums {
-                *sum = *sum * by + 0.001;
-            }
-        }
-        black_box(sums);
-    })
-}
-
-/// The best rate over passes of `work` units each.
-fn best_rate(work: f64, mut pass: impl FnMut()) -> f64 {
-    let begin = Instant::now();
-    let mut best = 0.0_f64;
-    while begin.elapsed() < MEASURE_FOR || best == 0.0 {
-        let start = Instant::now();
-        pass();
-        best = best.max(work / start.elapsed().as_secs_f64().max(1e-9));
     }
-    best
+    times.sort_unstable();
+    Ok(1.0 / times[times.len() / 4].as_secs_f64().max(1e-9))
 }
 
 #[cfg(test)]
@@ -95,8 +89,13 @@ mod tests {
 
     #[test]
     fn a_machine_has_some_speed() {
-        let profile = measure_cpu(1);
+        let profile = measure_cpu(1).unwrap();
         assert!(profile.bandwidth_bytes_per_s > 1e6, "{profile:?}");
         assert!(profile.flops_per_s > 1e6, "{profile:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused() {
+        assert!(matches!(measure_cpu(0), Err(EngineError::Device(_))));
     }
 }

@@ -88,7 +88,8 @@ impl<B: Backend> Stage<B> {
                 Source::Residual(&rows)
             }
         };
-        self.decoder.forward(&mut self.backend, &ragged, source, group)
+        let Self { backend, decoder, .. } = self;
+        backend.within(|backend| decoder.forward(backend, &ragged, source, group))
     }
 
     fn samples(&mut self, batch: &Batch) -> Result<Vec<Option<Sampled>>, EngineError> {
@@ -102,12 +103,14 @@ impl<B: Backend> Stage<B> {
         let rows: Vec<_> = asked.iter().map(|(_, row, _)| *row).collect();
         let mut samples = vec![None; batch.items.len()];
         let layer = self.limits.layers;
-        self.decoder.logits(&mut self.backend, &rows, |place, logits| {
+        let each = |place: usize, logits: &[f32]| {
             let (item, _, draw) = asked[place];
             let sampled = sampler::sample(logits, draw).ok_or(EngineError::Overflow { layer })?;
             samples[item] = Some(sampled);
             Ok(())
-        })?;
+        };
+        let Self { backend, decoder, .. } = self;
+        backend.within(|backend| decoder.logits(backend, &rows, each))?;
         Ok(samples)
     }
 }

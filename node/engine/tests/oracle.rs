@@ -16,10 +16,13 @@ const LOGIT_TOLERANCE: f64 = 2e-3;
 /// Where the reference's best two logits are nearer than this, either may win.
 const MARGIN: f64 = 0.01;
 
+fn read(file: &str) -> Value {
+    let path = format!("{}/tests/oracle/{file}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
 fn prompts() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/smollm2.json");
-    let oracle: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    oracle["reference_f32"]["prompts"].as_array().unwrap().clone()
+    read("smollm2.json")["reference_f32"]["prompts"].as_array().unwrap().clone()
 }
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -71,9 +74,45 @@ fn greedy_tokens_are_the_references_wherever_its_choice_is_clear() {
         let margins = numbers(&prompt["greedy_margins"]);
         assert_eq!(logits.len(), 1 + greedy.len());
         for ((logits, expected), margin) in logits[1..].iter().zip(&greedy).zip(&margins) {
-            let best = (0..logits.len()).fold(0, |a, b| if logits[b] > logits[a] { b } else { a });
-            assert!(best == *expected as usize || *margin < MARGIN, "{best}, not {expected}");
+            let best = best(logits);
+            assert!(best == *expected || *margin < MARGIN, "{best}, not {expected}");
         }
         assert!(margins.iter().filter(|margin| **margin >= MARGIN).count() > 40);
+    }
+}
+
+/// The greatest logit's token.
+fn best(logits: &[f32]) -> u32 {
+    (0..logits.len()).fold(0, |a, b| if logits[b] > logits[a] { b } else { a }) as u32
+}
+
+#[test]
+fn logits_of_further_prompts_are_the_references_at_every_row_they_name() {
+    let weights = Weights::open(&default_model()).unwrap();
+    for prompt in read("logits.json").as_array().unwrap() {
+        let (name, tokens) = (prompt["name"].as_str().unwrap(), ids(&prompt["ids"]));
+        let mut model = Pipeline::open(&weights, &alone(&weights), 300, 2);
+        let (mut from, mut worst) = (0, 0.0f64);
+        for row in prompt["rows"].as_array().unwrap() {
+            let end = row["row"].as_u64().unwrap() as usize + 1;
+            let mut logits = Vec::new();
+            while from < end {
+                let until = end.min(from + 200);
+                let batch = Batch { items: vec![item(0, from, &tokens[from..until])] };
+                logits = model.logits(&batch).remove(0);
+                from = until;
+            }
+            let strided = (0..).step_by(769).zip(numbers(&row["logits_stride769"]));
+            let (top, tops) = (ids(&row["top20_ids"]), numbers(&row["top20_logits"]));
+            assert!(best(&logits) == top[0] || tops[0] - tops[1] < MARGIN, "{name}, row {end}");
+            for (id, expected) in strided.chain(top.into_iter().zip(tops)) {
+                worst = worst.max((f64::from(logits[id as usize]) - expected).abs());
+            }
+            let sum: f64 = logits.iter().map(|logit| f64::from(*logit)).sum();
+            let mean = (sum - row["logits_sum"].as_f64().unwrap()) / logits.len() as f64;
+            assert!(mean.abs() < LOGIT_TOLERANCE, "{name}, row {end}: off by {mean} on average");
+        }
+        println!("{name}: largest difference {worst:e}");
+        assert!(worst < LOGIT_TOLERANCE, "{name}: {worst}");
     }
 }

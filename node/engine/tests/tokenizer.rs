@@ -1,4 +1,5 @@
-//! Tokens and chats of the default model, held against two other engines.
+//! Tokens and chats of the default model, held against two other engines: by the oracle, and by
+//! several hundred further texts and conversations (see `oracle/README.md`).
 
 mod support;
 
@@ -25,12 +26,40 @@ struct ChatCase {
     ids: Vec<u32>,
 }
 
+#[derive(Deserialize)]
+struct Further {
+    texts: Vec<FurtherText>,
+    chats: Vec<FurtherChat>,
+}
+
+#[derive(Deserialize)]
+struct FurtherText {
+    text: String,
+    ids: Vec<u32>,
+    /// Where control tokens are meant, if that makes a difference.
+    with_specials: Option<Vec<u32>>,
+    /// What is left, if the vocabulary lacks some of the text's bytes.
+    decoded: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct FurtherChat {
+    messages: Vec<ChatMessage>,
+    generation: bool,
+    rendered: String,
+    ids: Vec<u32>,
+}
+
 /// `<|im_start|>` and `<|im_end|>`.
 const START: u32 = 1;
 const END: u32 = 2;
 
 fn oracle() -> Oracle {
     serde_json::from_str(include_str!("oracle/smollm2.json")).unwrap()
+}
+
+fn further() -> Further {
+    serde_json::from_str(include_str!("oracle/texts.json")).unwrap()
 }
 
 fn tokenizer() -> Tokenizer {
@@ -64,6 +93,28 @@ fn every_reference_chat_has_its_text_and_tokens() {
         assert_eq!(tokenizer.chat_text(&messages, true).unwrap(), rendered);
         assert_eq!(tokenizer.chat(&messages, true).unwrap(), ids);
         assert_eq!(tokenizer.encode_with_specials(&rendered), ids);
+    }
+}
+
+#[test]
+fn texts_of_all_kinds_have_the_references_tokens() {
+    let (tokenizer, cases) = (tokenizer(), further().texts);
+    assert!(cases.len() >= 300);
+    for FurtherText { text, ids, with_specials, decoded } in cases {
+        assert_eq!(tokenizer.encode(&text), ids, "{text:?}");
+        let meant = with_specials.as_ref().unwrap_or(&ids);
+        assert_eq!(&tokenizer.encode_with_specials(&text), meant, "{text:?}");
+        assert_eq!(tokenizer.decode(&ids), decoded.unwrap_or(text));
+    }
+}
+
+#[test]
+fn conversations_of_all_kinds_have_the_references_text_and_tokens() {
+    let (tokenizer, cases) = (tokenizer(), further().chats);
+    assert!(cases.len() >= 60);
+    for FurtherChat { messages, generation, rendered, ids } in cases {
+        assert_eq!(tokenizer.chat_text(&messages, generation).unwrap(), rendered);
+        assert_eq!(tokenizer.chat(&messages, generation).unwrap(), ids, "{rendered:?}");
     }
 }
 

@@ -4,10 +4,7 @@
 //! weight and their sum, then the weighted values are added in the order of their positions. All of
 //! it follows from the position alone, never from how a prompt was cut.
 
-use super::{
-    dot::total,
-    isa::{Kernel, LANES, Lanes},
-};
+use super::isa::{Kernel, LANES, Lanes, total};
 use crate::{
     kv::{Cache, TOKENS},
     math::exp_f32,

@@ -1,5 +1,7 @@
 //! The threads of an engine.
 
+use std::sync::Arc;
+
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use crate::EngineError;
@@ -12,7 +14,7 @@ const THREADS_MAX: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Crew {
     /// None for a single thread, which is the caller's own.
-    pool: Option<ThreadPool>,
+    pool: Option<Arc<ThreadPool>>,
     threads: usize,
 }
 
@@ -24,11 +26,17 @@ impl Crew {
         }
         let build = || {
             let name = |index| format!("engine-{index}");
-            ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()
+            ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new)
         };
         let pool = (threads > 1).then(build).transpose();
         let pool = pool.map_err(|error| EngineError::Device(format!("no threads: {error}")))?;
         Ok(Self { pool, threads })
+    }
+
+    /// The threads. From one of them the others are at hand; from without, each task has to wake
+    /// them and be waited for.
+    pub(super) fn pool(&self) -> Option<Arc<ThreadPool>> {
+        self.pool.clone()
     }
 
     /// How many things a task should take, so that `len` of them make a few tasks a thread.

@@ -5,15 +5,10 @@
 //! However many products are computed side by side, each one follows this order, so its bits do
 //! not depend on its company.
 
-use super::isa::{LANES, Lanes};
-
-/// Adds the lanes, always as the same tree.
-#[inline(always)]
-pub(super) fn total(lanes: &[f32; LANES]) -> f32 {
-    let eight: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
-    let four: [f32; 4] = std::array::from_fn(|i| eight[i] + eight[i + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
-}
+use super::{
+    isa::{LANES, Lanes, total},
+    packed::{BLOCK, Packed},
+};
 
 /// The products of each of `inputs` with each of `weights`. All are equally long.
 #[inline(always)]
@@ -29,22 +24,59 @@ pub(super) fn tile<L: Lanes, const W: usize, const N: usize>(
     let mut sums = [[lanes.zero(); W]; N];
     for step in 0..steps {
         for n in 0..N {
+            let input = lanes.load(&input_steps[n][step]);
             for w in 0..W {
-                sums[n][w] =
-                    lanes.add_products(sums[n][w], &weight_steps[w][step], &input_steps[n][step]);
+                let weight = lanes.load(&weight_steps[w][step]);
+                sums[n][w] = lanes.add_products(sums[n][w], weight, input);
             }
         }
+    }
+    if weights[0].len().is_multiple_of(LANES) {
+        return totals(lanes, &sums);
     }
     let mut totals = [[0.0; W]; N];
     for n in 0..N {
         for w in 0..W {
-            let mut numbers = lanes.numbers(sums[n][w]);
+            let mut numbers = [0.0; LANES];
+            lanes.store(sums[n][w], &mut numbers);
             let tails = (&weights[w][steps * LANES..], &inputs[n][steps * LANES..]);
             for (lane, (a, b)) in numbers.iter_mut().zip(tails.0.iter().zip(tails.1)) {
                 *lane += a * b;
             }
             totals[n][w] = total(&numbers);
         }
+    }
+    totals
+}
+
+/// The sums of a row of weights that are still packed: each block is unpacked in registers.
+#[inline(always)]
+pub(super) fn packed<L: Lanes, P: Packed<BYTES>, const BYTES: usize>(
+    lanes: L,
+    weights: &[[u8; BYTES]],
+    input: &[[f32; BLOCK]],
+) -> L::Sixteen {
+    let mut sums = lanes.zero();
+    for (block, input) in weights.iter().zip(input) {
+        let ([first, second], halves) = (P::read(lanes, block), input.as_chunks().0);
+        sums = lanes.add_products(sums, first, lanes.load(&halves[0]));
+        sums = lanes.add_products(sums, second, lanes.load(&halves[1]));
+    }
+    sums
+}
+
+/// Adds the lanes of each sum, four sums at a time.
+#[inline(always)]
+fn totals<L: Lanes, const W: usize, const N: usize>(
+    lanes: L,
+    sums: &[[L::Sixteen; W]; N],
+) -> [[f32; W]; N] {
+    let mut totals = [[0.0; W]; N];
+    let sums = sums.as_flattened();
+    for (four, totals) in totals.as_flattened_mut().chunks_mut(4).enumerate() {
+        let at = |index: usize| sums[(4 * four + index).min(sums.len() - 1)];
+        let all = lanes.totals([at(0), at(1), at(2), at(3)]);
+        totals.copy_from_slice(&all[..totals.len()]);
     }
     totals
 }

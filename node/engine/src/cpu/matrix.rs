@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{isa::Lanes, unpack::unpack};
-use crate::{EngineError, Tensor};
+use super::{isa::Lanes, packed::unpack};
+use crate::{EngineError, Format, Tensor};
 
 /// A part of a weight matrix: some outputs, some columns.
 #[derive(Clone, Debug)]
@@ -41,6 +41,27 @@ impl Matrix {
     /// Reads a row of a matrix that has all columns of its tensor.
     pub(super) fn read(&self, row: usize, out: &mut [f32]) {
         self.tensor.read_row(self.rows.start + row, out);
+    }
+
+    /// How it is packed.
+    pub(super) fn format(&self) -> Format {
+        self.tensor.format()
+    }
+
+    /// Whether no block sticks out, at the ends or between chunks.
+    pub(super) fn is_whole_blocks(&self, chunk: usize) -> bool {
+        let block = self.tensor.format().block_len();
+        let ends = [self.columns.start, self.columns.end, self.columns.start + chunk];
+        ends.iter().all(|end| end.is_multiple_of(block))
+    }
+
+    /// The bytes of rows of whole blocks.
+    #[inline(always)]
+    pub(super) fn packed(&self, rows: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let format = self.tensor.format();
+        let at = |column: usize| column / format.block_len() * format.block_bytes();
+        let bytes = at(self.columns.start)..at(self.columns.end);
+        rows.map(move |row| &self.tensor.row(self.rows.start + row)[bytes.clone()])
     }
 
     /// Reads `rows` into `panel`. Blocks that stick out at either end are read whole: heads need

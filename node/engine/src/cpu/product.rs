@@ -7,11 +7,12 @@
 use std::ops::Range;
 
 use super::{
-    dot::tile,
+    dot::{packed, tile},
     isa::{Kernel, Lanes},
     matrix::{Matrix, Panel},
+    packed::{BLOCK, Packed, Q4_0, Q4_1, Q8_0},
 };
-use crate::fixed;
+use crate::{Format, fixed};
 
 /// Numbers of a panel: half of a level-1 cache, so that the batch's rows fit beside it.
 const PANEL_NUMBERS: usize = 4096;
@@ -20,27 +21,39 @@ const WIDE: (usize, usize) = (2, 3);
 /// Weight rows side by side for a single batch row.
 const TALL: usize = 4;
 
-/// Where the sums of a product go.
+/// What the sums of a product become.
 pub(super) trait Sink: Copy + Default + Send {
-    /// Adds the sum of a chunk; says whether it can be held.
-    fn put(&mut self, sum: f32) -> bool;
+    /// Chunks' sums as they are added, and whether all of them can be held.
+    fn of(sums: [f32; 4]) -> ([Self; 4], bool);
+    /// Adds a chunk.
+    fn add(&mut self, chunk: Self);
 }
 
 /// A single chunk, kept as it is.
 impl Sink for f32 {
     #[inline(always)]
-    fn put(&mut self, sum: f32) -> bool {
-        *self = sum;
-        true
+    fn of(sums: [f32; 4]) -> ([Self; 4], bool) {
+        (sums, true)
+    }
+
+    #[inline(always)]
+    fn add(&mut self, chunk: Self) {
+        *self = chunk;
     }
 }
 
 /// Chunks in fixed point.
 impl Sink for i64 {
     #[inline(always)]
-    fn put(&mut self, sum: f32) -> bool {
-        *self = self.wrapping_add(fixed::from_f32(sum));
-        fixed::fits(sum)
+    fn of(sums: [f32; 4]) -> ([Self; 4], bool) {
+        // Each on its own, then all: vector code has no short cuts.
+        let held = sums.map(fixed::fits);
+        (sums.map(fixed::from_f32), held[0] & held[1] & held[2] & held[3])
+    }
+
+    #[inline(always)]
+    fn add(&mut self, chunk: Self) {
+        *self = self.wrapping_add(chunk);
     }
 }
 
@@ -64,6 +77,44 @@ impl<S: Sink> Kernel for Product<'_, S> {
 
     #[inline(always)]
     fn run<L: Lanes>(self, lanes: L) -> bool {
+        if self.inputs.len() == self.matrix.columns() && self.matrix.is_whole_blocks(self.chunk) {
+            match self.matrix.format() {
+                Format::Q4_0 => return self.packed::<L, Q4_0, 18>(lanes),
+                Format::Q4_1 => return self.packed::<L, Q4_1, 20>(lanes),
+                Format::Q8_0 => return self.packed::<L, Q8_0, 34>(lanes),
+                _ => {}
+            }
+        }
+        self.unpacked(lanes)
+    }
+}
+
+impl<S: Sink> Product<'_, S> {
+    /// For a single row: weights are used once, so they are unpacked in registers, in the order in
+    /// which they lie in memory. Sums are added up four at a time, of whichever rows and chunks.
+    #[inline(always)]
+    fn packed<L: Lanes, P: Packed<BYTES>, const BYTES: usize>(self, lanes: L) -> bool {
+        let Self { matrix, outputs, inputs, chunk, out, .. } = self;
+        let (input, chunk) = (inputs.as_chunks::<BLOCK>().0, chunk / BLOCK);
+        let mut four = Four { sums: [lanes.zero(); 4], outputs: [0; 4], len: 0 };
+        let mut held = true;
+        out.fill(S::default());
+        for (output, bytes) in matrix.packed(outputs).enumerate() {
+            let blocks = bytes.as_chunks().0;
+            for (blocks, input) in blocks.chunks(chunk).zip(input.chunks(chunk)) {
+                four.sums[four.len] = packed::<L, P, BYTES>(lanes, blocks, input);
+                four.outputs[four.len] = output;
+                four.len += 1;
+                if four.len == 4 {
+                    held &= four.put(lanes, out);
+                }
+            }
+        }
+        held & four.put(lanes, out)
+    }
+
+    #[inline(always)]
+    fn unpacked<L: Lanes>(self, lanes: L) -> bool {
         let Self { matrix, outputs, inputs, chunk, out, panel } = self;
         let width = matrix.columns();
         let batch = inputs.len() / width;
@@ -78,6 +129,36 @@ impl<S: Sink> Kernel for Product<'_, S> {
             patch.all();
             held &= patch.held;
         }
+        held
+    }
+}
+
+/// Up to four sums whose lanes are still to be added, and the outputs they belong to.
+struct Four<L: Lanes> {
+    sums: [L::Sixteen; 4],
+    outputs: [usize; 4],
+    len: usize,
+}
+
+impl<L: Lanes> Four<L> {
+    #[inline(always)]
+    fn put<S: Sink>(&mut self, lanes: L, out: &mut [S]) -> bool {
+        // What is left of last time's is not held against this time.
+        self.sums[self.len..].fill(lanes.zero());
+        let (chunks, held) = S::of(lanes.totals(self.sums));
+        if self.len == 4 && self.outputs[0] == self.outputs[3] {
+            // One after the other in memory they would wait for each other.
+            let mut sum = S::default();
+            for chunk in chunks {
+                sum.add(chunk);
+            }
+            out[self.outputs[0]].add(sum);
+        } else {
+            for (chunk, output) in chunks.into_iter().zip(self.outputs).take(self.len) {
+                out[output].add(chunk);
+            }
+        }
+        self.len = 0;
         held
     }
 }
@@ -124,6 +205,7 @@ impl<S: Sink, L: Lanes> Patch<'_, S, L> {
         let weights: [&[f32]; W] = std::array::from_fn(|i| self.panel.row(w + i));
         let inputs: [&[f32]; N] =
             std::array::from_fn(|j| &self.inputs[(n + j) * self.width..][..self.width]);
+        let mut totals = [[S::default(); W]; N];
         for start in (0..self.width).step_by(self.chunk) {
             let end = self.width.min(start + self.chunk);
             let sums = tile(
@@ -131,10 +213,20 @@ impl<S: Sink, L: Lanes> Patch<'_, S, L> {
                 weights.map(|row| &row[start..end]),
                 inputs.map(|row| &row[start..end]),
             );
-            for (j, sums) in sums.iter().enumerate() {
-                for (i, sum) in sums.iter().enumerate() {
-                    self.held &= self.out[(w + i) * self.batch + n + j].put(*sum);
+            let fours = totals.as_flattened_mut().chunks_mut(4);
+            for (totals, sums) in fours.zip(sums.as_flattened().chunks(4)) {
+                let mut four = [0.0; 4];
+                four[..sums.len()].copy_from_slice(sums);
+                let (chunks, held) = S::of(four);
+                self.held &= held;
+                for (total, chunk) in totals.iter_mut().zip(chunks) {
+                    total.add(chunk);
                 }
+            }
+        }
+        for (j, totals) in totals.iter().enumerate() {
+            for (i, total) in totals.iter().enumerate() {
+                self.out[(w + i) * self.batch + n + j] = *total;
             }
         }
     }
