@@ -124,7 +124,7 @@ async fn status_is_a_document_or_tables() {
     let status: Status = serde_json::from_slice(&output.stdout).expect("one document");
     assert_eq!(status.nodes.len(), 2);
     let tables = said(&hexswarm(&["status", "--via", &via], "").await.stdout);
-    for word in ["…peer-a", "…peer-b", "ready", "RTT, ms / MB/s", "no plan"] {
+    for word in ["…peer-a", "…peer-b", "ready", "round trip in ms / MB/s", "no plan"] {
         assert!(tables.contains(word), "{word}: {tables}");
     }
 }
