@@ -62,6 +62,11 @@ pub struct NodeOptions {
     /// Which arithmetic [default: auto]
     #[arg(long, value_enum)]
     pub compute: Option<Compute>,
+    /// Add up at once what each device holds: tokens come sooner, but the low bits of a result then
+    /// depend on how layers are shared out, so an answer may change when a node is lost. The same
+    /// for all nodes of a swarm
+    #[arg(long)]
+    pub inexact: bool,
     /// Tokens of KV cache to plan for, over all sessions [default: 8192]
     #[arg(long, value_name = "TOKENS")]
     pub context: Option<u32>,
@@ -102,6 +107,8 @@ pub struct Settings {
     pub devices: Vec<DeviceChoice>,
     /// Which arithmetic.
     pub compute: Compute,
+    /// Whether results are the same bits however the model is shared out.
+    pub exact: bool,
     /// Tokens of KV cache to plan for.
     pub context_tokens: u32,
     /// Folder for key and ballot.
@@ -129,6 +136,7 @@ impl NodeOptions {
             model: self.model.or(below.model),
             device: lists(self.device, below.device),
             compute: self.compute.or(below.compute),
+            inexact: self.inexact || below.inexact,
             context: self.context.or(below.context),
             state: self.state.or(below.state),
             key: self.key.or(below.key),
@@ -173,6 +181,7 @@ impl NodeOptions {
             model: self.model.unwrap_or_else(|| crate::store::DEFAULT_MODEL.to_owned()),
             devices: device::parse_all(&self.device)?,
             compute: self.compute.unwrap_or_default(),
+            exact: !self.inexact,
             context_tokens,
             state: self.state.unwrap_or_else(state_folder),
             key: self.key,

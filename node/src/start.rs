@@ -79,7 +79,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     let api_address = listener.local_addr()?;
     let (name, weights, text) = model(settings.model.clone()).await?;
     let spec = weights.spec(&name);
-    let devices = measure(&choices).await?;
+    let devices = measure(&choices, settings.exact).await?;
 
     let (net, events) = swarm_net::start(network).await?;
     let (inputs_in, inputs) = mpsc::channel(INPUTS_MAX);
@@ -93,7 +93,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     for device in &devices {
         let bench = Bench {
             device: device.index,
-            spec: DeviceSpec::Cpu { threads: usize::from(device.threads) },
+            spec: DeviceSpec::Cpu { threads: usize::from(device.threads), exact: settings.exact },
             memory_bytes: device.memory_bytes,
             weights: Arc::clone(&weights),
             exchange: Arc::clone(&exchange),
@@ -200,7 +200,7 @@ async fn model(model: String) -> color_eyre::Result<(String, Arc<Weights>, Model
 }
 
 /// The devices as they are, measured one after the other so that they do not measure each other.
-async fn measure(choices: &[CpuChoice]) -> color_eyre::Result<Vec<Device>> {
+async fn measure(choices: &[CpuChoice], exact: bool) -> color_eyre::Result<Vec<Device>> {
     let mut devices = Vec::new();
     for (index, (threads, memory_bytes)) in (0..).zip(choices.iter().copied()) {
         let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -214,7 +214,7 @@ async fn measure(choices: &[CpuChoice]) -> color_eyre::Result<Vec<Device>> {
             bandwidth_bytes_per_s: profile.bandwidth_bytes_per_s,
             flops_per_s: profile.flops_per_s,
             threads: u16::try_from(threads).unwrap_or(u16::MAX),
-            drift_class: swarm_engine::drift_class(),
+            drift_class: swarm_engine::drift_class(exact),
         });
     }
     Ok(devices)

@@ -96,6 +96,7 @@ impl Worker {
 
 impl Bench {
     fn work(self, queue: &Receiver<Job>, newest: &AtomicU64) {
+        swarm_engine::step_back();
         let mut engine = None;
         while let Ok(job) = queue.recv() {
             let answer = match job {

@@ -43,6 +43,8 @@ pub struct Config {
     pub waiting_max: usize,
     /// How long a session may go without a token before its entry opens it anew.
     pub stall_max: Duration,
+    /// How much longer before the first one, for each token of the prompt.
+    pub stall_max_of_prompt_token: Duration,
     /// How long a session may wait for a live plan before its client is told there is none.
     pub plan_wait_max: Duration,
     /// How long a stage keeps an open session that nobody asks anything of.
@@ -69,6 +71,7 @@ impl Config {
             sessions_max: 64,
             waiting_max: 256,
             stall_max: Duration::from_secs(20),
+            stall_max_of_prompt_token: Duration::from_millis(100),
             plan_wait_max: Duration::from_secs(30),
             idle_max: Duration::from_secs(600),
         }

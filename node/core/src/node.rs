@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    Config, Effect, Input,
+    ComputeFault, Config, Effect, Input,
     council::{Candidate, Council},
     keys::Keys,
     membership::Membership,
@@ -183,7 +183,10 @@ impl Parts<'_> {
                 rounds.loaded(load, device, outcome, &mut world, turn);
             }
             Input::Computed { device, job, outcome } => {
+                let failed = matches!(outcome, Err(ComputeFault::Device));
                 self.sessions.computed(device, job, outcome, turn);
+                let (rounds, mut world) = self.split();
+                rounds.computed(device, failed, &mut world, turn);
             }
             Input::Asked { request, ask } => self.sessions.asked(request, ask, turn),
             Input::Cancelled(request) => self.sessions.cancelled(request, turn),

@@ -26,6 +26,8 @@ use lead::Lead;
 
 /// After what time a share that could not be loaded is tried again; doubled each time.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// Batches in a row that a device may fail.
+const DEVICE_FAULTS_MAX: u32 = 3;
 /// Doublings at most: about a minute.
 const TRY_AGAIN_DOUBLINGS_MAX: u32 = 6;
 
@@ -46,6 +48,8 @@ pub(crate) struct Rounds {
     live: Option<Signed<Plan>>,
     /// That our share of the live plan could not be loaded.
     spurned: Option<Spurned>,
+    /// Batches in a row that devices failed.
+    faults: BTreeMap<u8, u32>,
     /// Why no plan serves, for people.
     trouble: Option<String>,
 }
@@ -175,6 +179,29 @@ impl Rounds {
             return self.cannot(id, reason, world, turn);
         }
         self.check_loaded(world, turn);
+    }
+
+    /// A device computed a batch or failed it. One that goes on failing cannot hold its share.
+    pub(crate) fn computed(
+        &mut self,
+        device: u8,
+        failed: bool,
+        world: &mut World<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if !failed {
+            self.faults.remove(&device);
+            return;
+        }
+        let live = self.live_id();
+        let faults = self.faults.entry(device).or_default();
+        *faults += 1;
+        if *faults >= DEVICE_FAULTS_MAX && self.held.as_ref().is_some_and(|held| held.id == live) {
+            self.faults.clear();
+            self.held = None;
+            world.sessions.abandon(turn);
+            self.cannot(live, format!("device {device} fails every batch"), world, turn);
+        }
     }
 
     fn check_loaded(&mut self, world: &mut World<'_>, turn: &mut Turn<'_>) {

@@ -1,21 +1,18 @@
-//! What exact sums cost: a token's time with sums in fixed point over chunks, as the engine computes,
-//! beside the same engine with plain float32 sums, in turns.
+//! What exact sums cost: a token's time with sums over chunks, as the engine computes unless it is told
+//! not to, beside the same engine with one sum for all columns (`--inexact`), in turns.
 //!
 //! Time is the process's own, so that others on the machine disturb little. With one thread and a
 //! machine of its own it is what a clock on the wall shows.
 //!
 //! `cargo bench -p swarm-engine --bench exactness [-- THREADS]`
 
-mod floats;
-
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::{env, sync::Arc};
 
-use floats::Floats;
 use rustix::time::{ClockId, clock_gettime};
-use swarm_engine::{Alone, Backend, Cpu, Engine, Output, Stage, Weights};
+use swarm_engine::{Alone, Cpu, Engine, Output, Stage, Weights};
 use swarm_proto::{BLOCK_TOKENS, Batch, Draw, Item, Sampling};
 
 /// The longest context measured, and some.
@@ -50,8 +47,8 @@ impl Case {
     }
 }
 
-fn stage<B: Backend>(backend: B, weights: &Weights) -> Stage<B> {
-    Stage::open(backend, weights, weights.whole(BLOCKS), u64::MAX).expect("the model opens")
+fn stage(cpu: Cpu, weights: &Weights) -> Stage<Cpu> {
+    Stage::open(cpu, weights, weights.whole(BLOCKS), u64::MAX).expect("the model opens")
 }
 
 /// The process's time so far, in milliseconds.
@@ -81,31 +78,31 @@ fn main() {
     let weights = Weights::open(&support::default_model()).expect("the default model");
     let cpu = || Cpu::new(threads).expect("threads");
     let mut exact = stage(cpu(), &weights);
-    let mut float = stage(Floats::new(cpu()), &weights);
+    let mut inexact = stage(cpu().inexact(), &weights);
     println!("threads: {threads}; milliseconds a token, median; ratio [a tenth, nine tenths]");
     for case in CASES {
         let (batch, rows) = (case.batch(), f64::from(case.rows));
-        let (mut exact_ms, mut float_ms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut exact_ms, mut inexact_ms, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..case.rounds {
             // Who goes first changes, for the second finds the caches as the first left them.
             let (one, other);
             if round % 2 == 0 {
                 one = time_ms(&mut exact, &batch, case.times);
-                other = time_ms(&mut float, &batch, case.times);
+                other = time_ms(&mut inexact, &batch, case.times);
             } else {
-                other = time_ms(&mut float, &batch, case.times);
+                other = time_ms(&mut inexact, &batch, case.times);
                 one = time_ms(&mut exact, &batch, case.times);
             }
             exact_ms.push(one / rows);
-            float_ms.push(other / rows);
+            inexact_ms.push(other / rows);
             ratios.push(one / other);
         }
         let [low, ratio, high] = spread(ratios);
         println!(
-            "{:<15} exact {:.3}  float {:.3}  ratio {ratio:.3} [{low:.3}, {high:.3}]",
+            "{:<15} exact {:.3}  inexact {:.3}  ratio {ratio:.3} [{low:.3}, {high:.3}]",
             case.name,
             spread(exact_ms)[1],
-            spread(float_ms)[1],
+            spread(inexact_ms)[1],
         );
     }
 }

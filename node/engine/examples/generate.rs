@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tokens = tokenizer.encode_with_specials(prompt);
     let blocks = (tokens.len() + answer_max).div_ceil(BLOCK_TOKENS as usize) as u32;
     let shard = weights.whole(blocks);
-    let mut engine = open(&DeviceSpec::Cpu { threads }, weights, shard, u64::MAX)?;
+    let mut engine = open(&DeviceSpec::Cpu { threads, exact: true }, weights, shard, u64::MAX)?;
     eprintln!("opened in {:.2} s; {:?}", start.elapsed().as_secs_f64(), engine.memory());
 
     let start = Instant::now();

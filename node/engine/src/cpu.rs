@@ -17,6 +17,7 @@ use std::{cell::RefCell, ops::Range};
 
 use attention::Attention;
 use crew::Crew;
+pub use crew::step_back;
 use isa::Isa;
 use matrix::{Matrix, Panel};
 use product::{Product, Sink};
@@ -36,6 +37,7 @@ const WORTH_SHARING: usize = 1 << 15;
 pub struct Cpu {
     isa: Isa,
     crew: Crew,
+    exact: bool,
 }
 
 /// Rows of equal width, one after another.
@@ -61,7 +63,14 @@ thread_local! {
 impl Cpu {
     /// As many cores as `threads` keep busy.
     pub fn new(threads: usize) -> Result<Self, EngineError> {
-        Ok(Self { isa: Isa::best(), crew: Crew::new(threads)? })
+        Ok(Self { isa: Isa::best(), crew: Crew::new(threads)?, exact: true })
+    }
+
+    /// The same cores, which add up all columns that they hold at once. That is quicker, and the low
+    /// bits of a sum then depend on how columns were shared out.
+    #[must_use]
+    pub fn inexact(self) -> Self {
+        Self { exact: false, ..self }
     }
 
     /// Cuts whole rows of `out` into a few runs a thread, if there is enough to do.
@@ -250,6 +259,7 @@ impl Backend for Cpu {
         out: &mut Rows<i64>,
     ) -> Result<bool, EngineError> {
         let batch = input.len();
+        let chunk = if self.exact { chunk } else { matrix.columns() };
         let parts = self.parts(matrix, batch, out.turn(batch)).collect();
         let held = self.multiply(&input.numbers, chunk, parts);
         out.turn_back();
@@ -353,7 +363,7 @@ mod tests {
     use crate::{Alone, Format, Shape, Stage, Weights, synth};
 
     fn logits(isa: Isa, weights: &Weights) -> Vec<Vec<f32>> {
-        let cpu = Cpu { isa, crew: Crew::new(1).unwrap() };
+        let cpu = Cpu { isa, crew: Crew::new(1).unwrap(), exact: true };
         let mut stage = Stage::open(cpu, weights, weights.whole(4), u64::MAX).unwrap();
         let item = |position: usize| Item {
             position: position as u32,

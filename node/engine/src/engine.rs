@@ -50,6 +50,8 @@ pub enum DeviceSpec {
     Cpu {
         /// Threads that compute.
         threads: usize,
+        /// Whether results are the same bits however layers, heads and columns are shared out.
+        exact: bool,
     },
     /// A CUDA card.
     Cuda {
@@ -97,8 +99,10 @@ pub fn open(
     memory_max_bytes: u64,
 ) -> Result<Box<dyn Engine>, EngineError> {
     match device {
-        DeviceSpec::Cpu { threads } => {
-            Ok(Box::new(Stage::open(Cpu::new(*threads)?, &weights, shard, memory_max_bytes)?))
+        DeviceSpec::Cpu { threads, exact } => {
+            let cpu = Cpu::new(*threads)?;
+            let cpu = if *exact { cpu } else { cpu.inexact() };
+            Ok(Box::new(Stage::open(cpu, &weights, shard, memory_max_bytes)?))
         }
         DeviceSpec::Cuda { index } => Err(EngineError::Device(format!(
             "cuda:{index} cannot be used: this build computes on processors only"

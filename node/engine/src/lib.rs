@@ -30,7 +30,7 @@ mod weights;
 pub use backend::{Backend, CacheShape, HeadRows, Ragged};
 pub use collective::{Alone, Collective, CollectiveError, Shared};
 pub use config::{Architecture, ModelConfig, Rope, RopeScaling, RopeStyle};
-pub use cpu::Cpu;
+pub use cpu::{Cpu, step_back};
 pub use engine::{BATCH_ROWS_MAX, DeviceSpec, Engine, EngineError, Output, open};
 pub use format::Format;
 pub use memory::Memory;

@@ -18,12 +18,13 @@ pub struct Profile {
 }
 
 /// Names the arithmetic: whoever computes by these rules computes the same bits.
-const ARITHMETIC: &str =
-    "float32, 16 lanes, chunk sums in 2^-32 fixed point, KV float32, version 1";
+const EXACT: &str = "float32, 16 lanes, chunk sums in 2^-32 fixed point, KV float32, version 1";
+/// The same with a member's columns as one chunk.
+const INEXACT: &str = "float32, 16 lanes, share sums in 2^-32 fixed point, KV float32, version 1";
 
-/// The class of devices whose results are equal bit for bit.
-pub fn drift_class() -> Hash {
-    Hash::of(ARITHMETIC.as_bytes())
+/// The class of devices whose results are equal bit for bit; of inexact ones, under one plan.
+pub fn drift_class(exact: bool) -> Hash {
+    Hash::of(if exact { EXACT } else { INEXACT }.as_bytes())
 }
 
 /// The format of the default model's layers.

@@ -10,8 +10,8 @@ use layout::{Pipeline, Share, Stages, alone, item, whole};
 use proptest::prelude::*;
 use support::default_model;
 use swarm_engine::{
-    Alone, Cpu, DeviceSpec, Engine, EngineError, Format, Output, Shape, Shard, Stage, Weights,
-    open, synth,
+    Alone, BATCH_ROWS_MAX, Cpu, DeviceSpec, Engine, EngineError, Format, Output, Shape, Shard,
+    Stage, Weights, open, synth,
 };
 use swarm_proto::{Batch, Draw, Sampling, Span};
 
@@ -77,6 +77,25 @@ fn threads_do_not_change_a_bit() {
 }
 
 #[test]
+fn inexact_devices_give_up_equality_over_shares_and_nothing_else() {
+    let (weights, text) = &*REAL;
+    let inexact = |stages: &Stages, threads, chunk| {
+        let cpu = || Cpu::new(threads).unwrap().inexact();
+        logits(&mut Pipeline::open_on(weights, stages, BLOCKS, cpu), text, chunk)
+    };
+    let one = inexact(&alone(weights), 2, 64);
+    assert!(one == inexact(&alone(weights), 1, 7), "neither threads nor chunks count");
+    let pair = inexact(&vec![(30, vec![[0, 2, 0, 1024], [2, 3, 1024, 1536]])], 1, 64);
+    assert!(one != pair && one != *EXPECTED, "the switch does nothing");
+    let furthest = |other: &[f32]| {
+        let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+        apart.fold(0.0, f32::max)
+    };
+    assert!(furthest(&pair) < 2e-3 && furthest(&EXPECTED) < 2e-3, "by rounding alone");
+    assert_ne!(swarm_engine::drift_class(true), swarm_engine::drift_class(false));
+}
+
+#[test]
 fn company_in_the_batch_does_not_change_a_bit() {
     let (weights, text) = &*REAL;
     let mut pipeline = Pipeline::open(weights, &alone(weights), BLOCKS, 2);
@@ -122,8 +141,9 @@ fn text(len: u32) -> Vec<u32> {
 
 /// Every text position's logits, all in one batch: each token is an item of its own.
 fn at_once(pipeline: &mut Pipeline, text: &[u32]) -> Vec<Vec<f32>> {
-    let items = text.iter().enumerate().map(|(at, token)| item(0, at, &[*token]));
-    pipeline.logits(&Batch { items: items.collect() })
+    let items: Vec<_> = text.iter().enumerate().map(|(at, token)| item(0, at, &[*token])).collect();
+    let batches = items.chunks(BATCH_ROWS_MAX);
+    batches.flat_map(|items| pipeline.logits(&Batch { items: items.to_vec() })).collect()
 }
 
 #[test]
@@ -266,7 +286,7 @@ fn a_batch_that_cannot_be_is_refused_and_harms_nothing() {
 #[test]
 fn a_shard_that_does_not_fit_is_refused_before_anything_is_taken() {
     let weights = Arc::new(made(&odd(), Format::F16));
-    let cpu = DeviceSpec::Cpu { threads: 1 };
+    let cpu = DeviceSpec::Cpu { threads: 1, exact: true };
     let with = |change: &dyn Fn(&mut Shard)| {
         let mut shard = weights.whole(4);
         change(&mut shard);
@@ -295,7 +315,7 @@ fn a_shard_that_does_not_fit_is_refused_before_anything_is_taken() {
     let exactly = engine.memory().total_bytes();
     assert!(open(&cpu, Arc::clone(&weights), weights.whole(4), exactly).is_ok());
     assert!(open(&cpu, Arc::clone(&weights), weights.whole(4), exactly - 1).is_err());
-    for device in [DeviceSpec::Cuda { index: 0 }, DeviceSpec::Cpu { threads: 0 }] {
+    for device in [DeviceSpec::Cuda { index: 0 }, DeviceSpec::Cpu { threads: 0, exact: true }] {
         let refused =
             open(&device, Arc::clone(&weights), weights.whole(4), u64::MAX).err().unwrap();
         assert!(matches!(refused, EngineError::Device(_)), "{refused:?}");

@@ -47,7 +47,7 @@ fn lines(stage: &StageView, name: &impl Fn(&str) -> String) -> Vec<String> {
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     lines.extend(stage.members.iter().zip(&names).map(|(member, name)| {
         let (bar, heads) = (bar(member, width), run(member.kv_heads));
-        format!("{name:longest$}  [{bar}]  KV heads {heads}, columns {}", run(member.ffn_columns))
+        format!("{name:longest$}  [{bar}]  KV heads {heads}, FFN {}", run(member.ffn_columns))
     }));
     lines
 }
@@ -102,16 +102,16 @@ mod tests {
         let wanted = "plan 2.1 by …l
     prompt
       v
-  +-----------------------------------------------------------------------+
-  | layers 0..13 (13)                                                     |
-  | …abcdefgh device 1  [############]  KV heads 0..3, columns 0..1536    |
-  +-----------------------------------------------------------------------+
+  +-------------------------------------------------------------------+
+  | layers 0..13 (13)                                                 |
+  | …abcdefgh device 1  [############]  KV heads 0..3, FFN 0..1536    |
+  +-------------------------------------------------------------------+
       v
-  +-----------------------------------------------------------------------+
-  | layers 13..30 (17), tensor parallel over 2                            |
-  | …abcdefgh device 1  [########....]  KV heads 0..2, columns 0..1024    |
-  | …abcdefgh device 1  [........####]  KV heads 2..3, columns 1024..1536 |
-  +-----------------------------------------------------------------------+
+  +-------------------------------------------------------------------+
+  | layers 13..30 (17), tensor parallel over 2                        |
+  | …abcdefgh device 1  [########....]  KV heads 0..2, FFN 0..1024    |
+  | …abcdefgh device 1  [........####]  KV heads 2..3, FFN 1024..1536 |
+  +-------------------------------------------------------------------+
       v
     next token: to the entry, and back to the first stage
 ";

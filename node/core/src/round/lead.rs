@@ -1,6 +1,6 @@
 //! What the leader does: look, plan, propose, wait, try with a canary, announce.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_proto::{
     Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed, Time,
@@ -229,7 +229,7 @@ impl Rounds {
         let running = self.live_plan().filter(|_| !self.broken(membership, turn));
         Pool {
             model: model.clone(),
-            machines: machines.collect(),
+            machines: of_one_class(machines.collect()),
             context_tokens: turn.config.context_tokens,
             running: running.cloned(),
         }
@@ -393,4 +393,19 @@ impl Rounds {
             self.tell(member, RoundMessage::Withdrawn { plan: plan.id }, world, turn);
         }
     }
+}
+
+/// Of devices that compute different bits the class with the most: an answer must not depend on
+/// which of them it met.
+fn of_one_class(mut machines: Vec<Machine>) -> Vec<Machine> {
+    let mut classes = BTreeMap::<_, usize>::new();
+    for device in machines.iter().flat_map(|machine| &machine.devices) {
+        *classes.entry(device.drift_class).or_default() += 1;
+    }
+    let class = classes.into_iter().max_by_key(|(_, devices)| *devices).map(|(class, _)| class);
+    for machine in &mut machines {
+        machine.devices.retain(|device| Some(device.drift_class) == class);
+    }
+    machines.retain(|machine| !machine.devices.is_empty());
+    machines
 }

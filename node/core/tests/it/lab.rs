@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use swarm_core::{
-    Answer, Ask, Computed, Config, Effect, Input, Keys, Node, Notice, RequestId, Shard,
+    Answer, Ask, ComputeFault, Computed, Config, Effect, Input, Keys, Node, Notice, RequestId,
+    Shard,
 };
 use swarm_proto::{
     Attempt, Ballot, Batch, ColumnRange, Device, DeviceKind, Epoch, FrameHeader, Hash, HeadRange,
@@ -29,6 +30,8 @@ pub(crate) struct Lab {
     pub(crate) lose: Loss,
     /// Nodes whose devices refuse what they are to load.
     pub(crate) cannot_load: BTreeSet<NodeId>,
+    /// Nodes whose devices fail every batch.
+    pub(crate) cannot_compute: BTreeSet<NodeId>,
     /// Nodes whose devices never finish loading.
     pub(crate) slow_to_load: BTreeSet<NodeId>,
     /// Nodes whose disks do not answer.
@@ -129,6 +132,7 @@ impl Lab {
             cut: BTreeSet::new(),
             lose: |_, _, _| false,
             cannot_load: BTreeSet::new(),
+            cannot_compute: BTreeSet::new(),
             slow_to_load: BTreeSet::new(),
             slow_disks: BTreeSet::new(),
             disks: BTreeMap::new(),
@@ -173,17 +177,7 @@ impl Lab {
         let node = Node::new(config, Box::new(LabKeys(id(number))), u64::from(number), ballot);
         self.nodes.insert(id(number), node);
         self.shards.remove(&id(number));
-        let device = Device {
-            index: 0,
-            kind: DeviceKind::Cpu,
-            name: "lab".to_owned(),
-            memory_bytes: 1 << 30,
-            bandwidth_bytes_per_s: 1e9,
-            flops_per_s: 1e9,
-            threads: 1,
-            drift_class: Hash::of(b"lab"),
-        };
-        self.give(number, Input::Measured(vec![device]));
+        self.give(number, Input::Measured(vec![device(b"lab")]));
     }
 
     /// Everyone meets everyone.
@@ -351,7 +345,10 @@ impl Lab {
             }
             Effect::Unload { .. } => drop(self.shards.remove(&from)),
             Effect::Compute { device, job, batch, .. } => {
-                let outcome = Ok(computed(&self.shards[&from].1, &batch));
+                let outcome = match self.cannot_compute.contains(&from) {
+                    true => Err(ComputeFault::Device),
+                    false => Ok(computed(&self.shards[&from].1, &batch)),
+                };
                 say(Input::Computed { device, job, outcome });
             }
             Effect::Answer { request, event } => self.answers.push((request, event)),
@@ -368,6 +365,20 @@ impl Lab {
             true => self.queue.push_back((to, Input::Received { from, message })),
             false => self.queue.push_back((from, Input::Undeliverable(to))),
         }
+    }
+}
+
+/// A device that computes the bits of a class.
+pub(crate) fn device(class: &[u8]) -> Device {
+    Device {
+        index: 0,
+        kind: DeviceKind::Cpu,
+        name: "lab".to_owned(),
+        memory_bytes: 1 << 30,
+        bandwidth_bytes_per_s: 1e9,
+        flops_per_s: 1e9,
+        threads: 1,
+        drift_class: Hash::of(class),
     }
 }
 

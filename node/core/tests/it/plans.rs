@@ -3,7 +3,7 @@
 use swarm_core::{Input, Keys, Notice};
 use swarm_proto::{CouncilMessage, Message, Plan, RoundMessage};
 
-use crate::lab::{Lab, LabKeys, id, number};
+use crate::lab::{Lab, LabKeys, device, id, number};
 
 fn live(lab: &Lab, node: u8) -> Option<swarm_proto::PlanId> {
     lab.node(node).live_plan().map(|plan| plan.id)
@@ -215,6 +215,23 @@ fn a_member_that_cannot_hold_the_live_plan_is_planned_without() {
     lab.until(1_500, |lab| {
         settled(lab) && lab.node(1).live_plan().unwrap().members().all(|m| m.node != id(3))
     });
+}
+
+#[test]
+fn a_device_that_fails_every_batch_is_planned_without() {
+    let mut lab = Lab::serving(3);
+    lab.cannot_compute.insert(id(3));
+    lab.ask(1, 1, 5);
+    lab.until(20_000, |lab| lab.tokens(1).len() == 5);
+    assert!(lab.node(1).live_plan().unwrap().members().all(|member| member.node != id(3)));
+}
+
+#[test]
+fn a_plan_is_of_devices_that_compute_the_same_bits() {
+    let mut lab = Lab::serving(3);
+    lab.give(3, Input::Measured(vec![device(b"another class")]));
+    lab.until(10_000, |lab| settled(lab) && lab.shards.len() == 2);
+    assert!(!lab.shards.contains_key(&id(3)));
 }
 
 trait SignedPlan {

@@ -18,6 +18,16 @@ pub(super) struct Crew {
     threads: usize,
 }
 
+/// How much a computing thread steps back for others on the machine.
+const NICE: i32 = 5;
+
+/// Lets the calling thread step back for others: on a busy machine peers must go on hearing from
+/// this one while it computes, and its owner's programs come first. Where the system does not
+/// allow it, nothing changes.
+pub fn step_back() {
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+}
+
 impl Crew {
     pub(super) fn new(threads: usize) -> Result<Self, EngineError> {
         if !(1..=THREADS_MAX).contains(&threads) {
@@ -26,7 +36,8 @@ impl Crew {
         }
         let build = || {
             let name = |index| format!("engine-{index}");
-            ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build().map(Arc::new)
+            let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name);
+            pool.start_handler(|_| step_back()).build().map(Arc::new)
         };
         let pool = (threads > 1).then(build).transpose();
         let pool = pool.map_err(|error| EngineError::Device(format!("no threads: {error}")))?;

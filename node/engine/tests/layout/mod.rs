@@ -39,6 +39,16 @@ pub(crate) fn alone(weights: &Weights) -> Stages {
 
 impl Pipeline {
     pub(crate) fn open(weights: &Weights, stages: &Stages, blocks: u32, threads: usize) -> Self {
+        Self::open_on(weights, stages, blocks, || Cpu::new(threads).unwrap())
+    }
+
+    /// On devices as they are made.
+    pub(crate) fn open_on(
+        weights: &Weights,
+        stages: &Stages,
+        blocks: u32,
+        cpu: impl Fn() -> Cpu,
+    ) -> Self {
         let mut first = 0;
         let stages = stages.iter().map(|(end, shares)| {
             let groups = Shared::group(shares.len(), PATIENCE);
@@ -52,8 +62,8 @@ impl Pipeline {
                     leads: index == 0,
                     kv_blocks: blocks,
                 };
-                let cpu = Cpu::new(threads).unwrap();
-                Member { engine: Stage::open(cpu, weights, shard, u64::MAX).unwrap(), group }
+                let engine = Stage::open(cpu(), weights, shard, u64::MAX).unwrap();
+                Member { engine, group }
             });
             let members = members.collect();
             first = *end;

@@ -16,6 +16,9 @@ use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 /// Tokens of a prompt that one message carries: well within what a message may weigh.
 const PROMPT_TOKENS_MAX: usize = 8192;
 
+/// Failed tries without a token after each of which a plan is waited for as long as at first.
+const WAITS_RENEWED: u32 = 3;
+
 /// A session and how far it is.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -29,7 +32,7 @@ pub(super) struct Running {
     tokens_max: u64,
     route: Option<Route>,
     pub(super) state: State,
-    /// When it last got on.
+    /// Since when it waits for a plan that gets it on.
     pub(super) progress: Time,
     /// When it wants to be looked at.
     pub(super) alarm: Time,
@@ -112,7 +115,9 @@ impl Running {
             State::Opening { waiting: nodes.iter().copied().collect(), cached_blocks: u32::MAX };
         self.route = Some(route);
         self.tokens_max = u64::MAX;
-        self.alarm = turn.now + turn.config.stall_max;
+        let prompt = (self.ask.tokens.len() + self.answer.len()) as u32;
+        let prefill = turn.config.stall_max_of_prompt_token * prompt;
+        self.alarm = turn.now + turn.config.stall_max + prefill;
         for node in nodes {
             post.say(node, SessionMessage::Open(open.clone()), turn);
         }
@@ -215,6 +220,10 @@ impl Running {
             return;
         }
         self.fault = Some(fault);
+        // A try may have been under way for long, and its failure is nobody's lack of a plan.
+        if self.failures < WAITS_RENEWED {
+            self.progress = turn.now;
+        }
         self.failures = self.failures.saturating_add(1);
         self.close(post, turn);
         self.number += 1;
