@@ -151,7 +151,7 @@ async fn a_plan_and_a_certificate_must_be_won(victims: &mut Victims) {
         certificate: certificate.clone(),
     }));
     rogue.say(Message::Round(RoundMessage::Live { plan, certificate }));
-    victims.refused(&rogue.peer, "which it does not lead").await;
+    victims.refused(&rogue.peer, "whose author does not lead").await;
 
     let crown = |change: fn(&mut Certificate, NodeId)| {
         let mut forged = rogue.certificate();

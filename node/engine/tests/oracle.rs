@@ -9,7 +9,7 @@ use std::fs;
 use layout::{Pipeline, alone, item};
 use serde_json::Value;
 use support::default_model;
-use swarm_engine::Weights;
+use swarm_engine::{BATCH_ROWS_MAX, Weights};
 use swarm_proto::Batch;
 
 const LOGIT_TOLERANCE: f64 = 2e-3;
@@ -97,7 +97,7 @@ fn logits_of_further_prompts_are_the_references_at_every_row_they_name() {
             let end = row["row"].as_u64().unwrap() as usize + 1;
             let mut logits = Vec::new();
             while from < end {
-                let until = end.min(from + 200);
+                let until = end.min(from + BATCH_ROWS_MAX);
                 let batch = Batch { items: vec![item(0, from, &tokens[from..until])] };
                 logits = model.logits(&batch).remove(0);
                 from = until;
