@@ -191,6 +191,7 @@ impl Driver {
                 self.give(device, Job::Compute { job, batch, input, group });
             }
             Effect::Answer { request, event } => self.answer(request, event),
+            Effect::Absent(peer) => self.exchange.lost(peer),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }
