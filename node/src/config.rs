@@ -48,7 +48,7 @@ pub struct NodeOptions {
     /// Where the HTTP API and the web page listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub api: Option<SocketAddr>,
-    /// Origin whose web pages may ask beside the node's own, such as https://app.example; may be
+    /// Origin whose web pages may ask beside the node's own, such as `https://app.example`; may be
     /// repeated; * for all [default: none]
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub api_origins: Vec<String>,

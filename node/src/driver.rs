@@ -33,6 +33,9 @@ use crate::{
     worker::{Job, Worker},
 };
 
+/// How often a refusal is logged, and how many are in that time.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+const REFUSALS_MAX: usize = 64;
 /// How often what the node knows is written down for whoever looks.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 /// How long to wait before a ballot that the disk did not take is written again.
@@ -58,6 +61,8 @@ pub struct Driver {
     pub planner: Planner,
     /// What follows from effects, in order.
     pub follow_ups: VecDeque<Input>,
+    /// Refusals, by peer and reason, and when each was logged last.
+    pub refusals: BTreeMap<(NodeId, String), Instant>,
     /// What people see.
     pub status: watch::Sender<Arc<Status>>,
     /// What people see that does not change.
@@ -186,6 +191,7 @@ impl Driver {
                 self.give(device, Job::Compute { job, batch, input, group });
             }
             Effect::Answer { request, event } => self.answer(request, event),
+            Effect::Absent(peer) => self.exchange.lost(peer),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }
@@ -255,7 +261,19 @@ impl Driver {
         }
     }
 
-    fn notice(&self, notice: &Notice) {
+    /// Whether a refusal is to be logged: each once a second, and so many in that time, for peers
+    /// can cause as many as they like.
+    fn is_news(&mut self, peer: NodeId, reason: &str) -> bool {
+        self.refusals.retain(|_, logged| logged.elapsed() < REFUSALS_EVERY);
+        let refusal = (peer, reason.to_owned());
+        let news = self.refusals.len() < REFUSALS_MAX && !self.refusals.contains_key(&refusal);
+        if news {
+            self.refusals.insert(refusal, Instant::now());
+        }
+        news
+    }
+
+    fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Leader { leader, term } => {
                 tracing::info!(leader = %view::peer(*leader), term = term.0, "leader");
@@ -266,6 +284,7 @@ impl Driver {
                 self.exchange.lost(*peer);
                 tracing::warn!(peer = %view::peer(*peer), "lost");
             }
+            Notice::Refused { peer, reason } if !self.is_news(*peer, reason) => {}
             Notice::Refused { peer, reason } => {
                 tracing::warn!(peer = %view::peer(*peer), %reason, "refused");
             }

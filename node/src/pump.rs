@@ -89,6 +89,10 @@ impl Pump {
                 self.probe.answer(from, purpose, stream);
                 None
             }
+            Event::Reachability { addr, reachable } => {
+                tracing::info!(%addr, reachable, "reachability");
+                Some(Input::Reachability { address: addr.to_string(), reachable })
+            }
             other => {
                 self.tell(other);
                 None
@@ -127,9 +131,6 @@ impl Pump {
             }
             Event::NotPunched { node, reason } => {
                 tracing::info!(peer = %view::peer(node), %reason, "no direct way");
-            }
-            Event::Reachability { addr, reachable } => {
-                tracing::info!(%addr, reachable, "reachability");
             }
             Event::ListenFailed { addr, reason } => {
                 tracing::warn!(%addr, %reason, "no longer listening");

@@ -122,6 +122,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
         inputs: inputs_in.clone(),
         planner: Planner::start(fixed, inputs_in.clone())?,
         follow_ups: VecDeque::new(),
+        refusals: BTreeMap::new(),
         status: status_in,
         about: about.clone(),
         runtime: Runtime::current(),

@@ -225,6 +225,12 @@ impl World {
                 self.compute(from, device, crate::worker::Work { job, batch, input, group })
             }
             Effect::Answer { request, event } => self.answer(request, &event),
+            Effect::Absent(peer) => {
+                if let Some(host) = self.hosts.get_mut(&from) {
+                    host.exchange.lost(peer);
+                }
+                Ok(())
+            }
             Effect::Notice(notice) => self.noticed(from, notice),
         };
         seen.and(done)

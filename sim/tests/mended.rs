@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hexswarm_sim::{Setup, World, ask};
+use hexswarm_sim::{Planner, Setup, World, ask};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -219,6 +219,36 @@ fn a_peer_that_dies_without_a_word_is_noticed() {
         world.vanish(3);
         world.run(ms(1_000)).unwrap();
         assert_eq!(world.check_noticed(3, died), Ok(()), "seed {seed}");
+    }
+}
+
+/// A stage that is stopped for a while costs sessions a pause of seconds, not of a time-out.
+#[test]
+fn a_paused_stage_costs_a_pause() {
+    for (seed, pause) in SEEDS.zip([300, 700, 900, 1_200, 3_000].into_iter().cycle()) {
+        for (who, planner) in
+            [(0, Planner::Scheduler), (1, Planner::Scheduler), (0, Planner::Pairs)]
+        {
+            let mut world = served(Setup { planner, ..ample(5) }, seed, 3);
+            let mut dice = ChaCha8Rng::seed_from_u64(seed);
+            for number in 0..5 {
+                world.ask(
+                    number,
+                    swarm_core::Ask { answer_tokens_max: 40, ..ask(&mut dice, 30, 40) },
+                );
+            }
+            world.run(ms(100)).unwrap();
+            let victim = world.leader_of_stage(who).unwrap();
+            world.pause(victim, ms(pause), false);
+            let answered = world.run_until(ms(pause) + s(8), World::answered).unwrap();
+            assert!(
+                answered,
+                "seed {seed}: stage {who} paused for {pause} ms under {planner:?}: {:?}",
+                world.check_answers()
+            );
+            assert_eq!(world.check_answers(), Ok(()), "seed {seed}");
+            recovers(&mut world, seed, 5);
+        }
     }
 }
 

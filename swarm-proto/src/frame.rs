@@ -57,7 +57,26 @@ pub struct SumsHeader {
     pub member: u16,
 }
 
+/// Names a batch of a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BatchId {
+    /// Under which plan.
+    pub plan: PlanId,
+    /// Which pipeline.
+    pub pipeline: u16,
+    /// Which stage.
+    pub stage: u16,
+    /// Which batch of that stage.
+    pub batch: u64,
+}
+
 impl RowsHeader {
+    /// The batch, if the stage's leader has made it one.
+    pub fn batch_id(&self) -> Option<BatchId> {
+        let Self { plan, pipeline, stage, batch, .. } = *self;
+        batch.map(|batch| BatchId { plan, pipeline, stage, batch })
+    }
+
     /// Refuses a frame of no rows, or of too many. Decoding refuses the same.
     pub fn check(&self) -> Result<(), &'static str> {
         all([

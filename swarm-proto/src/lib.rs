@@ -24,7 +24,7 @@ mod work;
 
 pub use advert::{Advert, DEVICES_MAX, Heard, LINKS_MAX, Load};
 pub use council::{Ballot, CHANGES_MAX, Certificate, CouncilMessage, VOTERS_MAX, Vote, VoterSet};
-pub use frame::{FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
+pub use frame::{BatchId, FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
 pub use hardware::{Device, DeviceKind, LinkReport};
 pub use id::{Epoch, Hash, NodeId, PlanId, SessionId, Signature, Term};
 pub use message::{FrameHeader, Message};

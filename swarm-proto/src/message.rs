@@ -3,7 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    CouncilMessage, Hello, Pulse, RoundMessage, RowsHeader, SessionMessage, SumsHeader, codec,
+    BatchId, CouncilMessage, Hello, Pulse, RoundMessage, RowsHeader, SessionMessage, SumsHeader,
+    codec,
 };
 
 /// A control message. A variant's position is its tag on the wire: append, never reorder.
@@ -31,6 +32,8 @@ pub enum FrameHeader {
     /// One member's partial sums of a tensor-parallel stage: `rows x hidden` i64 values,
     /// little-endian.
     Sums(SumsHeader),
+    /// A member to its stage's leader: it has not taken up this batch, for it does not hold the plan.
+    Dropped(BatchId),
 }
 
 impl Message {

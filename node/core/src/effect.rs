@@ -75,6 +75,8 @@ pub enum Effect {
         /// What.
         event: Answer,
     },
+    /// A peer does not compute a batch that we compute now: whoever waits for its sums waits in vain.
+    Absent(NodeId),
     /// Something a person who runs this node should read.
     Notice(Notice),
 }

@@ -66,6 +66,13 @@ pub enum Input {
         /// What came of it.
         outcome: Result<Computed, ComputeFault>,
     },
+    /// Somebody tried an address of ours from outside.
+    Reachability {
+        /// Which.
+        address: String,
+        /// Whether it could be reached.
+        reachable: bool,
+    },
     /// A client of this node wants an answer.
     Asked {
         /// What to call it.

@@ -10,6 +10,8 @@ use crate::{Effect, Notice, turn::Turn};
 
 /// Peers that a node remembers. Beyond it a newcomer is not taken in: the view is bounded.
 const PEERS_MAX: usize = 2_000;
+/// Addresses of ours that are kept in mind.
+const ADDRESSES_MAX: usize = 64;
 /// Neighbours that get our beats: up to this size a swarm is a full mesh.
 const NEIGHBOURS_MAX: usize = 64;
 /// If our own alarm rings this late we were stopped, and others' silence means nothing.
@@ -29,6 +31,8 @@ pub(crate) struct Membership {
     links: BTreeMap<NodeId, LinkReport>,
     devices: Vec<Device>,
     draining: bool,
+    /// Addresses of ours that others tried, and whether they could reach them.
+    tried: BTreeMap<String, bool>,
     /// The swarm that we belong to.
     origin: Option<NodeId>,
     sequence: u64,
@@ -138,6 +142,13 @@ impl Membership {
         }
     }
 
+    /// Somebody tried an address of ours. Until one did, we are thought to be reachable.
+    pub(crate) fn tried(&mut self, address: String, reachable: bool) {
+        if self.tried.len() < ADDRESSES_MAX || self.tried.contains_key(&address) {
+            self.dirty |= self.tried.insert(address, reachable) != Some(reachable);
+        }
+    }
+
     /// We are leaving.
     pub(crate) fn drain(&mut self) {
         self.draining = true;
@@ -191,7 +202,7 @@ impl Membership {
             links: self.links.values().take(LINKS_MAX).cloned().collect(),
             model: Some(turn.config.model.hash),
             load,
-            reachable: true,
+            reachable: self.tried.is_empty() || self.tried.values().any(|reachable| *reachable),
             draining: self.draining,
             api: turn.config.api.clone(),
         };

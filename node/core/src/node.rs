@@ -190,6 +190,9 @@ impl Parts<'_> {
             }
             Input::Asked { request, ask } => self.sessions.asked(request, ask, turn),
             Input::Cancelled(request) => self.sessions.cancelled(request, turn),
+            Input::Reachability { address, reachable } => {
+                self.membership.tried(address, reachable);
+            }
             Input::Drain => {
                 self.membership.drain();
                 self.sessions.drain();
@@ -306,8 +309,12 @@ impl Parts<'_> {
             .adverts()
             .filter(|heard| self.membership.is_alive(heard.advert.node, me))
             .filter(|heard| self.membership.is_ours(&heard.advert))
-            .filter(|heard| heard.advert.reachable && !heard.advert.draining)
-            .map(|heard| Candidate { node: heard.advert.node, up_ms: heard.advert.up_ms })
+            .filter(|heard| !heard.advert.draining)
+            .map(|Heard { advert, .. }| Candidate {
+                node: advert.node,
+                reachable: advert.reachable,
+                up_ms: advert.up_ms,
+            })
             .collect();
         if alive.iter().any(|candidate| candidate.node == me) {
             self.council.tend(&alive, turn);

@@ -171,6 +171,7 @@ impl Sessions {
                     turn.emit(crate::Effect::Notice(Notice::Refused { peer: from, reason }));
                 }
             }
+            FrameHeader::Dropped(batch) => self.stages.dropped(from, batch, turn),
             // Sums are for a device; a driver never hands them to the core.
             FrameHeader::Sums(_) => {}
         }

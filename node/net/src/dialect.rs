@@ -7,7 +7,7 @@ use crate::event::Refusal;
 use crate::lane::Lane;
 
 /// The version of everything that peers say to each other.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = swarm_proto::codec::VERSION as u32;
 
 /// How long a swarm's name may be: it is part of each protocol's name, which is sent often.
 pub(crate) const NAME_BYTES_MAX: usize = 64;

@@ -130,6 +130,7 @@ variants! { frames: FrameHeader {
     Rows(_) => of(structs::rows(), "00", Rows),
     Session(_) => of(sessions().remove(5), "01", Session),
     Sums(_) => of(structs::sums(), "02", Sums),
+    Dropped(_) => of(structs::batch_id(), "03", Dropped),
 } }
 
 /// The enums above.

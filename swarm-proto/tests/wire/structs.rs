@@ -5,9 +5,9 @@
 //! larger ones a mark (`fb`, `fc`, `fd`, `fe` for 2, 4, 8, 16 bytes) and the bytes, lowest first.
 
 use swarm_proto::{
-    Advert, Attempt, Ballot, Certificate, ColumnRange, Device, DeviceKind, Epoch, Finish, Hash,
-    HeadRange, Hello, LayerRange, LinkReport, Load, Member, NodeId, Open, Pipeline, Plan, PlanId,
-    Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature, Signed, Stage,
+    Advert, Attempt, Ballot, BatchId, Certificate, ColumnRange, Device, DeviceKind, Epoch, Finish,
+    Hash, HeadRange, Hello, LayerRange, LinkReport, Load, Member, NodeId, Open, Pipeline, Plan,
+    PlanId, Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature, Signed, Stage,
     SumsHeader, Term, Token, Vote, VoterSet,
 };
 
@@ -86,6 +86,12 @@ pub(crate) fn rows() -> Known<RowsHeader> {
     let value = RowsHeader { plan, pipeline: 1_u16, stage: 2_u16, batch: Some(3_u64), items };
     let item = format!("{a} 10 02 05 fbfb00");
     known(value, format!("{p} 01 02 01 03 02 {item} 01 02 {item} 00"))
+}
+
+pub(crate) fn batch_id() -> Known<BatchId> {
+    let (plan, p) = plan_id();
+    let value = BatchId { plan, pipeline: 1_u16, stage: 2_u16, batch: 3_u64 };
+    known(value, format!("{p} 01 02 03"))
 }
 
 pub(crate) fn sums() -> Known<SumsHeader> {

@@ -18,6 +18,8 @@ const CHANGES_SENT_MAX: usize = 16;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) node: NodeId,
+    /// Whether others can open connections to it: who can be reached is asked first.
+    pub(crate) reachable: bool,
     pub(crate) up_ms: u64,
 }
 
@@ -166,7 +168,7 @@ fn next_set(set: &VoterSet, alive: &[Candidate], me: NodeId) -> Option<VoterSet>
     let living = set.voters.iter().filter(|voter| is_alive(voter)).count();
     let dead = set.voters.iter().find(|voter| !is_alive(voter) && **voter != me);
     let outside = alive.iter().filter(|candidate| !set.has(candidate.node));
-    let newcomer = outside.max_by_key(|c| (c.up_ms, std::cmp::Reverse(c.node)));
+    let newcomer = outside.max_by_key(|c| (c.reachable, c.up_ms, std::cmp::Reverse(c.node)));
     // An even set is no safer than the odd one below it, so only one that can become odd grows.
     let wanted = VOTERS_WANTED.min(alive.len() - usize::from(alive.len().is_multiple_of(2))).max(1);
     match (newcomer, dead) {

@@ -16,15 +16,15 @@ use std::{
 
 use bytes::Bytes;
 use swarm_proto::{
-    Attempt, BLOCK_TOKENS, Fault, Load, NodeId, Open, Plan, RowsHeader, RowsItem, SessionId,
-    SessionMessage, Time, Token,
+    Attempt, BLOCK_TOKENS, BatchId, Fault, FrameHeader, Load, NodeId, Open, Plan, RowsHeader,
+    RowsItem, SessionId, SessionMessage, Time, Token,
 };
 
 use super::{
     guest::{Guest, Seat, Taken},
     post::Post,
 };
-use crate::{kv::KvPool, turn::Turn};
+use crate::{Effect, kv::KvPool, turn::Turn};
 use own::OwnStage;
 
 /// Sessions that have room here at a time; the KV cache is the tighter bound by far.
@@ -220,7 +220,11 @@ impl Stages {
         turn: &mut Turn<'_>,
     ) -> Result<(), &'static str> {
         if self.plan.as_ref().is_none_or(|plan| plan.id != header.plan) {
-            return Ok(()); // late, or early: the entry tries again
+            // Late, or early: the entry tries again, and whoever computes it with us need not wait.
+            if let Some(batch) = header.batch_id() {
+                post.frame(from, FrameHeader::Dropped(batch), Bytes::new(), turn);
+            }
+            return Ok(());
         }
         let key = (header.pipeline, header.stage);
         let own = self.own.get_mut(&key).ok_or("rows for a stage that is not here")?;
@@ -284,6 +288,16 @@ impl Stages {
             |guest: &Guest| guest.entry == from && guest.attempt().number <= attempt.number;
         if self.guests.get(&attempt.session).is_some_and(theirs) {
             self.evict(attempt.session);
+        }
+    }
+
+    /// A member of a stage that we lead has not taken up a batch.
+    pub(super) fn dropped(&mut self, from: NodeId, batch: BatchId, turn: &mut Turn<'_>) {
+        let Some(own) = self.own.get(&(batch.pipeline, batch.stage)) else { return };
+        let running =
+            own.running.as_ref().map(|running| (running.header.plan, running.header.batch));
+        if own.others.contains(&from) && running == Some((batch.plan, Some(batch.batch))) {
+            turn.emit(Effect::Absent(from));
         }
     }
 

@@ -214,3 +214,16 @@ fn a_gap_that_nobody_can_bridge_is_told_once_and_costs_little() {
         .filter(|(node, notice)| *node == id(2) && matches!(notice, Notice::Stranded { .. }));
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn who_can_be_reached_votes_before_who_cannot() {
+    let mut lab = Lab::new(4);
+    // Nodes 2 and 3 are behind routers: an address was tried and did not answer.
+    for node in [2, 3] {
+        let address = "/ip4/192.0.2.1/tcp/1".to_owned();
+        lab.give(node, Input::Reachability { address, reachable: false });
+    }
+    lab.introduce();
+    lab.until(3_000, |lab| lab.node(1).voters().len() == 3);
+    assert!(lab.node(1).voters().contains(&id(4)));
+}

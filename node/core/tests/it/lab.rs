@@ -352,6 +352,7 @@ impl Lab {
                 say(Input::Computed { device, job, outcome });
             }
             Effect::Answer { request, event } => self.answers.push((request, event)),
+            Effect::Absent(_) => {}
             Effect::Notice(notice) => self.notices.push((from, notice)),
         }
     }
