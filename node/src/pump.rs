@@ -64,6 +64,10 @@ impl Pump {
                 Err(error) => self.cut_off(from, format!("a message: {error}")),
             },
             Event::Gossip { author, bytes } => match codec::open::<Signed<Advert>>(&bytes) {
+                Ok(advert) if advert.by != author => {
+                    tracing::warn!(peer = %view::peer(author), "refused an advert for another");
+                    None
+                }
                 Ok(advert) => Some(Input::Heard(advert)),
                 Err(error) => {
                     tracing::warn!(peer = %view::peer(author), %error, "refused an advert");

@@ -91,10 +91,10 @@ impl Exchange {
         }
     }
 
-    /// Ends the stages of plans before `plan`, and every wait in them.
+    /// Ends the stages of other plans than `plan`, and every wait in them.
     pub fn retire(&self, plan: PlanId) {
         self.stages.retain(|key, stage| {
-            let keep = key.0 >= plan;
+            let keep = key.0 == plan;
             if !keep {
                 stage.break_up();
             }

@@ -270,3 +270,22 @@ fn a_paused_entry_costs_a_pause() {
         recovers(&mut world, seed, 5);
     }
 }
+
+/// A member of a stage has room for less than the stage's leader, and long answers run out of it
+/// there alone: nothing that was computed without a place for its rows may reach a client.
+#[test]
+fn answers_longer_than_one_member_has_room_for_are_right() {
+    for seed in 0..5 {
+        let memory_bytes = [4, 100, 100, 53, 52].map(|mib| vec![mib * MIB]).to_vec();
+        let setup = Setup { planner: Planner::Pairs, memory_bytes, ..Setup::default() };
+        let mut world = served(setup, seed, 3);
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        for number in 0..4 {
+            world
+                .ask(number, swarm_core::Ask { answer_tokens_max: 420, ..ask(&mut dice, 30, 420) });
+        }
+        let broken = world.run_until(s(120), World::answered).err();
+        assert_eq!(broken, None, "seed {seed}");
+        assert_eq!(world.check_answers(), Ok(()), "seed {seed}");
+    }
+}

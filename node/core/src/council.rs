@@ -180,6 +180,7 @@ impl Council {
         match judge::judge(&self.ballot, self.certificate.as_ref(), &certificate, turn) {
             Verdict::Known => true,
             Verdict::New => {
+                self.others.retain(|other| *other != from);
                 self.adopt(certificate, turn);
                 true
             }
@@ -404,6 +405,7 @@ impl Council {
         reign.following.insert(turn.me());
         self.role = Role::Leader(Box::new(reign));
         self.deadline = turn.now;
+        self.tell_voters(&CouncilMessage::Certified(Box::new(certificate.clone())), turn);
         self.adopt(certificate, turn);
     }
 

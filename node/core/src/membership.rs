@@ -12,8 +12,6 @@ use crate::{Effect, Notice, turn::Turn};
 const PEERS_MAX: usize = 2_000;
 /// Addresses of ours that are kept in mind.
 const ADDRESSES_MAX: usize = 64;
-/// Neighbours that get our beats: up to this size a swarm is a full mesh.
-const NEIGHBOURS_MAX: usize = 64;
 /// If our own alarm rings this late we were stopped, and others' silence means nothing.
 const LATE: std::time::Duration = std::time::Duration::from_millis(250);
 /// How often a peer that lags is sent what it lacks.
@@ -116,15 +114,28 @@ impl Membership {
             turn.emit(Effect::Notice(Notice::Refused { peer: by, reason }));
             return false;
         }
+        if !self.adverts.contains_key(&by) && !self.has_room() {
+            return false;
+        }
         let known = self.adverts.get(&by);
-        if known.is_some_and(|known| known.advert.sequence >= advert.sequence)
-            || (known.is_none() && self.adverts.len() >= PEERS_MAX)
-        {
+        if known.is_some_and(|known| known.advert.sequence >= advert.sequence) {
             return false;
         }
         let news = known.is_none_or(|known| offers(&known.advert) != offers(&advert));
         self.adverts.insert(by, Heard { advert, at: turn.now });
         news
+    }
+
+    /// Makes room for one more advert, if it must by forgetting the oldest of a peer that is not
+    /// here: strangers must not use up the view.
+    fn has_room(&mut self) -> bool {
+        if self.adverts.len() < PEERS_MAX {
+            return true;
+        }
+        let here = |peer: &NodeId| self.neighbours.contains_key(peer);
+        let strangers = self.adverts.iter().filter(|(peer, _)| !here(peer));
+        let oldest = strangers.min_by_key(|(_, heard)| heard.at).map(|(peer, _)| *peer);
+        oldest.is_some_and(|oldest| self.adverts.remove(&oldest).is_some())
     }
 
     /// Our devices were measured.
@@ -162,7 +173,7 @@ impl Membership {
             let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;
             self.beat_at = turn.now + turn.config.beat_every;
             lost = self.silent(late, turn);
-            for peer in self.neighbours.keys().take(NEIGHBOURS_MAX) {
+            for peer in self.neighbours.keys() {
                 turn.send(*peer, Message::Beat(pulse));
             }
         }

@@ -15,6 +15,9 @@ use entry::Entry;
 use post::Post;
 use stage::Stages;
 
+/// Lost peers that are kept in mind; of others a try finds out by itself.
+const GONE_MAX: usize = 4096;
+
 /// All sessions of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
@@ -54,7 +57,9 @@ impl Sessions {
 
     /// A peer is gone.
     pub(crate) fn lost(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        self.gone.insert(peer);
+        if self.gone.len() < GONE_MAX {
+            self.gone.insert(peer);
+        }
         self.entry.lost(peer, &mut self.post, turn);
         self.stages.lost(peer);
         self.deliver(turn);
@@ -192,6 +197,7 @@ impl Sessions {
                 entry.token(from, token, post, turn);
             }
             SessionMessage::Fault { attempt, fault } => {
+                stages.member_fault(from, attempt, fault, post, turn);
                 entry.fault(from, attempt, fault, post, turn);
             }
             SessionMessage::Close { attempt } => stages.close(from, attempt),

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_proto::{
-    Epoch, Machine, Message, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed, Time,
+    Epoch, Machine, Message, ModelSpec, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed,
+    Time,
 };
 
 use super::{Rounds, World};
@@ -56,11 +57,15 @@ enum Phase {
 
 impl Phase {
     /// The plan that is proposed.
-    fn plan(&self) -> Option<PlanId> {
+    fn proposal(&self) -> Option<&Signed<Plan>> {
         match self {
-            Self::Loading { plan, .. } | Self::Trying { plan } => Some(plan.statement.id),
+            Self::Loading { plan, .. } | Self::Trying { plan } => Some(plan),
             _ => None,
         }
+    }
+
+    fn plan(&self) -> Option<PlanId> {
+        self.proposal().map(|plan| plan.statement.id)
     }
 }
 
@@ -229,7 +234,7 @@ impl Rounds {
         let running = self.live_plan().filter(|_| !self.broken(membership, turn));
         Pool {
             model: model.clone(),
-            machines: of_one_class(machines.collect()),
+            machines: of_one_class(machines.collect(), model),
             context_tokens: turn.config.context_tokens,
             running: running.cloned(),
         }
@@ -254,8 +259,12 @@ impl Rounds {
                     turn.emit(Effect::Notice(Notice::Infeasible(reason.clone())));
                 }
                 self.trouble = Some(reason);
-                // Nothing to do until the view changes.
+                // Nothing to do until the view changes; but those left out may be well again.
                 self.lead.failures = self.lead.failures.max(1);
+                if !std::mem::take(&mut self.lead.suspects).is_empty() {
+                    let until = turn.now + self.pause(broken, turn);
+                    self.lead.phase = Phase::Settling { until };
+                }
             }
             Ok(plan) => {
                 let behind = self.is_behind();
@@ -279,6 +288,7 @@ impl Rounds {
             let reason = format!("the planner's plan cannot be: {fault}");
             turn.emit(Effect::Notice(Notice::Infeasible(reason.clone())));
             self.trouble = Some(reason);
+            self.lead.failures = self.lead.failures.max(1);
             return;
         }
         let members: BTreeSet<_> = plan.members().map(|member| member.node).collect();
@@ -326,11 +336,12 @@ impl Rounds {
         if !world.council.leads(turn.me()) {
             return;
         }
-        if self.lead.phase.plan() == Some(id) {
+        // Only its members can fail a plan.
+        let member = |plan: &Plan| plan.id == id && plan.members().any(|m| m.node == from);
+        let proposed = self.lead.phase.proposal().is_some_and(|plan| member(&plan.statement));
+        if proposed {
             self.failed(BTreeSet::from([from]), reason, world, turn);
-        } else if self.live_plan().is_some_and(|live| live.id == id)
-            && self.lead.failing.insert(from)
-        {
+        } else if self.live_plan().is_some_and(member) && self.lead.failing.insert(from) {
             turn.emit(Effect::Notice(Notice::Infeasible(format!("the live plan fails: {reason}"))));
             self.lead.suspects.insert(from);
             self.lead.dirty = true;
@@ -395,14 +406,22 @@ impl Rounds {
     }
 }
 
-/// Of devices that compute different bits the class with the most: an answer must not depend on
-/// which of them it met.
-fn of_one_class(mut machines: Vec<Machine>) -> Vec<Machine> {
-    let mut classes = BTreeMap::<_, usize>::new();
-    for device in machines.iter().flat_map(|machine| &machine.devices) {
-        *classes.entry(device.drift_class).or_default() += 1;
+/// Of devices that compute different bits the class with the most memory: an answer must not
+/// depend on which of them it met. No machine counts for more than the model, whatever it claims.
+fn of_one_class(mut machines: Vec<Machine>, model: &ModelSpec) -> Vec<Machine> {
+    let mut classes = BTreeMap::<_, u64>::new();
+    for machine in &machines {
+        let mut own = BTreeMap::<_, u64>::new();
+        for device in &machine.devices {
+            let bytes = own.entry(device.drift_class).or_default();
+            *bytes = bytes.saturating_add(device.memory_bytes).min(model.total_bytes());
+        }
+        for (class, bytes) in own {
+            let all = classes.entry(class).or_default();
+            *all = all.saturating_add(bytes);
+        }
     }
-    let class = classes.into_iter().max_by_key(|(_, devices)| *devices).map(|(class, _)| class);
+    let class = classes.into_iter().max_by_key(|(_, bytes)| *bytes).map(|(class, _)| class);
     for machine in &mut machines {
         machine.devices.retain(|device| Some(device.drift_class) == class);
     }

@@ -103,8 +103,8 @@ impl Entry {
     ) {
         self.end(session, post, turn);
         let Some(canary) = &mut self.canary else { return };
-        canary.sessions.remove(&session);
-        if passed && !canary.sessions.is_empty() {
+        // One of an earlier plan's may end late.
+        if !canary.sessions.remove(&session) || (passed && !canary.sessions.is_empty()) {
             return;
         }
         let plan = canary.plan.id;

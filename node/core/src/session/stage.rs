@@ -16,8 +16,8 @@ use std::{
 
 use bytes::Bytes;
 use swarm_proto::{
-    Attempt, BLOCK_TOKENS, BatchId, Fault, FrameHeader, Load, NodeId, Open, Plan, RowsHeader,
-    RowsItem, SessionId, SessionMessage, Time, Token,
+    Attempt, BATCH_ROWS_MAX, BLOCK_TOKENS, BatchId, Fault, FrameHeader, Load, NodeId, Open, Plan,
+    RowsHeader, RowsItem, SessionId, SessionMessage, Time, Token,
 };
 
 use super::{
@@ -234,12 +234,21 @@ impl Stages {
         if body.len() != rows * row_bytes {
             return Err("a frame whose body is not as long as its rows");
         }
+        let end = |item: &RowsItem| u64::from(item.position) + item.tokens.len() as u64;
+        if header.items.iter().any(|item| end(item) > u64::from(turn.config.model.context_max)) {
+            return Err("rows beyond the model's context");
+        }
         if header.items.iter().flat_map(|i| &i.tokens).any(|t| *t >= turn.config.model.vocab) {
             return Err("a token that is not in the vocabulary");
         }
         if header.batch.is_some() {
-            if own.leads || own.leader != from || own.inbound.len() >= INBOUND_MAX {
-                return Err("a batch that is not its sender's to give");
+            if own.leads || own.leader != from || rows > BATCH_ROWS_MAX {
+                return Err("a batch that is not its sender's to give, or too large");
+            }
+            if own.inbound.len() >= INBOUND_MAX {
+                let batch = header.batch_id();
+                batch.map(|id| post.frame(from, FrameHeader::Dropped(id), Bytes::new(), turn));
+                return Ok(());
             }
             own.inbound.push_back((header, body));
             return Ok(());
@@ -298,6 +307,23 @@ impl Stages {
             own.running.as_ref().map(|running| (running.header.plan, running.header.batch));
         if own.others.contains(&from) && running == Some((batch.plan, Some(batch.batch))) {
             turn.emit(Effect::Absent(from));
+        }
+    }
+
+    /// A member of a stage that we lead has no place for a session.
+    pub(super) fn member_fault(
+        &mut self,
+        from: NodeId,
+        attempt: Attempt,
+        fault: Fault,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(guest) = self.guests.get(&attempt.session) else { return };
+        let pipeline = guest.open.pipeline;
+        let mut led = self.own.iter().filter(|((p, _), own)| *p == pipeline && own.leads);
+        if led.any(|(_, own)| own.others.contains(&from)) {
+            self.fault(attempt, fault, post, turn);
         }
     }
 

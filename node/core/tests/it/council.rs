@@ -227,3 +227,17 @@ fn who_can_be_reached_votes_before_who_cannot() {
     lab.until(3_000, |lab| lab.node(1).voters().len() == 3);
     assert!(lab.node(1).voters().contains(&id(4)));
 }
+
+#[test]
+fn votes_of_a_set_that_never_was_prove_nothing() {
+    let mut lab = Lab::serving(3);
+    lab.kill(3);
+    lab.until(10_000, |lab| lab.node(1).voters().len() == 2 && lab.node(2).voters().len() == 2);
+    // Node 2 makes up that it alone voted before node 1 was taken in.
+    let term = lab.node(1).term().0 + 1;
+    let mut claim = certificate(&lab, 2, term, &[2]);
+    let alone = VoterSet { number: claim.set.number - 1, voters: vec![id(2)] };
+    claim.previous = Some(alone);
+    claims(&mut lab, 1, claim);
+    assert_eq!(lab.leader(1), 1);
+}

@@ -218,6 +218,28 @@ fn a_member_that_cannot_hold_the_live_plan_is_planned_without() {
 }
 
 #[test]
+fn whoever_is_no_member_of_a_plan_cannot_fail_it() {
+    let mut lab = Lab::serving(2);
+    let (plan, loads) = (live(&lab, 1).unwrap(), lab.loads);
+    let reason = swarm_proto::Reason::new("I say so");
+    let message = Message::Round(RoundMessage::Unready { plan, reason });
+    lab.give(1, Input::Received { from: id(9), message });
+    lab.pass(5_000);
+    assert_eq!((live(&lab, 1), lab.loads), (Some(plan), loads));
+}
+
+#[test]
+fn members_that_failed_and_are_well_again_are_planned_with() {
+    let mut lab = Lab::new(3);
+    lab.cannot_load.extend([1, 2, 3].map(id));
+    lab.introduce();
+    lab.pass(20_000);
+    assert_eq!(live(&lab, 1), None);
+    lab.cannot_load.clear();
+    lab.until(120_000, settled);
+}
+
+#[test]
 fn a_device_that_fails_every_batch_is_planned_without() {
     let mut lab = Lab::serving(3);
     lab.cannot_compute.insert(id(3));

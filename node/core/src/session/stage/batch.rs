@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use swarm_proto::{
-    Batch, FrameHeader, Item, NodeId, RowsHeader, RowsItem, Sampled, SessionMessage, Token,
+    Batch, FrameHeader, Item, NodeId, RowsHeader, RowsItem, Sampled, SessionMessage, Time, Token,
 };
 
 use super::{
-    super::{guest::Guest, post::Post},
+    super::{
+        guest::{Guest, Taken},
+        post::Post,
+    },
     Fault, StageKey, Stages,
     own::{OwnStage, RunningBatch},
 };
@@ -28,7 +31,7 @@ impl Stages {
                 own.inbound.pop_front()
             };
             if let Some((header, body)) = next {
-                self.compute(key, header, body, turn);
+                self.compute(key, header, body, post, turn);
             }
         }
     }
@@ -86,12 +89,19 @@ impl Stages {
     }
 
     /// Gives a batch to our devices in its stage.
-    fn compute(&mut self, key: StageKey, header: RowsHeader, body: Bytes, turn: &mut Turn<'_>) {
+    fn compute(
+        &mut self,
+        key: StageKey,
+        header: RowsHeader,
+        body: Bytes,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
         let Some(own) = self.own.get(&key) else { return };
         let (devices, first, many) = (own.devices.clone(), own.first, own.members > 1);
         let samples = (own.leads && own.last).then_some(own.lead_device);
         if !own.leads {
-            self.follow(key, &header);
+            self.follow(key, &header, post, turn);
         }
         let group = many.then(|| GroupKey {
             plan: header.plan,
@@ -116,20 +126,35 @@ impl Stages {
         }
     }
 
-    /// Makes room for a batch that our leader gathered. Whatever has no room goes to the sink; the
-    /// leader, who keeps the same books, will have told its entry.
-    fn follow(&mut self, key: StageKey, header: &RowsHeader) {
+    /// Makes room for a batch that our leader gathered. Rows that have no place here are computed
+    /// into the sink, so that the others get their sums, and the leader is told: it hears of that
+    /// before our sums, which go the same way, and gives nothing out that was made with them.
+    fn follow(&mut self, key: StageKey, header: &RowsHeader, post: &mut Post, turn: &mut Turn<'_>) {
+        let Some(leader) = self.own.get(&key).map(|own| own.leader) else { return };
         for item in &header.items {
-            let Some(guest) = self.guests.get_mut(&item.attempt.session) else { continue };
-            if guest.attempt() != item.attempt {
-                continue;
+            let attempt = item.attempt;
+            if let Err(fault) = self.place(key, item, turn.now) {
+                post.say(leader, SessionMessage::Fault { attempt, fault }, turn);
+                if self.guests.get(&attempt.session).is_some_and(|g| g.attempt() == attempt) {
+                    self.evict(attempt.session);
+                }
             }
-            let tokens_max = guest.open.tokens_max;
-            let Some(seat) = guest.seats.get_mut(&key.1) else { continue };
-            let end = item.position.saturating_add(item.tokens.len() as u32);
-            seat.take(item.clone(), Bytes::new(), tokens_max, &mut self.pools);
-            while seat.next(item.attempt, usize::MAX, 0).is_some() {}
-            seat.grow(end.min(tokens_max), &mut self.pools);
+        }
+    }
+
+    fn place(&mut self, key: StageKey, item: &RowsItem, now: Time) -> Result<(), Fault> {
+        let guest = self.guests.get_mut(&item.attempt.session);
+        let guest = guest.filter(|guest| guest.attempt() == item.attempt).ok_or(Fault::Unknown)?;
+        guest.touched = now;
+        let tokens_max = guest.open.tokens_max;
+        let seat = guest.seats.get_mut(&key.1).ok_or(Fault::Unknown)?;
+        let end = item.position.saturating_add(item.tokens.len() as u32);
+        let taken = seat.take(item.clone(), Bytes::new(), tokens_max, &mut self.pools);
+        while seat.next(item.attempt, usize::MAX, 0).is_some() {}
+        match (taken, seat.grow(end.min(tokens_max), &mut self.pools)) {
+            (Taken::Yes, true) => Ok(()),
+            (Taken::Yes, false) => Err(Fault::Full),
+            _ => Err(Fault::Unknown),
         }
     }
 
@@ -215,7 +240,7 @@ impl Stages {
                     (Some(Computed::Activations(rows)), Some(next)) => {
                         let stage = header.stage + 1;
                         let header = RowsHeader { stage, batch: None, ..header };
-                        post.frame(next, FrameHeader::Rows(header), rows, turn);
+                        self.hand_on(next, header, rows, post, turn);
                     }
                     (Some(Computed::Samples(samples)), _) => {
                         self.hand_out(&header, samples, post, turn);
@@ -240,6 +265,36 @@ impl Stages {
                 seat.remember(&item.tokens);
             }
         }
+    }
+
+    /// Activations go to the next stage; not those of sessions that have ended here meanwhile, for
+    /// a member may have had no place for their rows.
+    fn hand_on(
+        &mut self,
+        next: NodeId,
+        mut header: RowsHeader,
+        mut rows: Bytes,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
+        let row_bytes = 4 * turn.config.model.hidden as usize;
+        let lives = |item: &RowsItem| {
+            let guest = self.guests.get(&item.attempt.session);
+            guest.is_some_and(|guest| guest.attempt() == item.attempt)
+        };
+        if !header.items.iter().all(lives) {
+            let parts = header.items.iter().filter_map(|item| {
+                let part = rows.split_to(item.tokens.len() * row_bytes);
+                lives(item).then_some(part)
+            });
+            let parts: Vec<_> = parts.collect();
+            header.items.retain(lives);
+            if header.items.is_empty() {
+                return;
+            }
+            rows = joined(parts);
+        }
+        post.frame(next, FrameHeader::Rows(header), rows, turn);
     }
 
     /// Tokens go to the entry and, if the answer goes on, to the first stage, at once.
