@@ -28,6 +28,8 @@ pub(crate) struct Lab {
     cut: BTreeSet<(NodeId, NodeId)>,
     /// What is lost between everyone.
     pub(crate) lose: Loss,
+    /// Machines that a plan needs at least.
+    pub(crate) machines_min: u32,
     /// Nodes whose devices refuse what they are to load.
     pub(crate) cannot_load: BTreeSet<NodeId>,
     /// Nodes whose devices fail every batch.
@@ -99,9 +101,9 @@ pub(crate) fn model() -> ModelSpec {
 }
 
 /// A stage for every machine, of as many layers each.
-fn even(pool: &Pool) -> Result<Plan, String> {
+fn even(pool: &Pool, machines_min: u32) -> Result<Plan, String> {
     let count = pool.machines.len() as u32;
-    if count == 0 || count > pool.model.layers {
+    if count < machines_min || count > pool.model.layers {
         return Err(format!("{count} machines"));
     }
     let cut = |index: u32| index * pool.model.layers / count;
@@ -131,6 +133,7 @@ impl Lab {
             queue: VecDeque::new(),
             cut: BTreeSet::new(),
             lose: |_, _, _| false,
+            machines_min: 1,
             cannot_load: BTreeSet::new(),
             cannot_compute: BTreeSet::new(),
             slow_to_load: BTreeSet::new(),
@@ -329,7 +332,9 @@ impl Lab {
                     say(Input::Persisted(ballot));
                 }
             }
-            Effect::Plan { request, pool } => say(Input::Planned { request, outcome: even(&pool) }),
+            Effect::Plan { request, pool } => {
+                say(Input::Planned { request, outcome: even(&pool, self.machines_min) })
+            }
             Effect::Load { load, plan, device, shard } => {
                 self.loads += 1;
                 let outcome = match self.cannot_load.contains(&from) {
