@@ -148,11 +148,13 @@ impl NodeOptions {
     /// Fills in the defaults and checks what can be checked without the network.
     pub fn settle(self) -> Result<Settings, ConfigError> {
         let swarm = self.swarm.unwrap_or_else(|| SWARM.to_owned());
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
         if swarm.is_empty() || swarm.len() > 64 || !swarm.chars().all(plain) {
             return Err(ConfigError::Value {
                 key: "swarm",
-                reason: format!("`{swarm}` is not 1 to 64 letters, digits, `-`, `_` or `.`"),
+                reason: format!(
+                    "`{swarm}` is not 1 to 64 lower-case letters, digits, `-`, `_` or `.`"
+                ),
             });
         }
         let any = ["/ip4/0.0.0.0/tcp/0", "/ip4/0.0.0.0/udp/0/quic-v1"].map(str::to_owned);
