@@ -84,6 +84,43 @@ async fn a_last_stage_that_is_stopped_costs_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_a_shared_stage_that_is_stopped_costs_a_pause() {
+    let share = |node, kv_heads, ffn_columns| Share { node, device: 0, kv_heads, ffn_columns };
+    let pair = vec![share(0, (0, 2), (0, 1024)), share(1, (2, 3), (1024, 1536))];
+    let layout = Layout(vec![((0, 30), pair)]);
+    let device: &[&str] = &["cpu:threads=1,memory=1GiB"];
+    let swarm = Swarm::start(Path::new(BINARY), &model(), &[device, device], Some(&layout)).await;
+    let api = &swarm.entry.api;
+    let text = stream(api, usize::MAX, || {}).await;
+    let victim = &swarm.members[1];
+    // It does not lead its stage: the leader waits for its sums when it stops.
+    let goes_on = async {
+        swarm.alive(&victim.peer, false).await;
+        victim.process.signal("CONT");
+    };
+    let (again, ()) = tokio::join!(stream(api, 8, || victim.process.signal("STOP")), goes_on);
+    assert_eq!(again, text, "{}", swarm.logs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_death_of_who_leads_the_swarm_costs_nothing() {
+    let (swarm, text) = swarm().await;
+    let api = &swarm.members[0].api;
+    swarm.ready(api).await;
+    // The founder leads and holds no layer: the plan that it made outlives it.
+    let before = swarm.status(api).await;
+    assert_eq!(before["leader"], swarm.entry.peer.as_str(), "{before}");
+    let again = stream(api, 8, || swarm.entry.process.signal("KILL")).await;
+    assert_eq!(again, text, "{}", swarm.logs());
+    let after = swarm_tests::eventually("another leader", || async {
+        let status = swarm.status(api).await;
+        (status["leader"] != before["leader"]).then_some(status)
+    });
+    let after = after.await;
+    assert_eq!(after["plan"]["pipelines"], before["plan"]["pipelines"], "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_returns_is_taken_back() {
     let (swarm, text) = swarm().await;
     let victim = leader_of(&swarm, 1).await;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use swarm_tests::{Answer, Layout, Share, Swarm};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
@@ -21,11 +21,37 @@ fn share(node: usize, device: u8, kv_heads: (u32, u32), ffn_columns: (u32, u32))
     Share { node, device, kv_heads, ffn_columns }
 }
 
-/// What a swarm of this layout answers, log-probabilities and all.
-async fn answer(devices: &[&[&str]], layout: &Layout) -> Answer {
+/// A short prompt; one longer than a batch, which is computed in pieces; and company for it.
+fn prompts() -> [Value; 4] {
+    let long: Vec<u32> = (0..150).map(|at| 500 + at * 997 % 40_000).collect();
+    [
+        json!("The capital of France is"),
+        json!(long),
+        json!("Once upon a time"),
+        json!("One, two, three,"),
+    ]
+}
+
+/// What a swarm of this layout answers to each prompt, log-probabilities and all: to the first on
+/// its own, to the rest one by one or in each other's company.
+async fn answers(devices: &[&[&str]], layout: &Layout, company: bool) -> Vec<Answer> {
     let swarm = Swarm::start(Path::new(BINARY), &model(), devices, Some(layout)).await;
-    let prompt = json!("The capital of France is");
-    swarm.ask(&swarm.entry.api, &prompt, 24).await
+    let [first, rest @ ..] = &prompts();
+    let mut answers = vec![swarm.ask(&swarm.entry.api, first, 24).await];
+    let ask = |prompt| swarm.ask(&swarm.entry.api, prompt, 8);
+    if company {
+        answers.extend(futures::future::join_all(rest.iter().map(ask)).await);
+    } else {
+        for prompt in rest {
+            answers.push(ask(prompt).await);
+        }
+    }
+    answers
+}
+
+/// The same in company.
+async fn answer(devices: &[&[&str]], layout: &Layout) -> Vec<Answer> {
+    answers(devices, layout, true).await
 }
 
 const ONE: &[&str] = &["cpu:threads=1,memory=1GiB"];
@@ -33,8 +59,12 @@ const TWO: &[&str] = &["cpu:threads=1,memory=1GiB", "cpu:threads=2,memory=1GiB"]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_layout_gives_the_same_bits() {
-    let alone = answer(&[ONE], &Layout(vec![((0, 30), whole(0))])).await;
-    assert!(alone.text.contains("Paris"), "{alone:?}");
+    let one_node = Layout(vec![((0, 30), whole(0))]);
+    let alone = answers(&[ONE], &one_node, false).await;
+    assert!(alone[0].text.contains("Paris"), "{alone:?}");
+
+    let threads: &[&str] = &["cpu:threads=2,memory=1GiB"];
+    assert_eq!(answer(&[threads], &one_node).await, alone, "two threads, and company");
 
     let two_stages = Layout(vec![((0, 17), whole(0)), ((17, 30), whole(1))]);
     assert_eq!(answer(&[ONE, ONE], &two_stages).await, alone, "two stages");
