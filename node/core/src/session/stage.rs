@@ -220,10 +220,7 @@ impl Stages {
         turn: &mut Turn<'_>,
     ) -> Result<(), &'static str> {
         if self.plan.as_ref().is_none_or(|plan| plan.id != header.plan) {
-            // Late, or early: the entry tries again, and whoever computes it with us need not wait.
-            if let Some(batch) = header.batch_id() {
-                post.frame(from, FrameHeader::Dropped(batch), Bytes::new(), turn);
-            }
+            drop_batch(from, &header, post, turn); // late, or early: the entry tries again
             return Ok(());
         }
         let key = (header.pipeline, header.stage);
@@ -246,8 +243,7 @@ impl Stages {
                 return Err("a batch that is not its sender's to give, or too large");
             }
             if own.inbound.len() >= INBOUND_MAX {
-                let batch = header.batch_id();
-                batch.map(|id| post.frame(from, FrameHeader::Dropped(id), Bytes::new(), turn));
+                drop_batch(from, &header, post, turn);
                 return Ok(());
             }
             own.inbound.push_back((header, body));
@@ -381,6 +377,14 @@ impl Stages {
     /// Entries of these sessions, each once: for faults of a whole batch.
     fn attempts(items: &[RowsItem]) -> BTreeSet<Attempt> {
         items.iter().map(|item| item.attempt).collect()
+    }
+}
+
+/// Tells the leader of a stage that a batch of its is not computed here, so that nobody waits for our
+/// sums.
+fn drop_batch(leader: NodeId, header: &RowsHeader, post: &mut Post, turn: &mut Turn<'_>) {
+    if let Some(batch) = header.batch_id() {
+        post.frame(leader, FrameHeader::Dropped(batch), Bytes::new(), turn);
     }
 }
 
