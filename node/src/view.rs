@@ -82,8 +82,11 @@ fn readiness(node: &Node, plan: Option<&Plan>) -> (bool, Option<String>) {
     if node.adverts().any(|heard| heard.advert.node == node.id() && heard.advert.draining) {
         return (false, Some("this node is leaving the swarm".to_owned()));
     }
-    match plan.members().find(|member| !node.is_alive(member.node)) {
-        Some(dead) => (false, Some(format!("{} of the plan is gone", peer(dead.node)))),
+    if let Some(dead) = plan.members().find(|member| !node.is_alive(member.node)) {
+        return (false, Some(format!("{} of the plan is gone", peer(dead.node))));
+    }
+    match plan.members().find(|member| !node.holds(member.node)) {
+        Some(member) => (false, Some(format!("{} is loading its share", peer(member.node)))),
         None => (true, None),
     }
 }

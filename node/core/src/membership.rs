@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use swarm_proto::{
-    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, Pulse, Signed, Time,
+    Advert, Device, Heard, LINKS_MAX, LinkReport, Load, Message, NodeId, PlanId, Pulse, Signed,
+    Time,
 };
 
 use crate::{Effect, Notice, turn::Turn};
@@ -46,6 +47,8 @@ struct Neighbour {
     lost: bool,
     /// If its beats show that it lacks something: when to send that.
     lags: Option<Time>,
+    /// The plan whose share it holds, by its last beat.
+    holds: PlanId,
 }
 
 impl Membership {
@@ -54,7 +57,10 @@ impl Membership {
         if !self.neighbours.contains_key(&peer) && self.neighbours.len() >= PEERS_MAX {
             return false;
         }
-        self.neighbours.insert(peer, Neighbour { heard: turn.now, lost: false, lags: None });
+        self.neighbours.insert(
+            peer,
+            Neighbour { heard: turn.now, lost: false, lags: None, holds: PlanId::default() },
+        );
         self.dirty = true;
         true
     }
@@ -75,6 +81,18 @@ impl Membership {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else { return false };
         neighbour.heard = now;
         std::mem::take(&mut neighbour.lost)
+    }
+
+    /// A neighbour's beat says which plan's share it holds.
+    pub(crate) fn felt(&mut self, peer: NodeId, holds: PlanId) {
+        if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+            neighbour.holds = holds;
+        }
+    }
+
+    /// The plan whose share a neighbour holds, as far as we know.
+    pub(crate) fn holds(&self, peer: NodeId) -> PlanId {
+        self.neighbours.get(&peer).map(|neighbour| neighbour.holds).unwrap_or_default()
     }
 
     /// A neighbour's beat shows whether it lacks something that we have. Whether to send it: not at

@@ -118,6 +118,13 @@ impl Node {
         self.membership.is_alive(peer, self.id())
     }
 
+    /// Whether a member of the live plan holds its share of it, as far as we know.
+    pub fn holds(&self, member: NodeId) -> bool {
+        let (own, live) = (self.rounds.held(), self.rounds.live_plan().map(|plan| plan.id));
+        let held = if member == self.id() { own } else { self.membership.holds(member) };
+        Some(held) == live
+    }
+
     /// Whether no session runs here, as an entry or in a stage.
     pub fn is_idle(&self) -> bool {
         self.sessions.is_idle()
@@ -246,6 +253,7 @@ impl Parts<'_> {
 
     /// A beat says how far a peer is. If it goes on lacking what we have, we send it.
     fn felt(&mut self, from: NodeId, pulse: &Pulse, turn: &mut Turn<'_>) {
+        self.membership.felt(from, pulse.holds);
         let (rounds, mut world) = self.split();
         rounds.felt(from, pulse, &mut world, turn);
         let council = self.council.pulse() > (pulse.term, pulse.set);

@@ -331,8 +331,12 @@ impl Rounds {
 
     /// How far we are with plans.
     pub(crate) fn pulse(&self, (term, set): (Term, u64)) -> Pulse {
-        let holds = self.held.as_ref().map(|held| held.id).unwrap_or_default();
-        Pulse { term, set, live: self.live_id(), proposed: self.proposed, holds }
+        Pulse { term, set, live: self.live_id(), proposed: self.proposed, holds: self.held() }
+    }
+
+    /// The plan whose share we hold.
+    pub(crate) fn held(&self) -> PlanId {
+        self.held.as_ref().map(|held| held.id).unwrap_or_default()
     }
 
     /// Whether a peer lacks a plan that we could send it.

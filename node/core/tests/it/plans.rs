@@ -36,9 +36,11 @@ fn a_member_that_starts_anew_loads_its_share_again() {
     lab.part(1, 3);
     lab.meet(3);
     lab.pass(100);
+    assert!(!lab.node(2).holds(id(3)), "it has just started");
     lab.heal();
     lab.until(5_000, settled);
     assert!(live(&lab, 3) >= plan);
+    lab.until(1_000, |lab| [1, 2, 3].iter().all(|node| lab.node(2).holds(id(*node))));
 }
 
 #[test]
