@@ -44,8 +44,8 @@ fn told(error: &color_eyre::Report) -> String {
 /// Logs go to stderr, never to stdout. `RUST_LOG` wins over `-v`.
 fn log_to_stderr(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
-        1 => "info,libp2p=warn",
+        0 => "warn,libp2p_kad=error", // kad warns of what a founder is: alone
+        1 => "info,libp2p=warn,libp2p_kad=error",
         _ => "debug,libp2p=info,libp2p_gossipsub=warn,hyper=info",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));

@@ -131,11 +131,32 @@ impl Probe {
     async fn report(&self, peer: NodeId, took: Duration) {
         let link = {
             let mut link = self.links.entry(peer).or_insert_with(|| crate::pump::fresh_link(peer));
-            // The answer's way back is a round trip's half; the rest is the megabyte's.
-            let seconds = (took.as_secs_f64() - link.rtt_ms / 2e3).max(1e-6);
-            link.bytes_per_s = PROBE_BYTES as f64 / seconds;
+            link.bytes_per_s = throughput(took.as_secs_f64(), link.rtt_ms / 1e3);
             link.clone()
         };
-        drop(self.inputs.send(Input::LinkMeasured(link)).await);
+        // Without a round trip, which the network reports by itself, it says half of what it should.
+        if link.rtt_ms > 0.0 {
+            drop(self.inputs.send(Input::LinkMeasured(link)).await);
+        }
+    }
+}
+
+/// Bytes a second of a probe that took so long. The answer's way back is a round trip's half, and
+/// the rest the megabyte's; a round trip that was measured in a worse moment counts for half of the
+/// time at most.
+fn throughput(took_s: f64, rtt_s: f64) -> f64 {
+    PROBE_BYTES as f64 / (took_s - rtt_s / 2.0).max(took_s / 2.0).max(1e-6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_trip_longer_than_the_probe_does_not_make_a_link_infinite() {
+        let mib = PROBE_BYTES as f64;
+        assert_eq!(throughput(1.0, 0.0), mib);
+        assert_eq!(throughput(1.5, 1.0), mib);
+        assert_eq!(throughput(0.01, 5.0), mib / 0.005);
     }
 }

@@ -154,5 +154,6 @@ fn way(link: &LinkStatus) -> String {
         rate if rate > 0.0 => format!("{:.0}", rate / 1e6),
         _ => "?".to_owned(),
     };
-    format!("{mark}{:.2} / {rate}", link.rtt_ms)
+    let trip = if link.rtt_ms > 0.0 { format!("{:.2}", link.rtt_ms) } else { "?".to_owned() };
+    format!("{mark}{trip} / {rate}")
 }
