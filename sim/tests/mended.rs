@@ -40,6 +40,18 @@ fn served(setup: Setup, seed: u64, voters: usize) -> World {
     world
 }
 
+/// A node that no plan needs is cut off while two others join: who holds the model, and who is away.
+fn one_away(seed: u64) -> (World, Vec<usize>, usize) {
+    let mut world = served(Setup { late: vec![4, 5], ..ample(6) }, seed, 3);
+    let plan = world.live_plan(0).unwrap().clone();
+    let members = world.members(&plan);
+    let away = (1..4).find(|number| !members.contains(number)).unwrap();
+    world.isolate(away, true);
+    world.restart(4);
+    world.restart(5);
+    (world, members, away)
+}
+
 /// The swarm is one again within a minute, and answers at every node that runs.
 fn recovers(world: &mut World, seed: u64, nodes: usize) {
     let whole = |world: &World| world.apart().is_none();
@@ -113,14 +125,7 @@ fn a_member_that_was_gone_for_an_instant_comes_back() {
 #[test]
 fn a_plan_across_a_gap_of_voter_sets_is_learnt() {
     for seed in SEEDS {
-        let setup = Setup { late: vec![4, 5], ..ample(6) };
-        let mut world = served(setup, seed, 3);
-        let plan = world.live_plan(0).unwrap().clone();
-        let members = world.members(&plan);
-        let away = (1..4).find(|n| !members.contains(n)).unwrap();
-        world.isolate(away, true);
-        world.restart(4);
-        world.restart(5);
+        let (mut world, members, _) = one_away(seed);
         world.run(s(6)).unwrap();
         // A member goes, so that there is another plan.
         let gone = members.into_iter().find(|m| Some(*m) != world.leader(0)).unwrap();
@@ -136,14 +141,7 @@ fn a_plan_across_a_gap_of_voter_sets_is_learnt() {
 #[test]
 fn history_that_nobody_has_is_not_asked_for_without_end() {
     for seed in SEEDS {
-        let setup = Setup { late: vec![4, 5], ..ample(6) };
-        let mut world = served(setup, seed, 3);
-        let plan = world.live_plan(0).unwrap().clone();
-        let members = world.members(&plan);
-        let away = (1..4).find(|n| !members.contains(n)).unwrap();
-        world.isolate(away, true);
-        world.restart(4);
-        world.restart(5);
+        let (mut world, _, away) = one_away(seed);
         world.run(s(10)).unwrap();
         // Everyone starts anew, one after the other: what they remembered of the changes is gone.
         for number in (0..6).filter(|number| *number != away) {
