@@ -6,16 +6,24 @@
 mod beam;
 mod caps;
 mod chain;
+mod class;
 mod cost;
 mod exact;
 mod field;
+mod ground;
 mod infeasible;
+mod kind;
+mod phase1;
 mod predict;
+mod rules;
 mod search;
 mod share;
 mod table;
+mod task;
 
 pub use caps::caps;
+pub use ground::{Ground, Mixture, Spot, Way, Ways};
 pub use infeasible::Infeasible;
 pub use predict::{Predicted, predict};
+pub use rules::{CostFlavor, Exchange, Rules, Workload};
 pub use search::{Options, Planned, plan};

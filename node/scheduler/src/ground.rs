@@ -1,0 +1,170 @@
+//! What there is to plan with: a model, devices on machines, and the ways between them.
+
+use std::collections::BTreeMap;
+
+use swarm_proto::{BLOCK_TOKENS, ModelSpec};
+
+use crate::{
+    class::Class,
+    rules::{Rules, Workload},
+};
+
+/// A device, as fast as it is believed to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spot {
+    /// Its place among the machines.
+    pub machine: usize,
+    /// What its maker calls it; devices of one name are alike in every figure.
+    pub name: String,
+    /// Memory for weights, KV cache and scratch.
+    pub memory_bytes: u64,
+    /// Bytes a millisecond.
+    pub bytes_per_ms: f64,
+    /// Floating-point operations a millisecond.
+    pub flops_per_ms: f64,
+    /// What a layer takes however little it computes.
+    pub layer_ms: f64,
+}
+
+/// One direction of a link.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Way {
+    /// A message's delay.
+    pub ms: f64,
+    /// Bytes a millisecond.
+    pub bytes_per_ms: f64,
+}
+
+impl Way {
+    /// How long so many bytes take.
+    pub fn of(&self, bytes: f64) -> f64 {
+        self.ms + bytes / self.bytes_per_ms
+    }
+}
+
+/// The ways between machines.
+#[derive(Clone, Debug)]
+pub enum Ways {
+    /// Each pair as it was measured, by places of machines; a missing pair cannot talk.
+    Measured(BTreeMap<(usize, usize), Way>),
+    /// By region: that of every machine, and the ways between regions (`from * regions + to`).
+    Regions {
+        /// The region of each machine.
+        of: Vec<usize>,
+        /// How many there are.
+        regions: usize,
+        /// None where there is no way.
+        ways: Vec<Option<Way>>,
+    },
+}
+
+/// Which part of its weights a mixture of experts reads for a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mixture {
+    /// Experts of a layer.
+    pub experts: u32,
+    /// Experts that a token goes through.
+    pub per_token: u32,
+    /// The part of the FFN's columns that every token goes through.
+    pub shared: f64,
+}
+
+impl Mixture {
+    /// The part of the FFN's columns that a token is multiplied with.
+    pub(crate) fn computed(&self) -> f64 {
+        self.shared + (1.0 - self.shared) * self.part()
+    }
+
+    /// The part that is read for `rows` tokens, whose experts are taken for independent.
+    pub(crate) fn read(&self, rows: f64) -> f64 {
+        self.shared + (1.0 - self.shared) * (1.0 - (1.0 - self.part()).powf(rows))
+    }
+
+    fn part(&self) -> f64 {
+        f64::from(self.per_token) / f64::from(self.experts.max(1))
+    }
+}
+
+/// Everything a plan depends on.
+#[derive(Clone, Debug)]
+pub struct Ground {
+    pub(crate) model: ModelSpec,
+    pub(crate) mixture: Option<Mixture>,
+    pub(crate) rules: Rules,
+    pub(crate) workload: Workload,
+    pub(crate) spots: Vec<Spot>,
+    /// The way between devices of each machine.
+    pub(crate) inside: Vec<Way>,
+    pub(crate) ways: Ways,
+    pub(crate) classes: Vec<Class>,
+}
+
+impl Ground {
+    /// The ground of so many machines (`inside` has one way for each) and their devices, in the
+    /// order of machines.
+    pub fn new(
+        model: ModelSpec,
+        mixture: Option<Mixture>,
+        spots: Vec<Spot>,
+        inside: Vec<Way>,
+        ways: Ways,
+        (rules, workload): (Rules, Workload),
+    ) -> Self {
+        let classes = Class::all(&spots, &inside, &ways, &model);
+        Self { model, mixture, rules, workload, spots, inside, ways, classes }
+    }
+
+    /// The way from one machine to another, or within one; none if there is none.
+    pub(crate) fn way(&self, from: usize, to: usize) -> Option<Way> {
+        if from == to {
+            return Some(self.inside[from]);
+        }
+        match &self.ways {
+            Ways::Measured(pairs) => pairs.get(&(from, to)).copied(),
+            Ways::Regions { of, regions, ways } => ways[of[from] * regions + of[to]],
+        }
+    }
+
+    /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,
+    /// scratch.
+    pub(crate) fn share_bytes(&self, share: Share, requests: u32) -> u64 {
+        let m = &self.model;
+        let ends = self.rules.ends_everywhere;
+        let (embeds, samples) = (share.embeds && !ends, share.samples && !ends);
+        let weights = m.share_bytes(share.layers, share.heads, share.columns, embeds, samples);
+        let aside = if ends { m.embedding_bytes } else { 0 };
+        let blocks = self.workload.context().div_ceil(BLOCK_TOKENS);
+        let blocks = u64::from(blocks).saturating_mul(u64::from(requests));
+        let cache = m.kv_block_bytes(share.layers, share.heads).saturating_mul(blocks);
+        [aside, cache, self.scratch_bytes()]
+            .iter()
+            .fold(weights, |sum, more| sum.saturating_add(*more))
+    }
+
+    /// Whether a share fits a device.
+    pub(crate) fn fits(&self, spot: usize, share: Share, requests: u32) -> bool {
+        let taken = self.share_bytes(share, requests).saturating_add(self.rules.reserve_bytes);
+        taken <= self.spots[spot].memory_bytes
+    }
+
+    /// What a device needs beside weights and KV cache: HexGen's four rows of activations a token,
+    /// or what our engine allots.
+    fn scratch_bytes(&self) -> u64 {
+        if self.rules.plain() {
+            return 8 * u64::from(self.workload.context()) * u64::from(self.model.hidden);
+        }
+        self.model.scratch_bytes()
+    }
+}
+
+/// What one member of a stage holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) layers: u32,
+    pub(crate) heads: u32,
+    pub(crate) columns: u32,
+    /// Holds the embedding.
+    pub(crate) embeds: bool,
+    /// Holds the output head.
+    pub(crate) samples: bool,
+}

@@ -1,0 +1,247 @@
+//! A pipeline out of runs: which classes, in which order, with how many layers each.
+//!
+//! The stages of a class follow one another. Where hops are no detours (`a` to `c` takes no longer
+//! than `a` to `b` to `c`), no other order is faster.
+
+use std::rc::Rc;
+
+use super::{
+    Tables,
+    table::{Role, Table},
+};
+use crate::{ground::Ground, kind::Regime};
+
+/// Up to so many classes, every order is looked at; above, a few.
+const ORDERED_MAX: usize = 6;
+
+/// Stages before they have devices: (class, kind, layers).
+pub(crate) type Chain = Vec<(usize, usize, u32)>;
+
+#[derive(Clone, Copy)]
+struct Cell {
+    ms: f64,
+    /// The state before, and the layers of the run that led here.
+    from: usize,
+    layers: usize,
+}
+
+const NONE: Cell = Cell { ms: f64::INFINITY, from: usize::MAX, layers: 0 };
+
+/// What a search over the classes of one group works with.
+struct Group<'a> {
+    ground: &'a Ground,
+    /// (class, devices), and its runs.
+    members: &'a [(usize, usize)],
+    tables: Vec<Rc<Table>>,
+    hops: Vec<Vec<f64>>,
+    returns: Vec<Vec<f64>>,
+    layers: usize,
+}
+
+/// The chain with the lowest time of a request; none if no chain fits.
+pub(crate) fn join(
+    ground: &Ground,
+    tables: &Tables,
+    members: &[(usize, usize)],
+    regime: Regime,
+    limit_ms: f64,
+) -> Option<(f64, Chain)> {
+    let classes = || members.iter().map(|(class, _)| *class);
+    let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
+    let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
+    let group = Group {
+        ground,
+        members,
+        tables: classes().map(|class| tables.get(class, regime, limit_ms)).collect(),
+        hops: classes().map(row).collect(),
+        returns: classes().map(back).collect(),
+        layers: ground.model.layers as usize,
+    };
+    let alone = group.alone();
+    let together = if members.len() < 2 {
+        None
+    } else if members.len() <= ORDERED_MAX {
+        group.every_order()
+    } else {
+        group.likely_orders()
+    };
+    match (alone, together) {
+        (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
+        (a, b) => a.or(b),
+    }
+}
+
+impl Group<'_> {
+    fn run(&self, place: usize, role: Role, layers: usize) -> f64 {
+        self.tables[place].ms(role, self.members[place].1, layers)
+    }
+
+    fn chain(&self, runs: &[(usize, Role, usize)]) -> Chain {
+        let stages = |(place, role, layers): &(usize, Role, usize)| {
+            let (class, devices) = self.members[*place];
+            let run = self.tables[*place].run(*role, devices, *layers);
+            run.into_iter().map(move |(kind, layers)| (class, kind, layers))
+        };
+        runs.iter().flat_map(stages).collect()
+    }
+
+    /// The best of pipelines within one class.
+    fn alone(&self) -> Option<(f64, Chain)> {
+        if !self.ground.rules.idle && self.members.len() > 1 {
+            return None;
+        }
+        let time = |place: usize| {
+            let run = self.run(place, Role::Only, self.layers);
+            let chain = || self.chain(&[(place, Role::Only, self.layers)]);
+            let many = run.is_finite() && chain().len() > 1;
+            run + if many { self.returns[place][place] } else { 0.0 }
+        };
+        let best = (0..self.members.len()).min_by(|a, b| time(*a).total_cmp(&time(*b)))?;
+        let ms = time(best);
+        ms.is_finite().then(|| (ms, self.chain(&[(best, Role::Only, self.layers)])))
+    }
+
+    /// Every subset in every order: a dynamic programme over the classes used, the last of them and
+    /// the layers covered, for each class that is first.
+    fn every_order(&self) -> Option<(f64, Chain)> {
+        let (count, layers) = (self.members.len(), self.layers);
+        let state = |mask: usize, last: usize, covered: usize| {
+            (mask * count + last) * (layers + 1) + covered
+        };
+        let mut best: Option<(f64, Vec<(usize, Role, usize)>)> = None;
+        for first in 0..count {
+            let mut cells = vec![NONE; (count * (layers + 1)) << count];
+            for covered in 1..layers {
+                let ms = self.run(first, Role::First, covered);
+                cells[state(1 << first, first, covered)] =
+                    Cell { ms, from: usize::MAX, layers: covered };
+            }
+            for mask in (0..1usize << count).filter(|mask| mask >> first & 1 == 1) {
+                for last in (0..count).filter(|last| mask >> last & 1 == 1) {
+                    for next in (0..count).filter(|next| mask >> next & 1 == 0) {
+                        let used = mask | 1 << next;
+                        let hop = self.hops[last][next];
+                        for covered in 1..layers {
+                            let at = state(mask, last, covered);
+                            let base = cells[at].ms + hop;
+                            if base.is_finite() {
+                                self.extend(&mut cells, base, at, next, covered, |to| {
+                                    state(used, next, to)
+                                });
+                            }
+                        }
+                    }
+                }
+            }
+            for mask in 0..1usize << count {
+                if !self.ground.rules.idle && mask + 1 != 1 << count {
+                    continue;
+                }
+                for last in 0..count {
+                    let at = state(mask, last, layers);
+                    let ms = cells[at].ms + self.returns[last][first];
+                    if ms.is_finite() && best.as_ref().is_none_or(|(best, _)| ms < *best) {
+                        let place = |at: usize| at / (layers + 1) % count;
+                        best = Some((ms, self.walk(&cells, at, place)));
+                    }
+                }
+            }
+        }
+        best.map(|(ms, runs)| (ms, self.chain(&runs)))
+    }
+
+    /// Runs of one more class behind a state.
+    fn extend(
+        &self,
+        cells: &mut [Cell],
+        base: f64,
+        from: usize,
+        next: usize,
+        covered: usize,
+        state: impl Fn(usize) -> usize,
+    ) {
+        for run in 1..=self.layers - covered {
+            let role = if covered + run == self.layers { Role::Last } else { Role::Middle };
+            let ms = base + self.run(next, role, run);
+            let cell = &mut cells[state(covered + run)];
+            if ms < cell.ms {
+                *cell = Cell { ms, from, layers: run };
+            }
+        }
+    }
+
+    fn walk(
+        &self,
+        cells: &[Cell],
+        end: usize,
+        place: impl Fn(usize) -> usize,
+    ) -> Vec<(usize, Role, usize)> {
+        let mut runs = Vec::new();
+        let mut at = end;
+        while at != usize::MAX {
+            let role = match (cells[at].from, at == end) {
+                (usize::MAX, _) => Role::First,
+                (_, true) => Role::Last,
+                _ => Role::Middle,
+            };
+            runs.push((place(at), role, cells[at].layers));
+            at = cells[at].from;
+        }
+        runs.reverse();
+        runs
+    }
+
+    /// For many classes: from each of a few firsts the nearest next, any of which may be left out.
+    fn likely_orders(&self) -> Option<(f64, Chain)> {
+        let count = self.members.len();
+        let starts = [0, count / 3, 2 * count / 3, count - 1];
+        let found = starts.iter().filter_map(|start| self.in_order(&self.nearest(*start)));
+        found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
+    }
+
+    fn nearest(&self, start: usize) -> Vec<usize> {
+        let mut order = vec![start];
+        let mut left: Vec<usize> = (0..self.members.len()).filter(|p| *p != start).collect();
+        while !left.is_empty() {
+            let last = order[order.len() - 1];
+            let hop = |place: &usize| self.hops[last][*place];
+            let nearest = (0..left.len()).min_by(|a, b| hop(&left[*a]).total_cmp(&hop(&left[*b])));
+            order.push(left.remove(nearest.unwrap_or(0)));
+        }
+        order
+    }
+
+    /// The best chain of classes in a given order.
+    fn in_order(&self, order: &[usize]) -> Option<(f64, Vec<(usize, Role, usize)>)> {
+        let (count, layers) = (order.len(), self.layers);
+        let state = |place: usize, covered: usize| place * (layers + 1) + covered;
+        let mut best: Option<(f64, Vec<(usize, Role, usize)>)> = None;
+        let mut cells = vec![NONE; count * (layers + 1)];
+        for (place, &next) in order.iter().enumerate() {
+            for covered in 1..layers {
+                let ms = self.run(next, Role::First, covered);
+                let at = state(place, covered);
+                if ms < cells[at].ms {
+                    cells[at] = Cell { ms, from: usize::MAX, layers: covered };
+                }
+                for before in 0..place {
+                    let from = state(before, covered);
+                    let base = cells[from].ms + self.hops[order[before]][next];
+                    if base.is_finite() {
+                        self.extend(&mut cells, base, from, next, covered, |to| state(place, to));
+                    }
+                }
+            }
+            let end = state(place, layers);
+            if !cells[end].ms.is_finite() {
+                continue;
+            }
+            let runs = self.walk(&cells, end, |at| order[at / (layers + 1)]);
+            let ms = cells[end].ms + self.returns[next][runs[0].0];
+            if best.as_ref().is_none_or(|(best, _)| ms < *best) {
+                best = Some((ms, runs));
+            }
+        }
+        best.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
+    }
+}
