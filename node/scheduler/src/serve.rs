@@ -1,0 +1,144 @@
+//! Simulated serving: how many requests meet their deadline.
+//!
+//! As AlpaServe's simulator has it: requests arrive by a Poisson process, each goes to the replica
+//! that would finish it first, a replica takes the next one a period after the last, and nothing
+//! is dropped.
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+/// Of so many requests the first does not count, and of so many the last: the swarm fills and
+/// empties.
+const WARM: usize = 20;
+const COOL: usize = 100;
+/// What counts as met, where a rate is looked for.
+pub(crate) const TARGET: f64 = 0.99;
+/// Halvings of a rate that is looked for.
+const HALVINGS: usize = 12;
+
+/// A pipeline, as a server of requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Replica {
+    /// How long a request takes.
+    pub latency_ms: f64,
+    /// From one request to the next.
+    pub period_ms: f64,
+}
+
+/// Arrivals that every plan is tried with.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Times of arrival at one request a millisecond.
+    arrivals: Vec<f64>,
+}
+
+impl Serving {
+    /// So many arrivals, drawn from a seed.
+    pub fn new(seed: u64, requests: usize) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut time = 0.0;
+        let mut arrive = || {
+            // 53 bits above zero, so that the logarithm is finite.
+            let uniform = ((random.next_u64() >> 11) as f64 + 1.0) / (1u64 << 53) as f64;
+            time -= libm::log(uniform);
+            time
+        };
+        Self { arrivals: (0..requests).map(|_| arrive()).collect() }
+    }
+
+    /// Times that requests take at so many a second.
+    pub fn latencies_ms(&self, replicas: &[Replica], requests_per_s: f64) -> Vec<f64> {
+        let mut free = vec![0.0f64; replicas.len()];
+        let mut serve = |arrival: f64| {
+            let finish = |n: usize| free[n].max(arrival) + replicas[n].latency_ms;
+            let first = (0..replicas.len()).min_by(|a, b| finish(*a).total_cmp(&finish(*b)));
+            let Some(n) = first else { return f64::INFINITY };
+            let done = finish(n);
+            free[n] = free[n].max(arrival) + replicas[n].period_ms;
+            done - arrival
+        };
+        let scale = 1e3 / requests_per_s;
+        let mut all: Vec<f64> = self.arrivals.iter().map(|at| serve(at * scale)).collect();
+        all.truncate(all.len() - all.len() / COOL);
+        all.split_off(all.len() / WARM)
+    }
+
+    /// The part of the requests that are done within their deadline.
+    pub fn attainment(&self, replicas: &[Replica], requests_per_s: f64, deadline_ms: f64) -> f64 {
+        let all = self.latencies_ms(replicas, requests_per_s);
+        all.iter().filter(|ms| **ms <= deadline_ms).count() as f64 / all.len().max(1) as f64
+    }
+
+    /// The highest rate at which 99 of 100 requests are done within their deadline.
+    pub fn peak_rate(&self, replicas: &[Replica], deadline_ms: f64) -> f64 {
+        let (mut low, mut high) = (0.0, capacity(replicas));
+        if high <= 0.0 {
+            return 0.0;
+        }
+        for _ in 0..HALVINGS {
+            let middle = low + (high - low) / 2.0;
+            let met = self.attainment(replicas, middle, deadline_ms) >= TARGET;
+            if met { low = middle } else { high = middle }
+        }
+        low
+    }
+}
+
+/// Requests a second when there are always more.
+pub fn capacity(replicas: &[Replica]) -> f64 {
+    replicas.iter().map(|replica| 1e3 / replica.period_ms).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replicas(all: &[(usize, f64, f64)]) -> Vec<Replica> {
+        let of = |(count, latency, period): &(usize, f64, f64)| {
+            let replica = Replica { latency_ms: latency * 1e3, period_ms: period * 1e3 };
+            vec![replica; *count]
+        };
+        all.iter().flat_map(of).collect()
+    }
+
+    /// Layouts by hand and what a simulation by another program gave for them, as rates at which 99
+    /// of 100 requests are done within so many times 1.446 s.
+    #[test]
+    fn hand_made_layouts_serve_as_another_simulation_says() {
+        let full = [
+            (4, 3.581, 3.581),
+            (1, 3.878, 3.878),
+            (2, 2.985, 2.985),
+            (2, 2.657, 2.657),
+            (1, 6.148, 1.607),
+        ];
+        let half = [(2, 2.657, 2.657), (1, 6.148, 1.607), (1, 2.985, 2.985)];
+        let rows: [(&[(usize, f64, f64)], f64, [f64; 5]); 4] = [
+            (&[(2, 1.446, 1.446)], 1.38, [0.77, 1.06, 1.20, 1.26, 1.35]),
+            (&[(4, 1.744, 1.744)], 2.29, [1.64, 1.96, 2.14, 2.20, 2.29]),
+            (&full, 3.42, [1.56, 2.69, 3.17, 3.29, 3.41]),
+            (&half, 1.71, [0.33, 0.96, 1.41, 1.52, 1.68]),
+        ];
+        let servings: Vec<_> = (1..=5).map(|seed| Serving::new(seed, 8_000)).collect();
+        for (layout, most, rates) in rows {
+            let replicas = replicas(layout);
+            assert!((capacity(&replicas) - most).abs() < 0.006, "{}", capacity(&replicas));
+            for (scale, rate) in [3.0, 5.0, 8.0, 10.0, 20.0].into_iter().zip(rates) {
+                let peak = |serving: &Serving| serving.peak_rate(&replicas, scale * 1446.0);
+                let mut found: Vec<f64> = servings.iter().map(peak).collect();
+                found.sort_by(f64::total_cmp);
+                println!("{found:.2?} for {rate}");
+                assert!((found[2] / rate - 1.0).abs() < 0.1, "{found:?} for {rate} at {scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_serves_nothing() {
+        let serving = Serving::new(1, 100);
+        assert_eq!(serving.attainment(&[], 1.0, 1e9), 0.0);
+        assert_eq!(serving.peak_rate(&[], 1e9), 0.0);
+    }
+}
