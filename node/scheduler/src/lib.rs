@@ -14,7 +14,10 @@ mod ground;
 mod infeasible;
 mod kind;
 mod phase1;
+mod phase2;
+mod place;
 mod predict;
+mod propose;
 mod rules;
 mod search;
 mod serve;
@@ -25,7 +28,11 @@ mod task;
 pub use caps::caps;
 pub use ground::{Ground, Mixture, Spot, Way, Ways};
 pub use infeasible::Infeasible;
+pub use phase2::Objective;
 pub use predict::{Predicted, predict};
+pub use propose::{
+    Ask, Planner, Proposal, ProposedMember, ProposedPipeline, ProposedStage, propose,
+};
 pub use rules::{CostFlavor, Exchange, Rules, Workload};
 pub use search::{Options, Planned, plan};
 pub use serve::{Replica, Serving, capacity};

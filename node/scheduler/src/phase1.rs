@@ -9,6 +9,8 @@ mod table;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 pub(crate) use front::{Depth, Laid, Layout, front};
+#[cfg(test)]
+pub(crate) use golden::llama_70b;
 use table::Table;
 
 use crate::{ground::Ground, kind::Regime};

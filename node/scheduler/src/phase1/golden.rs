@@ -17,7 +17,7 @@ const ONE: Regime = Regime { batch: 1, resident: 1 };
 
 /// Llama-2-70B in 16 bits; by the paper's form, all heads are KV heads and the FFN is two matrices
 /// of four times the width.
-fn llama_70b(flavor: CostFlavor) -> ModelSpec {
+pub(crate) fn llama_70b(flavor: CostFlavor) -> ModelSpec {
     let paper = flavor == CostFlavor::Paper;
     let (hidden, head_dim, kv_heads) = (8192u64, 128, if paper { 64 } else { 8 });
     let queries = 64 / kv_heads;

@@ -1,0 +1,19 @@
+//! Phase 2: which devices form pipelines together.
+
+mod decode;
+mod every;
+mod genetic;
+mod judge;
+mod mutate;
+mod partition;
+#[cfg(test)]
+mod pools;
+mod seeds;
+
+pub(crate) use decode::Decoder;
+pub(crate) use every::every;
+pub(crate) use genetic::{Effort, Found, genetic};
+pub use judge::Objective;
+pub(crate) use judge::{Judge, Judged, Score, chosen};
+pub(crate) use partition::{Group, Partition};
+pub(crate) use seeds::{regions, seeds};

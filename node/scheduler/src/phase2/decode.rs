@@ -1,0 +1,41 @@
+//! From a partition to pipelines.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use super::{Group, Partition};
+use crate::{
+    ground::Ground,
+    phase1::{Depth, Layout, Tables, front},
+};
+
+/// Phase 1, asked once for every group.
+pub(crate) struct Decoder<'a> {
+    pub(crate) ground: &'a Ground,
+    tables: Tables<'a>,
+    depth: Depth,
+    fronts: RefCell<BTreeMap<Group, Rc<Vec<Layout>>>>,
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(ground: &'a Ground, depth: Depth) -> Self {
+        Self { ground, tables: Tables::new(ground), depth, fronts: RefCell::default() }
+    }
+
+    /// The pipelines that a group can be; none if the model does not fit.
+    pub(crate) fn front(&self, group: &Group) -> Rc<Vec<Layout>> {
+        if let Some(known) = self.fronts.borrow().get(group) {
+            return Rc::clone(known);
+        }
+        let room = self.ground.has_room(group);
+        let found =
+            if room { front(self.ground, &self.tables, group, self.depth) } else { Vec::new() };
+        let found = Rc::new(found);
+        self.fronts.borrow_mut().insert(group.clone(), Rc::clone(&found));
+        found
+    }
+
+    /// The pipelines that each group can be.
+    pub(crate) fn fronts(&self, partition: &Partition) -> Vec<Rc<Vec<Layout>>> {
+        partition.groups.iter().map(|group| self.front(group)).collect()
+    }
+}

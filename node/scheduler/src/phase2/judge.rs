@@ -1,0 +1,174 @@
+//! What a partition is worth.
+
+use std::rc::Rc;
+
+use crate::{
+    phase1::Layout,
+    serve::{Replica, Serving, capacity},
+};
+
+/// Up to so many ways to choose a pipeline for each group are all tried.
+const CHOICES_MAX: usize = 600;
+/// Above, pipelines that take at most such a part of the deadline.
+const HASTES: [f64; 5] = [1.0, 0.8, 0.6, 0.4, 0.0];
+
+/// What a plan is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// The part of requests done within the deadline; if no rate is given, the highest rate at
+    /// which 99 of 100 are.
+    Slo {
+        /// From arrival to the last token.
+        deadline_ms: f64,
+    },
+    /// Requests a second, whatever they take.
+    Throughput,
+    /// The time of one request alone.
+    Latency,
+}
+
+/// More is better; of equals in the first, the second decides.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct Score(pub(crate) f64, pub(crate) f64);
+
+impl Score {
+    pub(crate) const WORST: Self = Self(f64::NEG_INFINITY, f64::NEG_INFINITY);
+}
+
+/// A score, and the pipeline chosen for every group; none where it is left out.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) score: Score,
+    pub(crate) choice: Vec<Option<usize>>,
+}
+
+/// Judges by an objective.
+pub(crate) struct Judge {
+    pub(crate) objective: Objective,
+    pub(crate) requests_per_s: Option<f64>,
+    pub(crate) serving: Serving,
+}
+
+impl Judge {
+    /// The best choice of pipelines. What cannot be better than `floor` need not be found out
+    /// exactly.
+    pub(crate) fn judge(&self, fronts: &[Rc<Vec<Layout>>], floor: Score) -> Judged {
+        match self.objective {
+            Objective::Latency => fastest(fronts),
+            Objective::Throughput => busiest(fronts),
+            Objective::Slo { deadline_ms } => self.timely(fronts, deadline_ms, floor),
+        }
+    }
+
+    fn timely(&self, fronts: &[Rc<Vec<Layout>>], deadline_ms: f64, floor: Score) -> Judged {
+        let mut best = Judged { score: Score::WORST, choice: vec![None; fronts.len()] };
+        for choice in choices(fronts, deadline_ms) {
+            let replicas: Vec<Replica> =
+                chosen(fronts, &choice).map(|layout| layout.replica()).collect();
+            let bar = if best.score > floor { best.score } else { floor };
+            let score = self.score(&replicas, deadline_ms, bar);
+            if score > best.score {
+                best = Judged { score, choice };
+            }
+        }
+        best
+    }
+
+    /// What replicas are worth; the rate that they could serve is never less.
+    fn score(&self, replicas: &[Replica], deadline_ms: f64, bar: Score) -> Score {
+        if replicas.is_empty() {
+            return Score::WORST;
+        }
+        let most = capacity(replicas);
+        match self.requests_per_s {
+            Some(rate) => {
+                let all = self.serving.latencies_ms(replicas, rate);
+                let met = all.iter().filter(|ms| **ms <= deadline_ms).count();
+                let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
+                Score(met as f64 / all.len().max(1) as f64, -mean)
+            }
+            None if most <= bar.0 => Score(most * 0.5, -deadline_ms),
+            None => {
+                let rate = self.serving.peak_rate(replicas, deadline_ms);
+                Score(rate, most)
+            }
+        }
+    }
+}
+
+impl Layout {
+    pub(crate) fn replica(&self) -> Replica {
+        Replica { latency_ms: self.latency_ms, period_ms: self.period_ms }
+    }
+}
+
+/// The pipelines of a choice.
+pub(crate) fn chosen<'a>(
+    fronts: &'a [Rc<Vec<Layout>>],
+    choice: &'a [Option<usize>],
+) -> impl Iterator<Item = &'a Layout> {
+    fronts.iter().zip(choice).filter_map(|(front, number)| number.map(|n| &front[n]))
+}
+
+fn fastest(fronts: &[Rc<Vec<Layout>>]) -> Judged {
+    let time = |n: &usize| fronts[*n].first().map_or(f64::INFINITY, |layout| layout.latency_ms);
+    let best = (0..fronts.len()).min_by(|a, b| time(a).total_cmp(&time(b)));
+    let mut choice = vec![None; fronts.len()];
+    let Some(best) = best.filter(|n| time(n).is_finite()) else {
+        return Judged { score: Score::WORST, choice };
+    };
+    choice[best] = Some(0);
+    let devices: usize = fronts[best][0].stages.iter().map(|stage| stage.parts.len()).sum();
+    Judged { score: Score(-time(&best), -(devices as f64)), choice }
+}
+
+fn busiest(fronts: &[Rc<Vec<Layout>>]) -> Judged {
+    let least = |front: &Rc<Vec<Layout>>| {
+        (0..front.len()).min_by(|a, b| front[*a].period_ms.total_cmp(&front[*b].period_ms))
+    };
+    let choice: Vec<_> = fronts.iter().map(least).collect();
+    let layouts = || chosen(fronts, &choice);
+    if layouts().next().is_none() {
+        return Judged { score: Score::WORST, choice };
+    }
+    let rate = layouts().map(|layout| 1e3 / layout.period_ms).sum();
+    let time = layouts().map(|layout| layout.latency_ms).sum::<f64>() / layouts().count() as f64;
+    Judged { score: Score(rate, -time), choice }
+}
+
+/// Ways to choose a pipeline for each group that can meet the deadline.
+fn choices(fronts: &[Rc<Vec<Layout>>], deadline_ms: f64) -> Vec<Vec<Option<usize>>> {
+    let timely: Vec<Vec<Option<usize>>> = fronts
+        .iter()
+        .map(|front| {
+            let timely = (0..front.len()).filter(|n| front[*n].latency_ms <= deadline_ms);
+            let numbers: Vec<_> = timely.map(Some).collect();
+            if numbers.is_empty() { vec![None] } else { numbers }
+        })
+        .collect();
+    let ways = timely.iter().try_fold(1usize, |ways, of| {
+        ways.checked_mul(of.len()).filter(|ways| *ways <= CHOICES_MAX)
+    });
+    if ways.is_some() && fronts.len() <= 4 {
+        return timely.iter().fold(vec![Vec::new()], |all, of| {
+            let longer = |choice: Vec<Option<usize>>| {
+                of.iter().map(move |n| choice.iter().copied().chain([*n]).collect())
+            };
+            all.into_iter().flat_map(longer).collect()
+        });
+    }
+    let mut all: Vec<Vec<Option<usize>>> = Vec::new();
+    for haste in HASTES {
+        let pick = |(front, of): (&Rc<Vec<Layout>>, &Vec<Option<usize>>)| {
+            // In the order of their times, and so of their periods too.
+            let soon =
+                |n: &&Option<usize>| n.is_some_and(|n| front[n].latency_ms <= haste * deadline_ms);
+            of.iter().filter(soon).next_back().copied().unwrap_or(of[0])
+        };
+        let choice: Vec<_> = fronts.iter().zip(&timely).map(pick).collect();
+        if !all.contains(&choice) {
+            all.push(choice);
+        }
+    }
+    all
+}

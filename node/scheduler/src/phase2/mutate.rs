@@ -1,0 +1,108 @@
+//! Merge, split and swap.
+
+use rand_chacha::{ChaCha8Rng, rand_core::Rng};
+
+use super::{Decoder, Group, Partition, partition::of, seeds::gather};
+use crate::ground::Ground;
+
+/// A number below `end`, drawn.
+pub(crate) fn draw(random: &mut ChaCha8Rng, end: usize) -> usize {
+    // Biased by less than one in 2^32 for so few.
+    ((u64::from(random.next_u32()) * end.max(1) as u64) >> 32) as usize
+}
+
+/// A partition a little different. Guided, it joins what is near, moves what makes a whole, and
+/// lets nothing lie about that a pipeline could be made of.
+pub(crate) fn mutate(
+    decoder: &Decoder<'_>,
+    random: &mut ChaCha8Rng,
+    partition: &Partition,
+    guided: bool,
+) -> Partition {
+    let mut next = partition.clone();
+    match draw(random, 10) {
+        0 | 1 if next.groups.len() > 1 => merge(decoder.ground, random, &mut next, guided),
+        2..=4 if !next.groups.is_empty() => split(decoder.ground, random, &mut next),
+        _ => swap(decoder.ground, random, &mut next),
+    }
+    next.tidy();
+    if guided {
+        dissolve(decoder, &mut next);
+        gather(decoder, &mut next);
+    }
+    next
+}
+
+fn merge(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition, guided: bool) {
+    let one = draw(random, partition.groups.len());
+    let others: Vec<usize> = (0..partition.groups.len()).filter(|n| *n != one).collect();
+    let delay = |n: &usize| delay(ground, &partition.groups[one], &partition.groups[*n]);
+    let near = others.iter().map(delay).fold(f64::INFINITY, f64::min);
+    let likely: Vec<usize> =
+        others.iter().copied().filter(|n| !guided || delay(n) <= near).collect();
+    let other = likely[draw(random, likely.len())];
+    for (class, count) in partition.groups[other].clone() {
+        partition.shift(class, count, Some(other), Some(one));
+    }
+}
+
+fn delay(ground: &Ground, a: &Group, b: &Group) -> f64 {
+    let machine = |class: usize| ground.classes[class].machines[0];
+    let pairs = a.iter().flat_map(|(a, _)| b.iter().map(move |(b, _)| (*a, *b)));
+    let way = |(a, b): (usize, usize)| match a == b {
+        true => 0.0,
+        false => ground.way(machine(a), machine(b)).map_or(f64::MAX, |way| way.ms),
+    };
+    pairs.map(way).fold(f64::INFINITY, f64::min)
+}
+
+fn split(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition) {
+    let one = draw(random, partition.groups.len());
+    let group = partition.groups[one].clone();
+    let other = partition.groups.len();
+    partition.groups.push(Vec::new());
+    let by_class = group.len() > 1 && draw(random, 2) == 0;
+    for (class, count) in group {
+        let machine = ground.classes[class].size;
+        let part = match by_class {
+            true => count * draw(random, 2),
+            false if count >= 2 * machine => count / machine / 2 * machine,
+            false => count / 2,
+        };
+        partition.shift(class, part, Some(one), Some(other));
+    }
+}
+
+/// Moves devices of one class from a group to another, or in or out of idleness.
+fn swap(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition) {
+    let count = partition.groups.len();
+    let pick = |random: &mut ChaCha8Rng| Some(draw(random, count + 1)).filter(|n| *n < count);
+    let (from, to) = (pick(random), pick(random));
+    if from == to {
+        return;
+    }
+    let held: Vec<usize> = (0..ground.classes.len())
+        .filter(|class| match from {
+            Some(group) => of(&partition.groups[group], *class) > 0,
+            None => partition.idle[*class] > 0,
+        })
+        .collect();
+    if held.is_empty() {
+        return;
+    }
+    let class = held[draw(random, held.len())];
+    let size = [1, 2, 4, ground.classes[class].size][draw(random, 4)];
+    partition.shift(class, size, from, to);
+}
+
+/// Sets the devices of groups free that the model does not fit.
+fn dissolve(decoder: &Decoder<'_>, partition: &mut Partition) {
+    for number in 0..partition.groups.len() {
+        if decoder.front(&partition.groups[number]).is_empty() {
+            for (class, count) in partition.groups[number].clone() {
+                partition.shift(class, count, Some(number), None);
+            }
+        }
+    }
+    partition.tidy();
+}
