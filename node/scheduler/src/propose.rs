@@ -2,7 +2,7 @@
 
 use crate::{
     ground::Ground,
-    phase1::{Depth, Layout},
+    phase1::{Aim, Layout, Search},
     phase2::{
         Decoder, Effort, Found, Judge, Objective, Partition, Score, chosen, every, genetic,
         regions, seeds,
@@ -111,12 +111,13 @@ pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
         serving: Serving::new(ask.seed, TRIAL_REQUESTS),
     };
     let small = ground.spots.len() <= EVERY_DEVICES;
-    let depth = match ask.planner {
-        Planner::Exhaustive => Depth::Exact,
-        Planner::Default if small => Depth::Exact,
-        _ => Depth::Coarse,
+    let exact = ask.planner == Planner::Exhaustive || ask.planner == Planner::Default && small;
+    let aim = match ask.objective {
+        Objective::Slo { deadline_ms } => Aim::Within { latency_ms: deadline_ms },
+        Objective::Throughput => Aim::Busiest,
+        Objective::Latency => Aim::Fastest,
     };
-    let decoder = Decoder::new(ground, depth);
+    let decoder = Decoder::new(ground, Search { aim, exact });
     let found = match ask.planner {
         Planner::Exhaustive => every(&decoder, &judge),
         Planner::Default if small => every(&decoder, &judge),
@@ -125,16 +126,31 @@ pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
             genetic(&decoder, &judge, seeds, effort, ask.seed)
         }
     };
-    (found.judged.score > Score::WORST).then(|| tell(&decoder, ask, found))
+    (found.judged.score > Score::WORST)
+        .then(|| tell(&decoder, ask, again(&decoder, judge, ask, found)))
+}
+
+/// Judges the best few again, with more requests: those that won may have been lucky.
+fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found {
+    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), ..judge };
+    let of = |partition: &Partition| judge.judge(&decoder.fronts(partition), Score::WORST);
+    let mut best = Found { judged: of(&found.partition), ..found };
+    for other in std::mem::take(&mut best.others) {
+        let judged = of(&other);
+        if judged.score > best.judged.score {
+            (best.partition, best.judged) = (other, judged);
+        }
+    }
+    best
 }
 
 fn begin(decoder: &Decoder<'_>, planner: Planner) -> (Vec<Partition>, Effort) {
-    let effort = Effort { population: 32, evaluations: 1_500, patience: 500, guided: true };
+    let effort = Effort { population: 32, evaluations: 1_500, patience: 500, guided: 7 };
     let initial = vec![regions(decoder.ground)];
     match planner {
         Planner::Default | Planner::Exhaustive => (seeds(decoder), effort),
-        Planner::Hexgen => (initial, effort),
-        Planner::HexgenRandom => (initial, Effort { guided: false, ..effort }),
+        Planner::Hexgen => (initial, Effort { guided: 10, ..effort }),
+        Planner::HexgenRandom => (initial, Effort { guided: 0, ..effort }),
         Planner::HexgenInitial => (initial, Effort { evaluations: 0, ..effort }),
     }
 }

@@ -90,15 +90,26 @@ impl Layout {
     }
 }
 
-/// How far a front is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Only the pipeline with the lowest time of a request, one at a time.
+/// Which pipelines of a group are looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Aim {
+    /// The one with the lowest time of a request, alone.
     Fastest,
-    /// Down by steps of a sixth.
-    Coarse,
-    /// Every pipeline there is.
-    Exact,
+    /// The one with the least period.
+    Busiest,
+    /// All that no other is better than, and that take at most so long for a request.
+    Within {
+        /// A request, alone.
+        latency_ms: f64,
+    },
+}
+
+/// What is looked for, and how thoroughly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Search {
+    pub(crate) aim: Aim,
+    /// Every batch and every limit, or a few of each.
+    pub(crate) exact: bool,
 }
 
 /// The front of a group: so many devices of each class, in the order of their times.
@@ -106,70 +117,108 @@ pub(crate) fn front(
     ground: &Ground,
     tables: &Tables<'_>,
     group: &[(usize, usize)],
-    depth: Depth,
+    search: Search,
 ) -> Vec<Layout> {
     let mut all: Vec<Layout> = Vec::new();
-    let mut batch = 1;
-    while batch <= ground.rules.batch_max {
-        let found = of_batch(ground, tables, group, depth, batch);
+    for batch in batches(ground, search) {
+        let found = of_batch(ground, tables, group, search, batch);
         if found.is_empty() {
-            break; // nor is there room for more
+            break; // nor is there room or time for more
         }
         all.extend(found);
-        if depth == Depth::Fastest {
-            break;
-        }
-        batch *= 2;
     }
     all.sort_by(|a, b| {
         a.latency_ms.total_cmp(&b.latency_ms).then(a.period_ms.total_cmp(&b.period_ms))
     });
+    if search.aim == Aim::Busiest {
+        let least = all.iter().min_by(|a, b| a.period_ms.total_cmp(&b.period_ms)).cloned();
+        return least.into_iter().collect();
+    }
     let kept = (0..all.len()).filter(|n| !all.iter().any(|other| all[*n].beaten_by(other)));
     let mut kept: Vec<Layout> = kept.map(|n| all[n].clone()).collect();
     kept.dedup_by(|a, b| (a.latency_ms, a.period_ms) == (b.latency_ms, b.period_ms));
     kept
 }
 
+/// Batches tried, the largest last.
+fn batches(ground: &Ground, search: Search) -> Vec<u32> {
+    let most = if search.aim == Aim::Fastest { 1 } else { ground.rules.batch_max.max(1) };
+    let step = if search.exact { 2 } else { 4 };
+    let mut all: Vec<u32> = std::iter::successors(Some(1u32), |batch| batch.checked_mul(step))
+        .take_while(|batch| *batch < most)
+        .collect();
+    all.push(most);
+    all
+}
+
 fn of_batch(
     ground: &Ground,
     tables: &Tables<'_>,
     group: &[(usize, usize)],
-    depth: Depth,
+    search: Search,
     batch: u32,
 ) -> Vec<Layout> {
     // Every stage steps a batch of its own, so all those of a pipeline have their caches in each.
     // How many stages there are is known once they are laid out.
     let mut stages_max = 1;
-    let mut found: Vec<Layout> = Vec::new();
-    let mut limit_ms = f64::INFINITY;
-    while found.len() < FRONT_MAX || depth == Depth::Exact {
+    let mut lay = |limit_ms: f64| loop {
         let resident = if ground.rules.plain() { 1 } else { batch.saturating_mul(stages_max) };
         let regime = Regime { batch, resident };
-        let Some((_, chain)) = join(ground, tables, group, regime, limit_ms) else { break };
+        let chain = join(ground, tables, group, regime, limit_ms)?;
         let stages = chain.len() as u32;
-        if stages > stages_max && !ground.rules.plain() {
-            stages_max = stages.next_power_of_two();
-            continue;
+        if stages <= stages_max || ground.rules.plain() {
+            return Some(Layout::of(ground, tables, &chain, regime));
         }
-        let layout = Layout::of(ground, tables, &chain, regime);
-        limit_ms = match depth {
-            Depth::Fastest => 0.0,
-            Depth::Exact => layout.period_ms * (1.0 - 1e-9),
-            Depth::Coarse => below(layout.period_ms),
-        };
-        found.push(layout);
-        if depth == Depth::Fastest {
-            break;
+        stages_max = stages.next_power_of_two();
+    };
+    let Some(first) = lay(f64::INFINITY) else { return Vec::new() };
+    let latest = match search.aim {
+        Aim::Within { latency_ms } => latency_ms,
+        _ => f64::INFINITY,
+    };
+    if search.aim == Aim::Fastest || first.latency_ms > latest {
+        return if first.latency_ms > latest { Vec::new() } else { vec![first] };
+    }
+    if search.aim == Aim::Busiest && !search.exact {
+        // Up from what is too little, as the least period is nearer to that than to the first's.
+        let mut limit_ms = below(floor_ms(ground, tables, group, first.regime));
+        while limit_ms < first.period_ms {
+            match lay(limit_ms) {
+                Some(layout) => return vec![layout],
+                None => limit_ms /= LIMIT_STEP,
+            }
+        }
+        return vec![first];
+    }
+    let mut found = vec![first];
+    while found.len() < FRONT_MAX || search.exact {
+        let period_ms = found[found.len() - 1].period_ms;
+        let limit_ms = if search.exact { period_ms * (1.0 - 1e-9) } else { below(period_ms) };
+        match lay(limit_ms) {
+            Some(layout) if layout.latency_ms <= latest => found.push(layout),
+            _ => break,
         }
     }
     found
 }
 
-/// The next of the shared limits that is less.
+/// No pipeline has a lesser period: all devices share the layers without loss.
+fn floor_ms(ground: &Ground, tables: &Tables<'_>, group: &[(usize, usize)], regime: Regime) -> f64 {
+    let rate = |(class, count): &(usize, usize)| {
+        let kinds = &tables.get(*class, regime, f64::INFINITY).kinds;
+        let steps = ground.steps() / f64::from(regime.batch);
+        let of =
+            |kind: &Kind| 1.0 / ((kind.prefill_ms + steps * kind.decode_ms) * kind.degree as f64);
+        *count as f64 * kinds.iter().map(of).fold(0.0, f64::max)
+    };
+    f64::from(ground.model.layers) / group.iter().map(rate).sum::<f64>()
+}
+
+/// The next of the shared limits that is less: powers of a step, so that groups share tables.
 fn below(ms: f64) -> f64 {
-    let step = LIMIT_STEP.ln();
-    let place = (ms.max(f64::MIN_POSITIVE).ln() / step).floor() + 1.0;
-    (place * step).exp()
+    let step = libm::log(LIMIT_STEP);
+    let place = (libm::log(ms.max(1e-9)) / step).floor() + 1.0;
+    libm::exp(place * step)
 }
 
 impl Ground {

@@ -45,7 +45,7 @@ pub(crate) fn join(
     members: &[(usize, usize)],
     regime: Regime,
     limit_ms: f64,
-) -> Option<(f64, Chain)> {
+) -> Option<Chain> {
     let classes = || members.iter().map(|(class, _)| *class);
     let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
     let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
@@ -65,10 +65,11 @@ pub(crate) fn join(
     } else {
         group.likely_orders()
     };
-    match (alone, together) {
+    let best = match (alone, together) {
         (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
         (a, b) => a.or(b),
-    }
+    };
+    best.map(|(_, chain)| chain)
 }
 
 impl Group<'_> {
@@ -160,7 +161,8 @@ impl Group<'_> {
         covered: usize,
         state: impl Fn(usize) -> usize,
     ) {
-        for run in 1..=self.layers - covered {
+        let last = &self.tables[next];
+        for run in 1..=last.most(self.members[next].1).min(self.layers - covered) {
             let role = if covered + run == self.layers { Role::Last } else { Role::Middle };
             let ms = base + self.run(next, role, run);
             let cell = &mut cells[state(covered + run)];

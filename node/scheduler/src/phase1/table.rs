@@ -78,6 +78,14 @@ impl Table {
         self.cells[role as usize][self.at(devices, layers)].ms
     }
 
+    /// The most layers that so many devices hold, in the middle or at the end.
+    pub(crate) fn most(&self, devices: usize) -> usize {
+        let held = |layers: &usize| {
+            self.ms(Middle, devices, *layers).min(self.ms(Last, devices, *layers)).is_finite()
+        };
+        (1..=self.layers).rev().find(held).unwrap_or(0)
+    }
+
     fn fill(&mut self, role: Role, devices: usize, prices: &[Price]) {
         // What comes before the last stage of such a run.
         let before = if matches!(role, First | Only) { First } else { Middle };

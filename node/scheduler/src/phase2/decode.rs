@@ -5,20 +5,20 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use super::{Group, Partition};
 use crate::{
     ground::Ground,
-    phase1::{Depth, Layout, Tables, front},
+    phase1::{Layout, Search, Tables, front},
 };
 
 /// Phase 1, asked once for every group.
 pub(crate) struct Decoder<'a> {
     pub(crate) ground: &'a Ground,
     tables: Tables<'a>,
-    depth: Depth,
+    search: Search,
     fronts: RefCell<BTreeMap<Group, Rc<Vec<Layout>>>>,
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(ground: &'a Ground, depth: Depth) -> Self {
-        Self { ground, tables: Tables::new(ground), depth, fronts: RefCell::default() }
+    pub(crate) fn new(ground: &'a Ground, search: Search) -> Self {
+        Self { ground, tables: Tables::new(ground), search, fronts: RefCell::default() }
     }
 
     /// The pipelines that a group can be; none if the model does not fit.
@@ -28,7 +28,7 @@ impl<'a> Decoder<'a> {
         }
         let room = self.ground.has_room(group);
         let found =
-            if room { front(self.ground, &self.tables, group, self.depth) } else { Vec::new() };
+            if room { front(self.ground, &self.tables, group, self.search) } else { Vec::new() };
         let found = Rc::new(found);
         self.fronts.borrow_mut().insert(group.clone(), Rc::clone(&found));
         found

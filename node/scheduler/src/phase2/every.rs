@@ -7,7 +7,8 @@ pub(crate) fn every(decoder: &Decoder<'_>, judge: &Judge) -> Found {
     let counts: Vec<usize> = decoder.ground.classes.iter().map(|class| class.count()).collect();
     let nothing = Partition::new(decoder.ground, Vec::new());
     let judged = Judged { score: Score::WORST, choice: Vec::new() };
-    let mut found = Found { partition: nothing, judged, evaluations: 0, progress: Vec::new() };
+    let (others, progress) = (Vec::new(), Vec::new());
+    let mut found = Found { partition: nothing, judged, others, evaluations: 0, progress };
     extend(decoder, judge, &mut Vec::new(), &counts, &mut found);
     found
 }

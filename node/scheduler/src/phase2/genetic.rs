@@ -17,15 +17,20 @@ pub(crate) struct Effort {
     pub(crate) evaluations: usize,
     /// Gives up after so many without a better one.
     pub(crate) patience: usize,
-    /// Mutations with sense, or at random.
-    pub(crate) guided: bool,
+    /// How many of ten mutations know what they do.
+    pub(crate) guided: usize,
 }
+
+/// So many of the best are told of, since what tried them is small and errs.
+const BEST: usize = 6;
 
 /// What a search found.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) partition: Partition,
     pub(crate) judged: Judged,
+    /// The next best.
+    pub(crate) others: Vec<Partition>,
     pub(crate) evaluations: usize,
     /// The best score after so many evaluations, whenever it rose.
     pub(crate) progress: Vec<(usize, f64)>,
@@ -54,7 +59,8 @@ pub(crate) fn genetic(
                 let drawn = (0..TOURNAMENT).map(|_| draw(&mut random, population.len()));
                 // In order of their worth.
                 let parent = drawn.min().unwrap_or(0);
-                mutate(decoder, &mut random, &population[parent].1, effort.guided)
+                let guided = draw(&mut random, 10) < effort.guided;
+                mutate(decoder, &mut random, &population[parent].1, guided)
             }
         };
         evaluations += 1;
@@ -67,7 +73,8 @@ pub(crate) fn genetic(
         if best.is_none() || score > floor {
             let mut progress = best.map_or_else(Vec::new, |best| best.progress);
             progress.push((evaluations, score.0));
-            best = Some(Found { partition: child.clone(), judged, evaluations, progress });
+            let (partition, others) = (child.clone(), Vec::new());
+            best = Some(Found { partition, judged, others, evaluations, progress });
             last = evaluations;
         }
         let place = population.partition_point(|(other, _)| *other >= score);
@@ -77,8 +84,9 @@ pub(crate) fn genetic(
     let mut best = best.unwrap_or_else(|| {
         let partition = Partition::new(decoder.ground, Vec::new());
         let judged = Judged { score: Score::WORST, choice: Vec::new() };
-        Found { partition, judged, evaluations, progress: Vec::new() }
+        Found { partition, judged, others: Vec::new(), evaluations, progress: Vec::new() }
     });
+    best.others = population.into_iter().take(BEST).map(|(_, partition)| partition).collect();
     best.evaluations = evaluations;
     best
 }
