@@ -1,5 +1,6 @@
 //! Phase 2: which devices form pipelines together.
 
+mod climb;
 mod decode;
 mod every;
 mod genetic;
@@ -10,6 +11,7 @@ mod partition;
 mod pools;
 mod seeds;
 
+pub(crate) use climb::climb;
 pub(crate) use decode::Decoder;
 pub(crate) use every::every;
 pub(crate) use genetic::{Effort, Found, genetic};

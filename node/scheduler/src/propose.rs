@@ -4,7 +4,7 @@ use crate::{
     ground::Ground,
     phase1::{Aim, Layout, Search},
     phase2::{
-        Decoder, Effort, Found, Judge, Objective, Partition, Score, chosen, every, genetic,
+        Decoder, Effort, Found, Judge, Objective, Partition, Score, chosen, climb, every, genetic,
         regions, seeds,
     },
     place::place,
@@ -13,8 +13,12 @@ use crate::{
 
 /// Up to so many devices every partition is looked at.
 const EVERY_DEVICES: usize = 6;
+/// Judgements of small steps times groups.
+const CLIMB: usize = 4_000;
+/// Of more groups there are too many small steps.
+const CLIMB_GROUPS_MAX: usize = 24;
 /// Requests that the search serves, and those that the result is told by.
-const TRIAL_REQUESTS: usize = 1_000;
+const TRIAL_REQUESTS: usize = 3_000;
 const TOLD_REQUESTS: usize = 8_000;
 
 /// Which search.
@@ -121,10 +125,7 @@ pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
     let found = match ask.planner {
         Planner::Exhaustive => every(&decoder, &judge),
         Planner::Default if small => every(&decoder, &judge),
-        planner => {
-            let (seeds, effort) = begin(&decoder, planner);
-            genetic(&decoder, &judge, seeds, effort, ask.seed)
-        }
+        planner => search(&decoder, &judge, planner, ask.seed),
     };
     (found.judged.score > Score::WORST)
         .then(|| tell(&decoder, ask, again(&decoder, judge, ask, found)))
@@ -144,14 +145,37 @@ fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found 
     best
 }
 
-fn begin(decoder: &Decoder<'_>, planner: Planner) -> (Vec<Partition>, Effort) {
-    let effort = Effort { population: 32, evaluations: 1_500, patience: 500, guided: 7 };
-    let initial = vec![regions(decoder.ground)];
+/// The genetic search as a planner has it. Ours is two of them, one guided and one half so, whose
+/// best a third begins with; small steps end it.
+fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
+    let effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
+    let initial = || vec![regions(decoder.ground)];
     match planner {
-        Planner::Default | Planner::Exhaustive => (seeds(decoder), effort),
-        Planner::Hexgen => (initial, Effort { guided: 10, ..effort }),
-        Planner::HexgenRandom => (initial, Effort { guided: 0, ..effort }),
-        Planner::HexgenInitial => (initial, Effort { evaluations: 0, ..effort }),
+        Planner::Default | Planner::Exhaustive => {
+            let mut begun = seeds(decoder);
+            for guided in [10, 5] {
+                let effort = Effort { guided, evaluations: 400, patience: 200, ..effort };
+                let seeds = seeds(decoder);
+                let found = genetic(decoder, judge, seeds, effort, seed ^ guided as u64);
+                begun.push(found.partition);
+                begun.extend(found.others);
+            }
+            let effort = Effort { guided: 7, evaluations: 600, patience: 200, ..effort };
+            let found = genetic(decoder, judge, begun, effort, seed);
+            let groups = found.partition.groups.len().max(1);
+            if groups > CLIMB_GROUPS_MAX {
+                found
+            } else {
+                climb(decoder, judge, found, CLIMB / groups)
+            }
+        }
+        Planner::Hexgen => genetic(decoder, judge, initial(), effort, seed),
+        Planner::HexgenRandom => {
+            genetic(decoder, judge, initial(), Effort { guided: 0, ..effort }, seed)
+        }
+        Planner::HexgenInitial => {
+            genetic(decoder, judge, initial(), Effort { evaluations: 0, ..effort }, seed)
+        }
     }
 }
 

@@ -164,7 +164,7 @@ fn of_batch(
     let mut lay = |limit_ms: f64| loop {
         let resident = if ground.rules.plain() { 1 } else { batch.saturating_mul(stages_max) };
         let regime = Regime { batch, resident };
-        let chain = join(ground, tables, group, regime, limit_ms)?;
+        let chain = join(ground, tables, group, regime, limit_ms, search.exact)?;
         let stages = chain.len() as u32;
         if stages <= stages_max || ground.rules.plain() {
             return Some(Layout::of(ground, tables, &chain, regime));

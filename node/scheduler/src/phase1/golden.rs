@@ -175,7 +175,9 @@ fn the_fastest_pipelines_are_those_of_an_exhaustive_search() {
 fn all_devices_of_the_case_study_can_be_made_to_work() {
     let case = [("A6000", 4), ("A5000", 2), ("A4000", 2)];
     let found = best(&case, Rules { idle: false, ..Rules::exact() });
-    assert_eq!(stages(&found[0]), [(4, 78), (2, 1), (2, 1)]);
+    let mut fastest = stages(&found[0]);
+    fastest.sort_unstable();
+    assert_eq!(fastest, [(2, 1), (2, 1), (4, 78)]);
     near(found[0].latency_ms / 1e3, 3.830, 6e-4);
     // The search by hand finds another pipeline that is as busy, and takes longer.
     let slowest = found.last().unwrap();

@@ -17,6 +17,9 @@ const ORDERED_MAX: usize = 6;
 /// Stages before they have devices: (class, kind, layers).
 pub(crate) type Chain = Vec<(usize, usize, u32)>;
 
+/// Runs in their order: (place in the group, role, layers).
+type Runs = Vec<(usize, Role, usize)>;
+
 #[derive(Clone, Copy)]
 struct Cell {
     ms: f64,
@@ -45,6 +48,7 @@ pub(crate) fn join(
     members: &[(usize, usize)],
     regime: Regime,
     limit_ms: f64,
+    exact: bool,
 ) -> Option<Chain> {
     let classes = || members.iter().map(|(class, _)| *class);
     let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
@@ -61,7 +65,7 @@ pub(crate) fn join(
     let together = if members.len() < 2 {
         None
     } else if members.len() <= ORDERED_MAX {
-        group.every_order()
+        group.every_order(exact)
     } else {
         group.likely_orders()
     };
@@ -103,52 +107,66 @@ impl Group<'_> {
     }
 
     /// Every subset in every order: a dynamic programme over the classes used, the last of them and
-    /// the layers covered, for each class that is first.
-    fn every_order(&self) -> Option<(f64, Chain)> {
+    /// the layers covered. Where tokens pay their way back it is done for each class that is first,
+    /// or, if it need not be exact, for all at once, and the way back is added to what is found.
+    fn every_order(&self, exact: bool) -> Option<(f64, Chain)> {
+        let count = self.members.len();
+        let all: Vec<usize> = (0..count).collect();
+        let returns = exact && self.ground.rules.token_return;
+        let firsts: Vec<&[usize]> = if returns { all.chunks(1).collect() } else { vec![&all] };
+        let found = firsts.into_iter().filter_map(|firsts| self.every_order_from(firsts));
+        found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
+    }
+
+    fn every_order_from(&self, firsts: &[usize]) -> Option<(f64, Runs)> {
         let (count, layers) = (self.members.len(), self.layers);
         let state = |mask: usize, last: usize, covered: usize| {
             (mask * count + last) * (layers + 1) + covered
         };
-        let mut best: Option<(f64, Vec<(usize, Role, usize)>)> = None;
-        for first in 0..count {
-            let mut cells = vec![NONE; (count * (layers + 1)) << count];
+        let mut cells = vec![NONE; (count * (layers + 1)) << count];
+        for &first in firsts {
             for covered in 1..layers {
                 let ms = self.run(first, Role::First, covered);
                 cells[state(1 << first, first, covered)] =
                     Cell { ms, from: usize::MAX, layers: covered };
             }
-            for mask in (0..1usize << count).filter(|mask| mask >> first & 1 == 1) {
-                for last in (0..count).filter(|last| mask >> last & 1 == 1) {
-                    for next in (0..count).filter(|next| mask >> next & 1 == 0) {
+        }
+        let has = |mask: usize, place: usize| mask >> place & 1 == 1;
+        for mask in 1..1usize << count {
+            for last in (0..count).filter(|last| has(mask, *last)) {
+                for covered in 1..layers {
+                    let at = state(mask, last, covered);
+                    if !cells[at].ms.is_finite() {
+                        continue;
+                    }
+                    for next in (0..count).filter(|next| !has(mask, *next)) {
                         let used = mask | 1 << next;
-                        let hop = self.hops[last][next];
-                        for covered in 1..layers {
-                            let at = state(mask, last, covered);
-                            let base = cells[at].ms + hop;
-                            if base.is_finite() {
-                                self.extend(&mut cells, base, at, next, covered, |to| {
-                                    state(used, next, to)
-                                });
-                            }
+                        let base = cells[at].ms + self.hops[last][next];
+                        if base.is_finite() {
+                            self.extend(&mut cells, base, at, next, covered, |to| {
+                                state(used, next, to)
+                            });
                         }
                     }
                 }
             }
-            for mask in 0..1usize << count {
-                if !self.ground.rules.idle && mask + 1 != 1 << count {
+        }
+        let place = |at: usize| at / (layers + 1) % count;
+        let all = (1usize << count) - 1;
+        let mut best: Option<(f64, usize)> = None;
+        for mask in if self.ground.rules.idle { 1..=all } else { all..=all } {
+            for last in 0..count {
+                let at = state(mask, last, layers);
+                if !cells[at].ms.is_finite() {
                     continue;
                 }
-                for last in 0..count {
-                    let at = state(mask, last, layers);
-                    let ms = cells[at].ms + self.returns[last][first];
-                    if ms.is_finite() && best.as_ref().is_none_or(|(best, _)| ms < *best) {
-                        let place = |at: usize| at / (layers + 1) % count;
-                        best = Some((ms, self.walk(&cells, at, place)));
-                    }
+                let ms = cells[at].ms + self.returns[last][place(first_of(&cells, at))];
+                if best.is_none_or(|(best, _)| ms < best) {
+                    best = Some((ms, at));
                 }
             }
         }
-        best.map(|(ms, runs)| (ms, self.chain(&runs)))
+        best.filter(|(ms, _)| ms.is_finite()).map(|(ms, at)| (ms, self.walk(&cells, at, place)))
     }
 
     /// Runs of one more class behind a state.
@@ -172,12 +190,7 @@ impl Group<'_> {
         }
     }
 
-    fn walk(
-        &self,
-        cells: &[Cell],
-        end: usize,
-        place: impl Fn(usize) -> usize,
-    ) -> Vec<(usize, Role, usize)> {
+    fn walk(&self, cells: &[Cell], end: usize, place: impl Fn(usize) -> usize) -> Runs {
         let mut runs = Vec::new();
         let mut at = end;
         while at != usize::MAX {
@@ -214,10 +227,10 @@ impl Group<'_> {
     }
 
     /// The best chain of classes in a given order.
-    fn in_order(&self, order: &[usize]) -> Option<(f64, Vec<(usize, Role, usize)>)> {
+    fn in_order(&self, order: &[usize]) -> Option<(f64, Runs)> {
         let (count, layers) = (order.len(), self.layers);
         let state = |place: usize, covered: usize| place * (layers + 1) + covered;
-        let mut best: Option<(f64, Vec<(usize, Role, usize)>)> = None;
+        let mut best: Option<(f64, Runs)> = None;
         let mut cells = vec![NONE; count * (layers + 1)];
         for (place, &next) in order.iter().enumerate() {
             for covered in 1..layers {
@@ -246,4 +259,12 @@ impl Group<'_> {
         }
         best.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
     }
+}
+
+/// The state that a state's chain began with.
+fn first_of(cells: &[Cell], mut at: usize) -> usize {
+    while cells[at].from != usize::MAX {
+        at = cells[at].from;
+    }
+    at
 }

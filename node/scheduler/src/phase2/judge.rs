@@ -82,7 +82,7 @@ impl Judge {
         let most = capacity(replicas);
         match self.requests_per_s {
             Some(rate) => {
-                let all = self.serving.latencies_ms(replicas, rate);
+                let all: Vec<f64> = self.serving.latencies_ms(replicas, rate).collect();
                 let met = all.iter().filter(|ms| **ms <= deadline_ms).count();
                 let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
                 Score(met as f64 / all.len().max(1) as f64, -mean)

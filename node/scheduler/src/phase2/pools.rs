@@ -127,3 +127,32 @@ fn show() {
         }
     }
 }
+
+#[test]
+#[ignore = "prints"]
+fn large() {
+    use crate::{Ask, Objective, Planner, propose};
+    let names = ["A100-40", "A6000", "A5000", "3090Ti", "A40"];
+    let machines: Vec<(&str, usize, usize)> =
+        (0..140).map(|n| (names[n * 7 % 5], [8, 8, 4, 8][n % 4], n % 4)).collect();
+    println!("{} devices", machines.iter().map(|m| m.1).sum::<usize>());
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
+    for rules in [Rules::exact(), Rules::fitted()] {
+        let ground = ground(&machines, workload, rules);
+        println!("{} classes", ground.classes.len());
+        for objective in [Objective::Slo { deadline_ms: 1446.0 * 5.0 }, Objective::Throughput] {
+            let now = std::time::Instant::now();
+            let found = propose(&ground, &Ask { planner: Planner::Default, objective, seed: 1 });
+            let found = found.unwrap();
+            println!(
+                "{objective:?} {} ms: {:.2}/s, {} pipelines, {} idle, {} evaluations {:?}",
+                now.elapsed().as_millis(),
+                found.requests_per_s,
+                found.pipelines.len(),
+                found.idle.len(),
+                found.evaluations,
+                found.progress
+            );
+        }
+    }
+}
