@@ -9,6 +9,13 @@ use crate::{
     rules::{Rules, Workload},
 };
 
+/// More layers than this, and it is no model.
+const LAYERS_MAX: u32 = 512;
+/// More heads, FFN columns or width than this, and it is no model.
+const WIDTH_MAX: u32 = 1 << 20;
+/// More bytes than this, and sums of them might overflow.
+const BYTES_MAX: f64 = (1u64 << 56) as f64;
+
 /// A device, as fast as it is believed to be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spot {
@@ -112,6 +119,29 @@ impl Ground {
     ) -> Self {
         let classes = Class::all(&spots, &inside, &ways, &model);
         Self { model, mixture, rules, workload, spots, inside, ways, classes }
+    }
+
+    /// Whether the figures are those of a model and of devices, so that no sum overflows and no
+    /// search goes on for ever.
+    pub(crate) fn sane(&self) -> bool {
+        let m = &self.model;
+        let real = |x: f64| x.is_finite() && x > 0.0;
+        let widths = [m.heads, m.kv_heads, m.head_dim, m.ffn, m.hidden];
+        let bytes = m.head_bytes as f64 * f64::from(m.kv_heads)
+            + m.column_bytes * f64::from(m.ffn)
+            + m.layer_shared_bytes as f64;
+        (1..=LAYERS_MAX).contains(&m.layers)
+            && widths.iter().all(|x| (1..=WIDTH_MAX).contains(x))
+            && m.heads.is_multiple_of(m.kv_heads)
+            && bytes.is_finite()
+            && bytes * f64::from(m.layers) + (m.embedding_bytes as f64 + m.output_bytes as f64)
+                < BYTES_MAX
+            && self.spots.iter().all(|s| {
+                real(s.bytes_per_ms)
+                    && real(s.flops_per_ms)
+                    && s.layer_ms.is_finite()
+                    && s.layer_ms >= 0.0
+            })
     }
 
     /// The way from one machine to another, or within one; none if there is none.

@@ -4,11 +4,14 @@
 //! `docs/decisions/0004-one-pipeline-search.md` for what is exact and what is not.
 
 mod beam;
+mod bound;
 mod caps;
 mod chain;
+mod change;
 mod class;
 mod cost;
 mod exact;
+mod explain;
 mod field;
 mod ground;
 mod infeasible;
@@ -17,6 +20,7 @@ mod phase1;
 mod phase2;
 mod place;
 mod predict;
+mod proposal;
 mod propose;
 mod rules;
 mod search;
@@ -26,13 +30,13 @@ mod table;
 mod task;
 
 pub use caps::caps;
+pub use explain::{Binding, Bound, Change, Explanation, Gain, explain};
 pub use ground::{Ground, Mixture, Spot, Way, Ways};
 pub use infeasible::Infeasible;
 pub use phase2::Objective;
 pub use predict::{Predicted, predict};
-pub use propose::{
-    Ask, Planner, Proposal, ProposedMember, ProposedPipeline, ProposedStage, propose,
-};
+pub use proposal::{Proposal, ProposedMember, ProposedPipeline, ProposedStage};
+pub use propose::{Ask, Planner, propose, propose_from};
 pub use rules::{CostFlavor, Exchange, Rules, Workload};
 pub use search::{Options, Planned, plan};
 pub use serve::{Replica, Serving, capacity};

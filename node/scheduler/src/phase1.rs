@@ -8,7 +8,7 @@ mod table;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-pub(crate) use front::{Aim, Laid, Layout, Search, front};
+pub(crate) use front::{Aim, Layout, Search, front};
 #[cfg(test)]
 pub(crate) use golden::llama_70b;
 use table::Table;

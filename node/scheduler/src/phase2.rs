@@ -18,4 +18,4 @@ pub(crate) use genetic::{Effort, Found, genetic};
 pub use judge::Objective;
 pub(crate) use judge::{Judge, Judged, Score, chosen};
 pub(crate) use partition::{Group, Partition};
-pub(crate) use seeds::{regions, seeds};
+pub(crate) use seeds::{gather, regions, seeds};

@@ -98,13 +98,36 @@ impl Serving {
 
     /// The highest rate at which 99 of 100 requests are done within their deadline.
     pub fn peak_rate(&self, replicas: &[Replica], deadline_ms: f64) -> f64 {
-        let (mut low, mut high) = (0.0, capacity(replicas));
-        if high <= 0.0 {
-            return 0.0;
+        self.peak_within(replicas, deadline_ms, 0.0, capacity(replicas), HALVINGS)
+    }
+
+    /// The same for a comparison: exact only if it is above `bar`.
+    pub(crate) fn peak_above(&self, replicas: &[Replica], deadline_ms: f64, bar: f64) -> f64 {
+        let most = capacity(replicas);
+        if bar <= 0.0 {
+            return self.peak_rate(replicas, deadline_ms);
         }
-        for _ in 0..HALVINGS {
+        if bar < most && self.meets(replicas, bar, deadline_ms) {
+            return self.peak_within(replicas, deadline_ms, bar, most, HALVINGS);
+        }
+        self.peak_within(replicas, deadline_ms, 0.0, most.min(bar), HALVINGS / 3)
+    }
+
+    fn peak_within(
+        &self,
+        replicas: &[Replica],
+        deadline_ms: f64,
+        mut low: f64,
+        mut high: f64,
+        halvings: usize,
+    ) -> f64 {
+        for _ in 0..halvings {
             let middle = low + (high - low) / 2.0;
-            if self.meets(replicas, middle, deadline_ms) { low = middle } else { high = middle }
+            if middle <= low || middle >= high {
+                break;
+            }
+            let met = self.meets(replicas, middle, deadline_ms);
+            if met { low = middle } else { high = middle }
         }
         low
     }

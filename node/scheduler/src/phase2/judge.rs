@@ -87,11 +87,7 @@ impl Judge {
                 let mean = all.iter().sum::<f64>() / all.len().max(1) as f64;
                 Score(met as f64 / all.len().max(1) as f64, -mean)
             }
-            None if most <= bar.0 => Score(most * 0.5, -deadline_ms),
-            None => {
-                let rate = self.serving.peak_rate(replicas, deadline_ms);
-                Score(rate, most)
-            }
+            None => Score(self.serving.peak_above(replicas, deadline_ms, bar.0), most),
         }
     }
 }

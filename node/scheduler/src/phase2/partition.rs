@@ -1,6 +1,6 @@
 //! A partition: so many devices of each class in each group.
 
-use crate::ground::Ground;
+use crate::{class::Class, ground::Ground};
 
 /// (class, devices), by class, no class twice and none empty.
 pub(crate) type Group = Vec<(usize, usize)>;
@@ -29,6 +29,15 @@ impl Partition {
         let mut partition = Self { groups: kept, idle };
         partition.tidy();
         partition
+    }
+
+    /// Groups of devices, each of which counts for its class.
+    pub(crate) fn of_spots(ground: &Ground, groups: &[Vec<usize>]) -> Self {
+        let count = |spots: &Vec<usize>| {
+            let held = |class: &Class| spots.iter().filter(|s| class.spots.contains(s)).count();
+            ground.classes.iter().map(held).enumerate().collect()
+        };
+        Self::new(ground, groups.iter().map(count).collect())
     }
 
     /// Drops empty groups and puts the others in order.

@@ -156,3 +156,49 @@ fn large() {
         }
     }
 }
+
+#[test]
+#[ignore = "prints"]
+fn warm() {
+    use crate::{Ask, Objective, Planner, propose, propose_from};
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
+    for rules in [Rules::exact(), Rules::fitted()] {
+        let before = ground(&FULL, workload, rules);
+        let mut fewer = FULL;
+        fewer[0].1 = 4;
+        let after = ground(&fewer, workload, rules);
+        let ask = Ask {
+            planner: Planner::Default,
+            objective: Objective::Slo { deadline_ms: 7230.0 },
+            seed: 1,
+        };
+        let old = propose(&before, &ask).unwrap();
+        let groups: Vec<Vec<usize>> = old
+            .pipelines
+            .iter()
+            .map(|p| {
+                p.stages
+                    .iter()
+                    .flat_map(|s| &s.members)
+                    .map(|m| m.spot)
+                    .filter(|s| !(4..8).contains(s))
+                    .map(|s| if s < 4 { s } else { s - 4 })
+                    .collect()
+            })
+            .collect();
+        let now = std::time::Instant::now();
+        let warm = propose_from(&after, &ask, &groups).unwrap();
+        let warm_ms = now.elapsed().as_millis();
+        let now = std::time::Instant::now();
+        let cold = propose(&after, &ask).unwrap();
+        println!(
+            "before {:.3} of {:.3}; warm {:.3} in {warm_ms} ms, {} evaluations; cold {:.3} in {} ms",
+            old.requests_per_s,
+            old.bound_requests_per_s,
+            warm.requests_per_s,
+            warm.evaluations,
+            cold.requests_per_s,
+            now.elapsed().as_millis()
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! Why a plan is as it is, and what would make it better.
+
+use crate::{
+    ground::{Ground, Share},
+    kind::{Kind, Regime},
+    phase2::Objective,
+    proposal::{Proposal, ProposedPipeline, ProposedStage},
+    propose::{Ask, propose_from},
+    task::Task,
+};
+
+/// Machines that are left out in turn, at most.
+const LEFT_OUT_MAX: usize = 12;
+/// Kinds of machine of which one more is tried, at most.
+const MORE_MAX: usize = 8;
+/// What is worth this part less is worth the same.
+const SAME: f64 = 0.005;
+
+/// What the busiest stage of a pipeline spends most of its time on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// Reading weights and KV cache.
+    Bandwidth,
+    /// Multiplying.
+    Arithmetic,
+    /// Adding up between its members.
+    Exchange,
+    /// Nothing: the way between stages takes longer than any of them.
+    Links,
+}
+
+/// What binds a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound {
+    /// The busiest stage.
+    pub stage: usize,
+    /// What it does most.
+    pub binding: Binding,
+    /// Whether it holds as many layers as its memory allows.
+    pub full: bool,
+    /// What other degrees would make of a layer: degree, milliseconds of a decode step, most layers.
+    pub degrees: Vec<(usize, f64, u32)>,
+}
+
+/// A change, and what the best plan is worth with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gain {
+    /// What changes.
+    pub change: Change,
+    /// The worth: requests a second, or the part of requests that meet the deadline, or
+    /// milliseconds of one request, as the plan's objective has it.
+    pub value: f64,
+}
+
+/// What could be otherwise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// One more machine like this one.
+    Another(usize),
+    /// Links between machines ten times as fast.
+    FasterLinks,
+    /// Weights of half the bytes.
+    HalfTheWeights,
+    /// This machine left out.
+    Without(usize),
+}
+
+/// What is known about a proposal beyond its figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// What the proposal itself is worth.
+    pub value: f64,
+    /// Pipeline by pipeline.
+    pub bounds: Vec<Bound>,
+    /// The best first.
+    pub gains: Vec<Gain>,
+    /// Machines without which the plan is worth as much.
+    pub needless: Vec<usize>,
+}
+
+/// Explains a proposal for a ground.
+pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
+    let value = worth(ask, ground, proposal);
+    let groups = groups(proposal);
+    let again = |ground: &Ground, groups: &[Vec<usize>]| {
+        propose_from(ground, ask, groups).map(|found| worth(ask, ground, &found))
+    };
+    let mut gains = Vec::new();
+    let mut gain = |change, value: Option<f64>| {
+        gains.extend(value.map(|value| Gain { change, value }));
+    };
+    let kinds = ground.classes.iter().map(|class| class.machines[0]).take(MORE_MAX);
+    for machine in kinds {
+        gain(Change::Another(machine), again(&ground.with_another(machine), &groups));
+    }
+    gain(Change::FasterLinks, again(&ground.with_faster_links(10.0), &groups));
+    gain(Change::HalfTheWeights, again(&ground.with_weights(0.5), &groups));
+    let latency = ask.objective == Objective::Latency;
+    let better = |a: f64, b: f64| if latency { a < b } else { a > b };
+    let near = |a: f64, b: f64| (a - b).abs() <= SAME * b.abs();
+    gains.retain(|gain| better(gain.value, value) && !near(gain.value, value));
+    gains.sort_by(|a, b| match latency {
+        true => a.value.total_cmp(&b.value),
+        false => b.value.total_cmp(&a.value),
+    });
+    let tried = ground.classes.iter().map(|class| class.machines[0]).take(LEFT_OUT_MAX);
+    let needless = tried.filter(|machine| {
+        let (fewer, kept) = ground.without(*machine);
+        let place = |spot: &usize| kept.binary_search(spot).ok();
+        let groups: Vec<Vec<usize>> =
+            groups.iter().map(|group| group.iter().filter_map(place).collect()).collect();
+        let without = again(&fewer, &groups);
+        without.is_some_and(|without| near(without, value) || better(without, value))
+    });
+    let needless = needless.collect();
+    let bounds = proposal.pipelines.iter().map(|pipeline| bound_of(ground, pipeline)).collect();
+    Explanation { value, bounds, gains, needless }
+}
+
+fn groups(proposal: &Proposal) -> Vec<Vec<usize>> {
+    let spots = |pipeline: &ProposedPipeline| {
+        pipeline.stages.iter().flat_map(|s| &s.members).map(|member| member.spot).collect()
+    };
+    proposal.pipelines.iter().map(spots).collect()
+}
+
+fn worth(ask: &Ask, ground: &Ground, proposal: &Proposal) -> f64 {
+    match ask.objective {
+        Objective::Latency => proposal.pipelines[0].latency_ms,
+        Objective::Slo { .. } if ground.workload.requests_per_s.is_some() => {
+            proposal.attainment.unwrap_or(0.0)
+        }
+        _ => proposal.requests_per_s,
+    }
+}
+
+fn bound_of(ground: &Ground, pipeline: &ProposedPipeline) -> Bound {
+    let busiest =
+        |a: &usize, b: &usize| pipeline.stages[*a].busy_ms.total_cmp(&pipeline.stages[*b].busy_ms);
+    let stage = (0..pipeline.stages.len()).max_by(busiest).unwrap_or(0);
+    let of = &pipeline.stages[stage];
+    let steps: f64 = pipeline.stages.iter().map(|stage| stage.step_ms).sum();
+    let links_ms = pipeline.tpot_ms - steps;
+    let binding = if links_ms > of.step_ms {
+        Binding::Links
+    } else {
+        binding(ground, of, ground.decode(pipeline.batch))
+    };
+    let stages = u32::try_from(pipeline.stages.len()).unwrap_or(u32::MAX).next_power_of_two();
+    let resident = if ground.rules.plain() { 1 } else { pipeline.batch.saturating_mul(stages) };
+    let spot = of.members[0].spot;
+    let class = ground.classes.iter().position(|class| class.spots.contains(&spot)).unwrap_or(0);
+    let kinds = Kind::all(ground, class, Regime { batch: pipeline.batch, resident });
+    let layers = of.layers.1 - of.layers.0;
+    let ends = usize::from(stage == 0) + 2 * usize::from(stage + 1 == pipeline.stages.len());
+    let own = kinds.iter().find(|kind| kind.degree == of.members.len());
+    Bound {
+        stage,
+        binding,
+        full: own.is_some_and(|kind| kind.caps[ends] <= layers),
+        degrees: kinds.iter().map(|kind| (kind.degree, kind.decode_ms, kind.caps[ends])).collect(),
+    }
+}
+
+/// What a stage does most in a step: what would help most if it took no time.
+fn binding(ground: &Ground, stage: &ProposedStage, task: Task) -> Binding {
+    let members: Vec<usize> = stage.members.iter().map(|member| member.spot).collect();
+    let exchange = ground.exchange_ms(&members, task);
+    let member = &stage.members[0];
+    let share = Share {
+        layers: 1,
+        heads: member.kv_heads.1 - member.kv_heads.0,
+        columns: member.ffn_columns.1 - member.ffn_columns.0,
+        embeds: false,
+        samples: false,
+    };
+    let with = |change: fn(&mut crate::Spot)| {
+        let mut ground = ground.clone();
+        change(&mut ground.spots[member.spot]);
+        ground.layer_ms(member.spot, share, task)
+    };
+    let read = with(|spot| spot.flops_per_ms = f64::INFINITY);
+    let multiply = with(|spot| spot.bytes_per_ms = f64::INFINITY);
+    if exchange > read.max(multiply) {
+        Binding::Exchange
+    } else if multiply > read {
+        Binding::Arithmetic
+    } else {
+        Binding::Bandwidth
+    }
+}
