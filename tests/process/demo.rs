@@ -228,7 +228,7 @@ fn people_see_every_step_in_order_and_what_to_type_next() {
         "== leader",
         "leads term",
         "== plan",
-        "layers 0..",
+        "layers 0-",
         "[####",
         "== answer, asked of node 0, which holds no layer",
         "> Explain",

@@ -195,6 +195,13 @@ impl Membership {
         self.leaving.is_some()
     }
 
+    /// How many nodes of our swarm are here, ourselves among them.
+    pub(crate) fn count_here(&self, me: NodeId) -> usize {
+        let here =
+            |heard: &&Heard| self.is_alive(heard.advert.node, me) && self.is_ours(&heard.advert);
+        self.adverts.values().filter(here).count()
+    }
+
     /// Whether somebody stays who could be waited for: a peer of our swarm that is here, and not
     /// leaving itself. Nobody waits for ever.
     pub(crate) fn is_missed(&self, me: NodeId) -> bool {
