@@ -1,6 +1,9 @@
 //! Nodes that die in mid-answer: the text is what it would have been.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -18,9 +21,13 @@ fn model() -> PathBuf {
 
 /// Streams an answer; after `tokens` pieces of it, `strike` is called once.
 async fn stream(api: &str, tokens: usize, strike: impl FnOnce()) -> String {
+    stream_of(api, PROMPT, tokens, strike).await
+}
+
+async fn stream_of(api: &str, prompt: &str, tokens: usize, strike: impl FnOnce()) -> String {
     let body = json!({
         "model": "smollm2-135m", "stream": true, "temperature": 0, "max_tokens": TOKENS,
-        "messages": [{ "role": "user", "content": PROMPT }],
+        "messages": [{ "role": "user", "content": prompt }],
     });
     let request = reqwest::Client::new().post(format!("{api}/v1/chat/completions")).json(&body);
     let mut bytes = request.send().await.unwrap().bytes_stream();
@@ -99,6 +106,50 @@ async fn a_member_of_a_shared_stage_that_is_stopped_costs_a_pause() {
         victim.process.signal("CONT");
     };
     let (again, ()) = tokio::join!(stream(api, 8, || victim.process.signal("STOP")), goes_on);
+    assert_eq!(again, text, "{}", swarm.logs());
+}
+
+/// The prompt has several batches, and the stage is killed between its first and its last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_that_is_killed_in_mid_prefill_costs_a_pause() {
+    let (swarm, _) = swarm().await;
+    let api = &swarm.entry.api;
+    let prompt = format!("{}Name the animals.", "A cat saw a dog and a whale. ".repeat(60));
+    let victim = &swarm.members[leader_of(&swarm, 1).await];
+    let spoke = AtomicBool::new(false);
+    let killed = async {
+        swarm_tests::eventually("a session", || async {
+            let status = swarm.status(&victim.api).await;
+            (status["nodes"][0]["sessions"].as_u64()? > 0).then_some(())
+        })
+        .await;
+        victim.process.signal("KILL");
+        assert!(!spoke.load(Ordering::Relaxed), "the prompt was too short");
+    };
+    let answered = stream_of(api, &prompt, 0, || spoke.store(true, Ordering::Relaxed));
+    let (again, ()) = tokio::join!(answered, killed);
+    let undisturbed = stream_of(api, &prompt, usize::MAX, || {}).await;
+    assert_eq!(again, undisturbed, "{}", swarm.logs());
+}
+
+/// A member that does not lead its stage is killed, and never comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_a_shared_stage_that_is_killed_costs_a_pause() {
+    // Too small for half of the model each, so that no two of the four can do without a third, and
+    // the layers of the third must be shared.
+    let device: &[&str] = &["cpu:threads=1,memory=115MB"];
+    let small: &[&str] = &["cpu:threads=1,memory=74MB"];
+    let devices = [device, small, small, small];
+    let swarm = Swarm::start(Path::new(BINARY), &model(), &devices, None).await;
+    let api = &swarm.entry.api;
+    let text = stream(api, usize::MAX, || {}).await;
+    let status = swarm.status(api).await;
+    let stages = status["plan"]["pipelines"][0]["stages"].as_array().unwrap();
+    let follower = stages.iter().find_map(|stage| stage["members"].get(1));
+    let follower = follower.unwrap_or_else(|| panic!("no shared stage: {status}"));
+    let victim = swarm.members.iter().find(|member| follower["peer"] == member.peer.as_str());
+    let victim = &victim.unwrap().process;
+    let again = stream(api, 8, || victim.signal("KILL")).await;
     assert_eq!(again, text, "{}", swarm.logs());
 }
 
