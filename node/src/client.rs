@@ -114,8 +114,13 @@ async fn get<T: DeserializeOwned>(via: &str, path: &str) -> color_eyre::Result<T
     response.json().await.wrap_err_with(|| format!("{via} speaks otherwise than this version"))
 }
 
+/// Where a path of a node's API is. People leave `http://` out, and write the `/v1` that clients of
+/// OpenAI's are given.
 fn url(via: &str, path: &str) -> String {
-    format!("{}{path}", via.trim_end_matches('/'))
+    let via = via.trim_end_matches('/');
+    let via = via.strip_suffix("/v1").unwrap_or(via);
+    let scheme = if via.contains("://") { "" } else { "http://" };
+    format!("{scheme}{via}{path}")
 }
 
 /// What a node knows.
@@ -195,5 +200,19 @@ impl Answer {
         if gaps > 0 {
             self.tpot_ms = (last - first).as_secs_f64() * 1e3 / gaps as f64;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url;
+
+    #[test]
+    fn a_node_is_found_however_its_address_is_written() {
+        let wanted = "http://127.0.0.1:8080/v1/models";
+        for via in ["http://127.0.0.1:8080", "127.0.0.1:8080/", "http://127.0.0.1:8080/v1/"] {
+            assert_eq!(url(via, "/v1/models"), wanted);
+        }
+        assert_eq!(url("https://a.example", "/status"), "https://a.example/status");
     }
 }

@@ -40,6 +40,9 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
+    /// While this node leads, make no first plan before so many nodes are here [default: 1]
+    #[arg(long, value_name = "NODES")]
+    pub wait_for: Option<u32>,
     /// Forget which voters this node knew, and believe the swarm that `--join` leads to: for one
     /// that was away so long that nobody can prove to it who votes now
     #[arg(long)]
@@ -95,6 +98,8 @@ pub struct Settings {
     pub join: Vec<String>,
     /// Whether to found a swarm.
     pub founds: bool,
+    /// Nodes that must be here before a first plan is made.
+    pub nodes_min: u32,
     /// Whether to forget the set of voters.
     pub rejoins: bool,
     /// Where the API listens.
@@ -130,6 +135,7 @@ impl NodeOptions {
             listen: lists(self.listen, below.listen),
             join: lists(self.join, below.join),
             found: self.found || below.found,
+            wait_for: self.wait_for.or(below.wait_for),
             rejoin: self.rejoin,
             api: self.api.or(below.api),
             api_origins: lists(self.api_origins, below.api_origins),
@@ -175,6 +181,7 @@ impl NodeOptions {
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
+            nodes_min: self.wait_for.unwrap_or(1),
             rejoins: self.rejoin,
             listen: if self.listen.is_empty() { any.to_vec() } else { self.listen },
             join: self.join,

@@ -17,11 +17,11 @@ use std::{
 
 use cast::{Cast, Order};
 use clap::{Args, value_parser};
-use color_eyre::eyre::{bail, eyre};
+use color_eyre::eyre::{Report, bail, eyre};
 pub use document::DemoDocument;
 use show::Show;
 use swarm_engine::Weights;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     cli::{print, signals::Signals},
@@ -38,6 +38,8 @@ const MEASURED_MAX: Duration = Duration::from_secs(3);
 const TRIES_MAX: u32 = 5;
 /// How often a node is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How much later than its effect on other processes a signal may be seen.
+const SIGNAL_LATE: Duration = Duration::from_millis(300);
 /// KV cache to plan for: the demo's prompt and a conversation after it.
 const CONTEXT_TOKENS: u32 = 512;
 
@@ -56,7 +58,8 @@ pub struct Options {
     #[arg(long, default_value = "Explain in two sentences why the sky is blue.")]
     prompt: String,
     /// Tokens the answer may have
-    #[arg(long, default_value_t = 96, value_parser = value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 96,
+        value_parser = value_parser!(u32).range(1..i64::from(CONTEXT_TOKENS)))]
     max_tokens: u32,
     /// Node processes to start, beside the door
     #[arg(long, default_value_t = 4, value_parser = value_parser!(u8).range(3..=8))]
@@ -83,8 +86,12 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     let mut cast = Cast::new()?;
     let mut outcome = tokio::select! {
         played = play(&options, &name, &path, &mut cast, &mut show) => played,
-        () = signals.next() => Err(eyre!("stopped; every process is gone")),
+        () = signals.next() => Err(stopped()),
     };
+    // A terminal's Ctrl-C reaches the processes too, and the end of one can be seen first.
+    if outcome.is_err() && timeout(SIGNAL_LATE, signals.next()).await.is_ok() {
+        outcome = Err(stopped());
+    }
     if outcome.is_ok() && options.keep {
         tokio::select! {
             served = serve(&mut cast) => outcome = served,
@@ -100,6 +107,10 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
         show.done(options.keep);
     }
     outcome
+}
+
+fn stopped() -> Report {
+    eyre!("stopped; every process is gone")
 }
 
 /// The model's name and file, fetched if need be.
@@ -130,7 +141,8 @@ async fn play(
     show.step("nodes, each with less memory than the model needs");
     let door = cast.open_door().await?;
     show.door(&door);
-    let order = Order { model: path, door: &door, context_tokens: CONTEXT_TOKENS };
+    let nodes = caps.len();
+    let order = Order { model: path, door: &door, context_tokens: CONTEXT_TOKENS, nodes };
     for (number, caps) in caps.iter().enumerate() {
         let api = if number == 0 { options.api } else { ([127, 0, 0, 1], 0).into() };
         show.member(cast.add(order, caps, api).await?);
@@ -146,7 +158,7 @@ async fn play(
     let (answer, status, plan) = answer(options, (status, plan), &entry, cast, show).await?;
     finish(options, answer, status, plan, show)?;
     if options.keep {
-        show.next(&entry, name);
+        show.next(&entry, name, CONTEXT_TOKENS);
     }
     Ok(())
 }

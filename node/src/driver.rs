@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// How often a refusal is logged, and how many are in that time.
-const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 const REFUSALS_MAX: usize = 64;
 /// How often what the node knows is written down for whoever looks.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
@@ -236,7 +236,11 @@ impl Driver {
             None => Some(job),
         };
         let follow_up = match refused {
-            None | Some(Job::Unload) => return,
+            None => return,
+            Some(Job::Unload) => {
+                tracing::warn!(device, "takes no more jobs, and keeps what it holds for now");
+                return;
+            }
             Some(Job::Load { load, .. }) => {
                 let outcome = Err(format!("device {device} takes no more jobs"));
                 Input::Loaded { load, device, outcome }
@@ -261,7 +265,7 @@ impl Driver {
         }
     }
 
-    /// Whether a refusal is to be logged: each once a second, and so many in that time, for peers
+    /// Whether a refusal is to be logged: each once a minute, and so many in that time, for peers
     /// can cause as many as they like.
     fn is_news(&mut self, peer: NodeId, reason: &str) -> bool {
         self.refusals.retain(|_, logged| logged.elapsed() < REFUSALS_EVERY);

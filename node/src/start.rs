@@ -104,6 +104,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
 
     let config = Config {
         founds: settings.founds,
+        nodes_min: settings.nodes_min,
         context_tokens: settings.context_tokens,
         advert_base: unix_ms(),
         api: Some(format!("http://{api_address}")),

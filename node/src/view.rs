@@ -75,20 +75,49 @@ pub fn status(about: &About, node: &Node, now: Time) -> Status {
 
 /// Whether the live plan can serve, and what stands in the way if not.
 fn readiness(node: &Node, plan: Option<&Plan>) -> (bool, Option<String>) {
-    let Some(plan) = plan else {
-        let reason = node.trouble().unwrap_or("no plan is live yet");
-        return (false, Some(reason.to_owned()));
-    };
+    let Some(plan) = plan else { return (false, Some(why_no_plan(node))) };
     if node.adverts().any(|heard| heard.advert.node == node.id() && heard.advert.draining) {
         return (false, Some("this node is leaving the swarm".to_owned()));
     }
     if let Some(dead) = plan.members().find(|member| !node.is_alive(member.node)) {
-        return (false, Some(format!("{} of the plan is gone", peer(dead.node))));
+        let gone = format!("{} of the plan is gone", peer(dead.node));
+        return (false, Some(format!("{gone}; {}", why_no_plan(node))));
     }
     match plan.members().find(|member| !node.holds(member.node)) {
         Some(member) => (false, Some(format!("{} is loading its share", peer(member.node)))),
         None => (true, None),
     }
+}
+
+/// What stands in the way of a plan: what the leader said, or that there is none and cannot be one.
+fn why_no_plan(node: &Node) -> String {
+    if let Some(trouble) = node.trouble() {
+        return trouble.to_owned();
+    }
+    let voters = node.voters();
+    if voters.is_empty() {
+        return "no plan is live yet: this node waits for a swarm to join; if none was founded, \
+                start one node with --found"
+            .to_owned();
+    }
+    let (here, gone): (Vec<NodeId>, Vec<NodeId>) =
+        voters.iter().partition(|voter| node.is_alive(**voter));
+    if here.len() * 2 <= voters.len() {
+        let gone: Vec<_> = gone.into_iter().map(peer).collect();
+        return format!(
+            "no plan can be made: {} of {} voters are gone, and the rest can elect no leader; \
+             start {} again",
+            gone.len(),
+            voters.len(),
+            gone.join(" or ")
+        );
+    }
+    let reason = if node.live_plan().is_some() {
+        "another plan is being made"
+    } else {
+        "no plan is live yet"
+    };
+    reason.to_owned()
 }
 
 fn node(about: &About, mind: &Node, heard: &Heard, now: Time) -> NodeStatus {

@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use hexswarm::{
     client::document::AnswerDocument,
+    demo::DemoDocument,
     status::{PlanView, Status},
 };
 use schemars::{JsonSchema, schema_for};
@@ -33,4 +34,9 @@ fn the_schema_of_the_status_is_up_to_date() {
 #[test]
 fn the_schema_of_answers_is_up_to_date() {
     holds::<AnswerDocument>("answer");
+}
+
+#[test]
+fn the_schema_of_the_demo_is_up_to_date() {
+    holds::<DemoDocument>("demo");
 }

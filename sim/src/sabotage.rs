@@ -42,6 +42,14 @@ pub enum Sabotage {
     HastyDisk,
     /// A dead node's beats go on.
     Ghost,
+    /// Clients are told twice that their answer begins.
+    TwoStarts,
+    /// No device ever loads a shard.
+    DeadDevices,
+    /// Devices make fewer KV blocks than they were told to.
+    FewBlocks,
+    /// Devices say that a batch is done, and go on computing it.
+    EarlyDone,
 }
 
 impl World {

@@ -53,7 +53,9 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
     /// Another model's plan.
-    #[error("the plan is for another model")]
+    #[error(
+        "the plan is for another model than this node serves; --model must be the same for all"
+    )]
     Model,
     /// No pipeline, an empty stage, or layers that do not follow on.
     #[error("pipeline {pipeline} does not cover layers 0 to {layers} in order")]

@@ -150,5 +150,8 @@ pub enum Fault {
     /// The model computed something that is no number: trying again cannot help.
     Numbers,
     /// More tokens than the whole KV cache of a device: waiting cannot help.
-    TooLong,
+    TooLong {
+        /// What fits.
+        tokens_max: u32,
+    },
 }

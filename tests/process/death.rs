@@ -1,10 +1,14 @@
 //! Nodes that die in mid-answer: the text is what it would have been.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use swarm_tests::{Layout, Share, Swarm};
+use swarm_tests::{Layout, Process, Share, Swarm};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
 const TOKENS: u32 = 64;
@@ -18,9 +22,13 @@ fn model() -> PathBuf {
 
 /// Streams an answer; after `tokens` pieces of it, `strike` is called once.
 async fn stream(api: &str, tokens: usize, strike: impl FnOnce()) -> String {
+    stream_of(api, PROMPT, tokens, strike).await
+}
+
+async fn stream_of(api: &str, prompt: &str, tokens: usize, strike: impl FnOnce()) -> String {
     let body = json!({
         "model": "smollm2-135m", "stream": true, "temperature": 0, "max_tokens": TOKENS,
-        "messages": [{ "role": "user", "content": PROMPT }],
+        "messages": [{ "role": "user", "content": prompt }],
     });
     let request = reqwest::Client::new().post(format!("{api}/v1/chat/completions")).json(&body);
     let mut bytes = request.send().await.unwrap().bytes_stream();
@@ -100,6 +108,67 @@ async fn a_member_of_a_shared_stage_that_is_stopped_costs_a_pause() {
     };
     let (again, ()) = tokio::join!(stream(api, 8, || victim.process.signal("STOP")), goes_on);
     assert_eq!(again, text, "{}", swarm.logs());
+}
+
+/// Lets a process run a tenth of the time, so that what it does can be seen while it does it.
+async fn slowed(process: &Process, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        process.signal("STOP");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        process.signal("CONT");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The prompt has several batches, and the stage is killed between its first and its last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_that_is_killed_in_mid_prefill_costs_a_pause() {
+    let (swarm, _) = swarm().await;
+    let api = &swarm.entry.api;
+    let prompt = format!("{}Name the animals.", "A cat saw a dog and a whale. ".repeat(50));
+    let first = &swarm.members[leader_of(&swarm, 0).await].process;
+    let victim = &swarm.members[leader_of(&swarm, 1).await];
+    let (spoke, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let killed = async {
+        swarm_tests::eventually("a session", || async {
+            let status = swarm.status(&victim.api).await;
+            (status["nodes"][0]["sessions"].as_u64()? > 0).then_some(())
+        })
+        .await;
+        victim.process.signal("KILL");
+        over.store(true, Ordering::Relaxed);
+        assert!(!spoke.load(Ordering::Relaxed), "the prompt was too short");
+    };
+    // The first piece only says who speaks.
+    let answered = stream_of(api, &prompt, 1, || spoke.store(true, Ordering::Relaxed));
+    let (again, (), ()) = tokio::join!(answered, killed, slowed(first, &over));
+    let undisturbed = stream_of(api, &prompt, usize::MAX, || {}).await;
+    assert_eq!(again, undisturbed, "{}", swarm.logs());
+}
+
+/// A member that does not lead its stage never comes back, nor does the founder, whose plan it was:
+/// those who are left elect another leader, and its plan does without both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_of_a_shared_stage_that_is_killed_with_the_leader_costs_a_pause() {
+    let share = |node, kv_heads, ffn_columns| Share { node, device: 0, kv_heads, ffn_columns };
+    let pair = vec![share(0, (0, 2), (0, 1024)), share(1, (2, 3), (1024, 1536))];
+    let layout = Layout(vec![((0, 30), pair)]);
+    let device: &[&str] = &["cpu:threads=1,memory=1GiB"];
+    let devices = [device, device, device, device];
+    let swarm = Swarm::start(Path::new(BINARY), &model(), &devices, Some(&layout)).await;
+    let api = &swarm.members[2].api;
+    swarm_tests::eventually("five voters", || async {
+        let status = swarm.status(api).await;
+        (status["voters"].as_array()?.len() == 5).then_some(())
+    })
+    .await;
+    swarm.ready(api).await;
+    let text = stream(api, usize::MAX, || {}).await;
+    let strike = || {
+        swarm.members[1].process.signal("KILL");
+        swarm.entry.process.signal("KILL");
+    };
+    assert_eq!(stream(api, 8, strike).await, text, "{}", swarm.logs());
 }
 
 #[tokio::test(flavor = "multi_thread")]

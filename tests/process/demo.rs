@@ -228,7 +228,7 @@ fn people_see_every_step_in_order_and_what_to_type_next() {
         "== leader",
         "leads term",
         "== plan",
-        "layers 0..",
+        "layers 0-",
         "[####",
         "== answer, asked of node 0, which holds no layer",
         "> Explain",
@@ -250,6 +250,36 @@ fn people_see_every_step_in_order_and_what_to_type_next() {
 
     demo.signal("TERM");
     assert!(demo.ended().success(), "the end of --keep is no failure: {}", demo.err());
+    demo.nothing_is_left();
+    TcpListener::bind(via.trim_start_matches("http://")).expect("the port is free again");
+}
+
+/// Its caps leave room for the loss of any node that holds layers.
+#[test]
+fn a_kept_demo_goes_on_without_one_of_its_nodes() {
+    let mut demo = Demo::start(&["--max-tokens", "4", "--keep"]);
+    demo.shows("serves until Ctrl-C");
+    let shown = demo.out();
+    let via = shown.split("chat --via ").nth(1).unwrap().lines().next().unwrap();
+    let ask = || {
+        let asked = ["run", "--via", via, "--max-tokens", "24", "Name three rivers."];
+        let answered = Command::new(BINARY).args(asked).output().unwrap();
+        assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
+        String::from_utf8(answered.stdout).unwrap()
+    };
+    let before = ask();
+    let plan = shown.split("== plan").nth(1).unwrap().split("== answer").next().unwrap();
+    let holder = (1..4).find(|number| plan.contains(&format!("node {number} "))).unwrap();
+    let node = format!("node{holder}");
+    let found = |id: &u32| {
+        let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&node)
+    };
+    kill(demo.processes().into_iter().find(found).expect("it runs"), "KILL");
+    until("it is missed", || demo.err().contains("the others go on"));
+    assert_eq!(ask(), before, "without node {holder}");
+    demo.signal("INT");
+    assert!(demo.ended().success(), "{}", demo.err());
     demo.nothing_is_left();
     TcpListener::bind(via.trim_start_matches("http://")).expect("the port is free again");
 }

@@ -181,3 +181,23 @@ async fn a_member_that_drains_costs_no_token() {
     let status = swarm.status(&swarm.entry.api).await;
     assert!(!status["plan"].to_string().contains(peer.as_str().expect("a peer")), "{status}");
 }
+
+/// The founder is the only voter of two; when it leaves, the other elects itself, plans and serves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_founder_that_leaves_hands_its_vote_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = folder.path().join("model.gguf");
+    make(&model);
+    let device: &[&str] = &["cpu:threads=1,memory=1GiB"];
+    let mut swarm = Swarm::start(Path::new(BINARY), &model, &[device], None).await;
+    swarm.entry.process.signal("INT");
+    assert_eq!(swarm.entry.process.ended().await.code(), Some(0), "{}", swarm.logs());
+    let rest = &swarm.members[0];
+    let status = eventually("another leader", || async {
+        let status = swarm.status(&rest.api).await;
+        (status["leader"] == rest.peer.as_str()).then_some(status)
+    })
+    .await;
+    assert_eq!(status["voters"], json!([rest.peer]), "{status}");
+    swarm.ready(&rest.api).await;
+}

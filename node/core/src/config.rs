@@ -28,6 +28,8 @@ pub struct Config {
     pub advert_every: Duration,
     /// How long a view must have been quiet before it is planned: peers arrive in groups.
     pub settle: Duration,
+    /// Nodes that must be here before a first plan is made, ourselves among them.
+    pub nodes_min: u32,
     /// How long the members of a plan may take to load it.
     pub load_max: Duration,
     /// A plan is replaced only if another is predicted to be faster by more than this factor:
@@ -64,6 +66,7 @@ impl Config {
             patience: Duration::from_millis(600),
             advert_every: Duration::from_secs(5),
             settle: Duration::from_millis(400),
+            nodes_min: 1,
             load_max: Duration::from_secs(120),
             gain_min: 1.15,
             context_tokens: 8192,

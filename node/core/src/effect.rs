@@ -143,7 +143,8 @@ pub enum Refusal {
     NoPlan(String),
     /// Prompt and answer do not fit the model's context or the swarm's KV cache.
     #[error(
-        "{tokens} tokens were asked for, prompt and answer together, and at most {tokens_max} fit"
+        "{tokens} tokens, of prompt and answer together, and at most {tokens_max} fit into the \
+         model's context or the swarm's KV cache"
     )]
     TooLong {
         /// What was asked for.

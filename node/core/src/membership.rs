@@ -20,6 +20,9 @@ const HELP_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often our advert goes out at most.
 const ADVERT_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
 
+/// How long a node that leaves waits until those who stay can elect a leader without it.
+const HANDOVER_MAX: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// One node's view of the others.
 #[derive(Debug, Default)]
 pub(crate) struct Membership {
@@ -29,7 +32,10 @@ pub(crate) struct Membership {
     neighbours: BTreeMap<NodeId, Neighbour>,
     links: BTreeMap<NodeId, LinkReport>,
     devices: Vec<Device>,
-    draining: bool,
+    /// When we leave at the latest, if we do.
+    leaving: Option<Time>,
+    /// Whether that time has come.
+    overdue: bool,
     /// Addresses of ours that others tried, and whether they could reach them.
     tried: BTreeMap<String, bool>,
     /// The swarm that we belong to.
@@ -178,14 +184,40 @@ impl Membership {
         }
     }
 
-    /// We are leaving.
-    pub(crate) fn drain(&mut self) {
-        self.draining = true;
+    /// We are leaving. Others have a while to go on without us.
+    pub(crate) fn drain(&mut self, turn: &Turn<'_>) {
+        self.leaving.get_or_insert(turn.now + HANDOVER_MAX);
         self.dirty = true;
+    }
+
+    /// Whether we leave.
+    pub(crate) fn leaves(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// How many nodes of our swarm are here, ourselves among them.
+    pub(crate) fn count_here(&self, me: NodeId) -> usize {
+        let here =
+            |heard: &&Heard| self.is_alive(heard.advert.node, me) && self.is_ours(&heard.advert);
+        self.adverts.values().filter(here).count()
+    }
+
+    /// Whether somebody stays who could be waited for: a peer of our swarm that is here, and not
+    /// leaving itself. Nobody waits for ever.
+    pub(crate) fn is_missed(&self, me: NodeId) -> bool {
+        let stays = |heard: &Heard| {
+            let advert = &heard.advert;
+            advert.node != me
+                && !advert.draining
+                && self.is_alive(advert.node, me)
+                && self.is_ours(advert)
+        };
+        !self.overdue && self.adverts.values().any(stays)
     }
 
     /// Beats, adverts, and who went silent since.
     pub(crate) fn tick(&mut self, load: Load, pulse: Pulse, turn: &mut Turn<'_>) -> Vec<NodeId> {
+        self.overdue = self.leaving.is_some_and(|latest| latest <= turn.now);
         let mut lost = Vec::new();
         if turn.now >= self.beat_at {
             let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;
@@ -232,7 +264,7 @@ impl Membership {
             model: Some(turn.config.model.hash),
             load,
             reachable: self.tried.is_empty() || self.tried.values().any(|reachable| *reachable),
-            draining: self.draining,
+            draining: self.leaves(),
             api: turn.config.api.clone(),
         };
         let heard = Heard { advert: advert.clone(), at: turn.now };

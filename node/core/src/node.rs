@@ -125,9 +125,13 @@ impl Node {
         Some(held) == live
     }
 
-    /// Whether no session runs here, as an entry or in a stage.
+    /// Whether no session runs here, as an entry or in a stage; and, if we leave, whether those who
+    /// stay can go on without us.
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_idle()
+        let needed = self.membership.leaves()
+            && self.membership.is_missed(self.id())
+            && !self.council.can_do_without(self.id());
+        self.sessions.is_idle() && !needed
     }
 
     /// Sessions and KV blocks here.
@@ -201,7 +205,7 @@ impl Parts<'_> {
                 self.membership.tried(address, reachable);
             }
             Input::Drain => {
-                self.membership.drain();
+                self.membership.drain(turn);
                 self.sessions.drain();
                 self.rounds.lead.stir();
             }
@@ -311,11 +315,12 @@ impl Parts<'_> {
         if !self.council.leads(turn.me()) {
             return;
         }
-        let me = turn.me();
+        let (me, leaves) = (turn.me(), self.membership.leaves());
         let alive: Vec<_> = self
             .membership
             .adverts()
             .filter(|heard| self.membership.is_alive(heard.advert.node, me))
+            .filter(|heard| !leaves || heard.advert.node != me)
             .filter(|heard| self.membership.is_ours(&heard.advert))
             .filter(|heard| !heard.advert.draining)
             .map(|Heard { advert, .. }| Candidate {
@@ -324,7 +329,7 @@ impl Parts<'_> {
                 up_ms: advert.up_ms,
             })
             .collect();
-        if alive.iter().any(|candidate| candidate.node == me) {
+        if leaves || alive.iter().any(|candidate| candidate.node == me) {
             self.council.tend(&alive, turn);
         }
     }

@@ -57,13 +57,17 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     if let Some(model) = find(&settings.model) {
         signals.blocking(|stop| Ok(Store::open().until(stop).pull(model)?)).await?;
     }
-    let swarm = settings.swarm.clone();
+    let (swarm, founds, join) = (settings.swarm.clone(), settings.founds, settings.join.clone());
     let node = tokio::select! {
         node = start(settings) => node?,
         () = signals.next() => return Ok(()),
         () = leash.pulled_hard() => return Ok(()),
     };
-    announce(&node, &swarm, options.json).await;
+    let begins = match founds {
+        true => "founded here".to_owned(),
+        false => format!("to be joined through {}", join.join(" or ")),
+    };
+    announce(&node, &swarm, &begins, options.json).await;
     let patience = tokio::select! {
         () = signals.next() => DRAIN_MAX,
         pull = leash.pulled() => if pull == Pull::Gentle { DRAIN_MAX } else { Duration::ZERO },
@@ -77,7 +81,7 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
 }
 
 /// Says where it is. A reader that has gone away is no reason for a node to end.
-async fn announce(node: &Running, swarm: &str, as_json: bool) {
+async fn announce(node: &Running, swarm: &str, begins: &str, as_json: bool) {
     let listen = addresses(node).await;
     let api = format!("http://{}", node.api);
     if as_json {
@@ -85,10 +89,14 @@ async fn announce(node: &Running, swarm: &str, as_json: bool) {
         let _ = print::line(document);
         return;
     }
+    let far = listen.iter().find(|at| !at.contains("/127.0.0.1/") && !at.contains("/::1/"));
+    let others = far.or(listen.first()).map_or("MULTIADDR", String::as_str);
     let listen: String = listen.iter().map(|at| format!("listening  {at}\n")).collect();
     let _ = print::text(&format!(
-        "peer       {}\nswarm      {swarm}\n{listen}API        {api}\n\n\
-         Ask it something:  hexswarm run --via {api} \"Hello\"\n",
+        "peer       {}\nswarm      {swarm}, {begins}\n{listen}API        {api}\n\n\
+         Others join it:       hexswarm node --join {others}\n\
+         Is it ready?          hexswarm status --via {api}\n\
+         Ask it, when it is:   hexswarm run --via {api} \"Hello\"\n",
         node.peer
     ));
 }

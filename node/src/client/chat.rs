@@ -7,7 +7,7 @@ use rustyline::{DefaultEditor, error::ReadlineError};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::{Request, VIA, stream};
+use super::{Refused, Request, VIA, stream};
 use crate::cli::print;
 
 /// A conversation.
@@ -80,6 +80,10 @@ async fn answer(options: &Options, messages: &mut Vec<Value>) {
         Err(error) => {
             messages.pop();
             eprintln!("{error:#}");
+            let long = |refused: &Refused| refused.code == "context_length_exceeded";
+            if error.downcast_ref().is_some_and(long) {
+                eprintln!("the conversation has grown too long: /reset begins anew");
+            }
         }
     }
 }

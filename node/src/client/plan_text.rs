@@ -40,7 +40,7 @@ fn lines(stage: &StageView, name: &impl Fn(&str) -> String) -> Vec<String> {
         members => format!(", tensor parallel over {members}"),
     };
     let count = end.saturating_sub(first);
-    let mut lines = vec![format!("layers {first}..{end} ({count}){many}")];
+    let mut lines = vec![format!("layers {} ({count}){many}", run([first, end]))];
     let width = columns(stage).1;
     let names = stage.members.iter().map(|m| format!("{} device {}", name(&m.peer), m.device));
     let names: Vec<_> = names.collect();
@@ -67,8 +67,9 @@ fn bar(member: &MemberView, width: u32) -> String {
     (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
 }
 
+/// From the first to the last, as people count.
 fn run([first, end]: [u32; 2]) -> String {
-    format!("{first}..{end}")
+    format!("{first}-{}", end.saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -102,16 +103,16 @@ mod tests {
         let wanted = "plan 2.1 by …l
     prompt
       v
-  +-------------------------------------------------------------------+
-  | layers 0..13 (13)                                                 |
-  | …abcdefgh device 1  [############]  KV heads 0..3, FFN 0..1536    |
-  +-------------------------------------------------------------------+
+  +-----------------------------------------------------------------+
+  | layers 0-12 (13)                                                |
+  | …abcdefgh device 1  [############]  KV heads 0-2, FFN 0-1535    |
+  +-----------------------------------------------------------------+
       v
-  +-------------------------------------------------------------------+
-  | layers 13..30 (17), tensor parallel over 2                        |
-  | …abcdefgh device 1  [########....]  KV heads 0..2, FFN 0..1024    |
-  | …abcdefgh device 1  [........####]  KV heads 2..3, FFN 1024..1536 |
-  +-------------------------------------------------------------------+
+  +-----------------------------------------------------------------+
+  | layers 13-29 (17), tensor parallel over 2                       |
+  | …abcdefgh device 1  [########....]  KV heads 0-1, FFN 0-1023    |
+  | …abcdefgh device 1  [........####]  KV heads 2-2, FFN 1024-1535 |
+  +-----------------------------------------------------------------+
       v
     next token: to the entry, and back to the first stage
 ";

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use clap::{Args, value_parser};
+use color_eyre::eyre::bail;
 use serde_json::{Value, json};
 
 use super::{Request, VIA, document::AnswerDocument, stream};
@@ -57,6 +58,9 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
         }
         text => text.to_owned(),
     };
+    if prompt.trim().is_empty() {
+        bail!("the prompt is empty: say what to ask, or `-` to read it from stdin");
+    }
     let mut request = Request::chat(&prompt, options.max_tokens);
     if options.raw {
         request.chat = false;
@@ -81,7 +85,12 @@ pub(crate) async fn run(options: Options) -> color_eyre::Result<()> {
     })
     .await?;
     if !options.json {
-        return Ok(print::line("")?);
+        print::line("")?;
+        if answer.finish_reason == "length" {
+            let tokens = answer.token_ids.len();
+            eprintln!("(cut after {tokens} tokens; --max-tokens allows more)");
+        }
+        return Ok(());
     }
     let entry = super::status(&options.via).await?.peer;
     let document = AnswerDocument::new(answer, prompt, entry);

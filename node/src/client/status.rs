@@ -68,14 +68,13 @@ fn text(status: &Status) -> String {
         (Some(trouble), _) => format!("not ready: {trouble}"),
         (None, _) => "not ready".to_owned(),
     };
-    let leader = status.leader.as_deref().map_or("nobody", short);
-    let voters: Vec<_> = status.voters.iter().map(|voter| short(voter)).collect();
+    let name = |peer: &String| format!("…{}", short(peer));
+    let leader = status.leader.as_ref().map_or("nobody".to_owned(), name);
+    let voters: Vec<_> = status.voters.iter().map(name).collect();
+    let voters = if voters.is_empty() { "nobody".to_owned() } else { voters.join(" ") };
     let head = format!(
-        "swarm {}, model {}: {state}\nleader …{leader}, term {}, voters {}\n",
-        status.swarm,
-        status.model,
-        status.term,
-        voters.join(" ")
+        "swarm {}, model {}: {state}\nleader {leader}, term {}, voters {voters}\n",
+        status.swarm, status.model, status.term,
     );
     let mut nodes = print::table();
     nodes.set_header([

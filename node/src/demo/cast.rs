@@ -40,6 +40,8 @@ pub(super) struct Order<'a> {
     pub(super) door: &'a str,
     /// KV cache to plan for.
     pub(super) context_tokens: u32,
+    /// How many of them there will be.
+    pub(super) nodes: usize,
 }
 
 /// The first line of a node's stdout under `--json`.
@@ -120,7 +122,12 @@ impl Cast {
             arguments.extend(["--device".to_owned(), format!("cpu:threads=1,memory={cap}B")]);
         }
         if number == 0 {
-            arguments.push("--found".to_owned());
+            // A plan that is made before all are here might do without one of them, and stay.
+            arguments.extend([
+                "--found".to_owned(),
+                "--wait-for".to_owned(),
+                order.nodes.to_string(),
+            ]);
         }
         arguments
     }

@@ -150,7 +150,7 @@ impl Show {
     }
 
     /// What to type next.
-    pub(super) fn next(&self, entry: &str, model: &str) {
+    pub(super) fn next(&self, entry: &str, model: &str, context_tokens: u32) {
         let program = program();
         self.step("next");
         self.say(format!(
@@ -159,7 +159,9 @@ impl Show {
              \x20 {program} status --via {entry}\n\
              \x20 curl {entry}/v1/chat/completions -H 'content-type: application/json' \\\n\
              \x20   -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n\n\
-             API for OpenAI's clients: {entry}/v1 (any key); web page: {entry}\n"
+             API for OpenAI's clients: {entry}/v1 (any key); web page: {entry}\n\
+             So little memory has room for {context_tokens} tokens of conversation: /reset in a \
+             chat begins anew\n"
         ));
     }
 

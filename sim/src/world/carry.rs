@@ -132,17 +132,16 @@ impl World {
         if let Some(wanted) = self.clients.wanted.get(&request) {
             self.log.note(self.now, wanted.at, "answer", &(request.0, event));
         }
-        if let Answer::Token(_) = event {
-            match self.setup.sabotage {
-                Sabotage::DoubleToken if self.rng.random_bool(0.05) => {
-                    self.clients.hear(request, event)?;
-                }
-                Sabotage::CutAnswer if self.rng.random_bool(0.05) => {
-                    let end = Answer::Finished(swarm_proto::Finish::Length);
-                    return self.clients.hear(request, &end);
-                }
-                _ => {}
+        match (self.setup.sabotage, event) {
+            (Sabotage::TwoStarts, Answer::Started { .. }) => self.clients.hear(request, event)?,
+            (Sabotage::DoubleToken, Answer::Token(_)) if self.rng.random_bool(0.05) => {
+                self.clients.hear(request, event)?;
             }
+            (Sabotage::CutAnswer, Answer::Token(_)) if self.rng.random_bool(0.05) => {
+                let end = Answer::Finished(swarm_proto::Finish::Length);
+                return self.clients.hear(request, &end);
+            }
+            _ => {}
         }
         self.clients.hear(request, event)
     }

@@ -59,6 +59,7 @@ impl World {
 
     pub(super) fn compute(&mut self, node: NodeId, device: u8, work: Work) -> Result<(), Broken> {
         let forgets = self.setup.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
+        let hasty = self.setup.sabotage == Sabotage::EarlyDone && work.group.is_none();
         let number = self.hosts.get(&node).map_or(0, |host| host.number);
         let Some(worker) = self.worker(node, device) else { return Ok(()) };
         if forgets {
@@ -73,7 +74,13 @@ impl World {
         if busy {
             return Err(Broken::TwoBatches { node: number, device });
         }
-        if let Err(Job::Compute(work)) = worker.give(Job::Compute(work)) {
+        if hasty {
+            let outcome = worker.compute(&work);
+            let outcome = outcome.and_then(|outcome| worker.finish(outcome, &work, &[]));
+            let job = work.job;
+            drop(worker.give(Job::Compute(work)));
+            self.computed(node, device, job, outcome);
+        } else if let Err(Job::Compute(work)) = worker.give(Job::Compute(work)) {
             self.computed(node, device, work.job, Err(ComputeFault::Device));
         }
         self.next_job(node, device);
@@ -132,13 +139,17 @@ impl World {
 
     /// A device is done with what it does alone, or has waited too long for others.
     pub(super) fn due(&mut self, node: NodeId, device: u8, serial: u64) -> Result<(), Broken> {
+        let sabotage = self.setup.sabotage;
         let Some(worker) = self.worker(node, device) else { return Ok(()) };
         if worker.serial != serial {
             return Ok(());
         }
         match worker.running.take() {
-            Some(Running::Load { load, plan, shard }) => {
-                let fails = worker.bad_loads > 0;
+            Some(Running::Load { load, plan, mut shard }) => {
+                let fails = worker.bad_loads > 0 || sabotage == Sabotage::DeadDevices;
+                if sabotage == Sabotage::FewBlocks {
+                    shard.kv_blocks = shard.kv_blocks.min(2);
+                }
                 worker.bad_loads = worker.bad_loads.saturating_sub(1);
                 let outcome = if fails {
                     Err("the device failed".to_owned())

@@ -77,7 +77,7 @@ variants! { faults: Fault {
     Stage => plain(Stage, "02"),
     Unknown => plain(Unknown, "03"),
     Numbers => plain(Numbers, "04"),
-    TooLong => plain(TooLong, "05"),
+    TooLong { .. } => plain(TooLong { tokens_max: 1024 }, "05 fb0004"),
 } }
 
 variants! { sessions: SessionMessage {

@@ -25,7 +25,7 @@ pub(crate) struct Candidate {
 
 impl Council {
     /// If we lead and no change is under way, proposes the next one that makes sense. `alive` are
-    /// the peers that speak, ourselves among them.
+    /// the peers that speak and stay, ourselves among them unless we leave.
     pub(crate) fn tend(&mut self, alive: &[Candidate], turn: &mut Turn<'_>) {
         let Some(set) = self.ballot.set.clone() else { return };
         let term = self.ballot.term;
@@ -37,7 +37,10 @@ impl Council {
         }
         let Some(next) = next_set(&set, alive, turn.me()) else { return };
         // Without a majority that is alive the change could not end, and would block the next.
-        let reachable = set.voters.iter().filter(|v| alive.iter().any(|c| c.node == **v)).count();
+        let here = |voter: &NodeId| {
+            *voter == turn.me() || alive.iter().any(|candidate| candidate.node == *voter)
+        };
+        let reachable = set.voters.iter().filter(|voter| here(voter)).count();
         if reachable < set.majority() {
             return;
         }
@@ -119,7 +122,12 @@ impl Council {
         }
         let Some((set, votes)) = reign.change.take() else { return };
         let me = turn.me();
-        reign.following.retain(|voter| set.has(*voter));
+        if set.has(me) {
+            reign.following.retain(|voter| set.has(*voter));
+        } else {
+            // They say anew that they follow once they know that we are out.
+            reign.following.clear();
+        }
         let certificate = Certificate {
             set,
             previous: Some(ours.set),
@@ -130,6 +138,17 @@ impl Council {
         // Whoever votes must know it before the next change; all others see it by our beats.
         self.tell_voters(&CouncilMessage::Certified(Box::new(certificate.clone())), turn);
         self.adopt(certificate, turn);
+    }
+
+    /// Whether the others can elect a leader without us, as far as we know: those who vote have said
+    /// that they know that we do not.
+    pub(crate) fn can_do_without(&self, me: NodeId) -> bool {
+        let Some(set) = &self.ballot.proven else { return true };
+        let known = match &self.role {
+            Role::Leader(reign) => reign.following.len() >= set.majority(),
+            _ => true,
+        };
+        !self.votes_here(me) && known
     }
 
     /// A voter follows. If it has gone on to a later term meanwhile it cannot take from us what
@@ -162,13 +181,26 @@ impl Council {
 }
 
 /// The set that should come next: first grow to what is wanted with those who have been here
-/// longest, then replace the dead, by adding another before the dead one goes.
+/// longest, then replace the dead, by adding another before the dead one goes. A leader that is not
+/// among the living leaves: it goes as soon as those who stay can elect another.
 fn next_set(set: &VoterSet, alive: &[Candidate], me: NodeId) -> Option<VoterSet> {
     let is_alive = |voter: &NodeId| alive.iter().any(|candidate| candidate.node == *voter);
     let living = set.voters.iter().filter(|voter| is_alive(voter)).count();
     let dead = set.voters.iter().find(|voter| !is_alive(voter) && **voter != me);
     let outside = alive.iter().filter(|candidate| !set.has(candidate.node));
     let newcomer = outside.max_by_key(|c| (c.reachable, c.up_ms, std::cmp::Reverse(c.node)));
+    if !is_alive(&me) {
+        let rest = set.without(me);
+        return match (set.has(me), newcomer, dead) {
+            (false, ..) => None,
+            (true, ..) if living > 0 && living >= rest.majority() => Some(rest),
+            (true, _, Some(dead)) if living > 0 => Some(set.without(*dead)),
+            (true, Some(newcomer), _) if set.voters.len() < VOTERS_MAX => {
+                Some(set.with(newcomer.node))
+            }
+            _ => None,
+        };
+    }
     // An even set is no safer than the odd one below it, so only one that can become odd grows.
     let wanted = VOTERS_WANTED.min(alive.len() - usize::from(alive.len().is_multiple_of(2))).max(1);
     match (newcomer, dead) {

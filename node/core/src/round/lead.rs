@@ -207,6 +207,13 @@ impl Rounds {
     }
 
     fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
+        let (here, wanted) = (world.membership.count_here(turn.me()), turn.config.nodes_min);
+        if self.live.is_none() && here < wanted as usize {
+            self.trouble =
+                Some(format!("{here} of {wanted} nodes are here: waiting for the others"));
+            self.lead.phase = Phase::Settling { until: turn.now + turn.config.settle };
+            return;
+        }
         self.lead.dirty = false;
         self.lead.requests += 1;
         let request = self.lead.requests;

@@ -167,19 +167,14 @@ impl Entry {
         if !session.has_member(from) {
             return;
         }
-        let request = session.request;
-        match (request, fault) {
+        let (request, hopeless) = (session.request, session.hopeless(fault));
+        match (request, hopeless) {
             (None, _) => self.canary_ended(attempt.session, false, post, turn),
-            (Some(request), Fault::Numbers | Fault::TooLong) => {
-                let reason = match fault {
-                    Fault::Numbers => "the model computed something that is no number",
-                    _ => "prompt and answer are longer than any device's KV cache",
-                };
-                let refusal = Refusal::Failed(reason.to_owned());
+            (Some(request), Some(refusal)) => {
                 turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                 self.end(attempt.session, post, turn);
             }
-            (Some(_), fault) => {
+            (Some(_), None) => {
                 session.give_up_try(fault, post, turn);
                 session.retry_later(turn.now);
             }

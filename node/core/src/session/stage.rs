@@ -130,7 +130,7 @@ impl Stages {
         let blocks_max = devices().map(|device| pools.get(device).map_or(0, KvPool::len)).min();
         let blocks_max = blocks_max.unwrap_or(0);
         if open.prompt_tokens.div_ceil(BLOCK_TOKENS) > blocks_max {
-            return Err(Fault::TooLong);
+            return Err(Fault::TooLong { tokens_max: blocks_max.saturating_mul(BLOCK_TOKENS) });
         }
         // Room for the prompt and the beginning of an answer is promised. A longer answer takes
         // what is free when it gets there, or waits for it.

@@ -86,6 +86,72 @@ fn a_set_of_two_that_loses_one_serves_on_and_elects_nobody() {
     lab.until(30_000, |lab| lab.tokens(1).len() == 3);
 }
 
+/// The leader leaves in good order; the others have another, and serve.
+fn leaves(count: u8) {
+    let mut lab = Lab::serving(count);
+    let old = lab.leader(1);
+    lab.give(old, Input::Drain);
+    lab.until(5_000, |lab| lab.node(old).is_idle());
+    let voters = lab.node(old).voters().to_vec();
+    assert!(!voters.contains(&id(old)) && !voters.is_empty(), "{voters:?}");
+    lab.kill(old);
+    let rest: Vec<u8> = lab.numbers();
+    let one = rest[0];
+    lab.until(10_000, |lab| rest.contains(&lab.leader(one)));
+    lab.until(10_000, |lab| {
+        let plan = lab.node(one).live_plan();
+        plan.is_some_and(|plan| plan.members().all(|member| member.node != id(old)))
+    });
+    lab.ask(one, 1, 3);
+    lab.until(10_000, |lab| lab.tokens(1).len() == 3);
+}
+
+#[test]
+fn a_leader_of_two_that_leaves_hands_over() {
+    leaves(2);
+}
+
+#[test]
+fn a_leader_of_many_that_leaves_hands_over() {
+    leaves(3);
+    leaves(4);
+}
+
+#[test]
+fn nodes_leave_one_after_the_other_until_one_is_left() {
+    let mut lab = Lab::serving(3);
+    for left in [2, 1] {
+        let old = lab.leader(lab.numbers()[0]);
+        lab.give(old, Input::Drain);
+        lab.until(5_000, |lab| lab.node(old).is_idle());
+        lab.kill(old);
+        let rest = lab.numbers();
+        assert_eq!(rest.len(), left);
+        lab.until(10_000, |lab| rest.contains(&lab.leader(rest[0])));
+        lab.until(10_000, |lab| {
+            lab.node(rest[0])
+                .live_plan()
+                .is_some_and(|plan| plan.members().all(|member| member.node != id(old)))
+        });
+    }
+}
+
+#[test]
+fn whoever_leaves_does_not_wait_for_those_who_leave_too_or_cannot_answer() {
+    let mut lab = Lab::serving(3);
+    for number in lab.numbers() {
+        lab.give(number, Input::Drain);
+    }
+    lab.until(1_000, |lab| lab.numbers().iter().all(|number| lab.node(*number).is_idle()));
+    let mut lab = Lab::serving(2);
+    let old = lab.leader(1);
+    lab.lose = |_, _, message| matches!(message, Message::Council(_));
+    lab.give(old, Input::Drain);
+    lab.pass(1_000);
+    assert!(!lab.node(old).is_idle(), "it is missed");
+    lab.until(10_000, |lab| lab.node(old).is_idle());
+}
+
 #[test]
 fn a_leader_without_votes_is_refused() {
     let mut lab = Lab::serving(3);

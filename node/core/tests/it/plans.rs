@@ -255,6 +255,19 @@ fn a_device_that_fails_every_batch_is_planned_without() {
     assert!(lab.node(1).live_plan().unwrap().members().all(|member| member.node != id(3)));
 }
 
+/// All members hold their shares, and no plan is live: no token comes through any.
+#[test]
+fn a_plan_is_live_after_its_canary_and_not_before() {
+    let mut lab = Lab::new(3);
+    lab.cannot_compute.extend((1..=3).map(id));
+    lab.introduce();
+    lab.until(10_000, |lab| lab.shards.len() == 3);
+    lab.pass(5_000);
+    assert!((1..=3).all(|node| live(&lab, node).is_none()), "no token went through it");
+    lab.cannot_compute.clear();
+    lab.until(120_000, settled);
+}
+
 #[test]
 fn a_plan_is_of_devices_that_compute_the_same_bits() {
     let mut lab = Lab::serving(3);

@@ -267,6 +267,22 @@ impl Running {
         })
     }
 
+    /// What a client is told if no other try can end better.
+    pub(super) fn hopeless(&self, fault: Fault) -> Option<Refusal> {
+        match fault {
+            Fault::Numbers => {
+                let reason = "the model computed something that is no number";
+                Some(Refusal::Failed(reason.to_owned()))
+            }
+            Fault::TooLong { tokens_max } => {
+                let tokens = self.ask.tokens.len() + self.answer.len();
+                let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+                Some(Refusal::TooLong { tokens, tokens_max })
+            }
+            _ => None,
+        }
+    }
+
     /// What a client is told when there is no use in waiting longer.
     pub(super) fn why_not(&self) -> Refusal {
         match self.fault {
