@@ -121,6 +121,11 @@ impl Ground {
         Self { model, mixture, rules, workload, spots, inside, ways, classes }
     }
 
+    /// What the maker of a device calls it.
+    pub fn name(&self, spot: usize) -> &str {
+        &self.spots[spot].name
+    }
+
     /// Whether the figures are those of a model and of devices, so that no sum overflows and no
     /// search goes on for ever.
     pub(crate) fn sane(&self) -> bool {

@@ -9,8 +9,6 @@ mod table;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 pub(crate) use front::{Aim, Layout, Search, front};
-#[cfg(test)]
-pub(crate) use golden::llama_70b;
 use table::Table;
 
 use crate::{ground::Ground, kind::Regime};

@@ -7,8 +7,6 @@ mod genetic;
 mod judge;
 mod mutate;
 mod partition;
-#[cfg(test)]
-mod pools;
 mod seeds;
 
 pub(crate) use climb::climb;

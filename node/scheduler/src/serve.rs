@@ -162,7 +162,8 @@ mod tests {
             (1, 6.148, 1.607),
         ];
         let half = [(2, 2.657, 2.657), (1, 6.148, 1.607), (1, 2.985, 2.985)];
-        let rows: [(&[(usize, f64, f64)], f64, [f64; 5]); 4] = [
+        type Row<'a> = (&'a [(usize, f64, f64)], f64, [f64; 5]);
+        let rows: [Row<'_>; 4] = [
             (&[(2, 1.446, 1.446)], 1.38, [0.77, 1.06, 1.20, 1.26, 1.35]),
             (&[(4, 1.744, 1.744)], 2.29, [1.64, 1.96, 2.14, 2.20, 2.29]),
             (&full, 3.42, [1.56, 2.69, 3.17, 3.29, 3.41]),
@@ -176,7 +177,6 @@ mod tests {
                 let peak = |serving: &Serving| serving.peak_rate(&replicas, scale * 1446.0);
                 let mut found: Vec<f64> = servings.iter().map(peak).collect();
                 found.sort_by(f64::total_cmp);
-                println!("{found:.2?} for {rate}");
                 assert!((found[2] / rate - 1.0).abs() < 0.1, "{found:?} for {rate} at {scale}");
             }
         }

@@ -18,7 +18,7 @@ const ONE: Regime = Regime { batch: 1, resident: 1 };
 
 /// Llama-2-70B in 16 bits; by the paper's form, all heads are KV heads and the FFN is two matrices
 /// of four times the width.
-pub(crate) fn llama_70b(flavor: CostFlavor) -> ModelSpec {
+fn llama_70b(flavor: CostFlavor) -> ModelSpec {
     let paper = flavor == CostFlavor::Paper;
     let (hidden, head_dim, kv_heads) = (8192u64, 128, if paper { 64 } else { 8 });
     let queries = 64 / kv_heads;
@@ -152,7 +152,8 @@ fn stages(layout: &Layout) -> Vec<(usize, u32)> {
 #[test]
 fn the_fastest_pipelines_are_those_of_an_exhaustive_search() {
     let case = [("A6000", 4), ("A5000", 2), ("A4000", 2)];
-    let rows: [(&[(&str, usize)], &[(usize, u32)], f64); 9] = [
+    type Row<'a> = (&'a [(&'a str, usize)], &'a [(usize, u32)], f64);
+    let rows: [Row<'_>; 9] = [
         (&[("A100-40", 8)], &[(8, 80)], 1.446),
         (&[("A100-40", 4)], &[(4, 80)], 1.744),
         (&[("3090Ti", 8)], &[(8, 80)], 2.657),

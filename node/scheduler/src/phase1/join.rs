@@ -239,9 +239,9 @@ impl Group<'_> {
                 if ms < cells[at].ms {
                     cells[at] = Cell { ms, from: usize::MAX, layers: covered };
                 }
-                for before in 0..place {
+                for (before, &last) in order[..place].iter().enumerate() {
                     let from = state(before, covered);
-                    let base = cells[from].ms + self.hops[order[before]][next];
+                    let base = cells[from].ms + self.hops[last][next];
                     if base.is_finite() {
                         self.extend(&mut cells, base, from, next, covered, |to| state(place, to));
                     }

@@ -159,7 +159,7 @@ fn choices(fronts: &[Rc<Vec<Layout>>], deadline_ms: f64) -> Vec<Vec<Option<usize
             // In the order of their times, and so of their periods too.
             let soon =
                 |n: &&Option<usize>| n.is_some_and(|n| front[n].latency_ms <= haste * deadline_ms);
-            of.iter().filter(soon).next_back().copied().unwrap_or(of[0])
+            of.iter().rfind(soon).copied().unwrap_or(of[0])
         };
         let choice: Vec<_> = fronts.iter().zip(&timely).map(pick).collect();
         if !all.contains(&choice) {
