@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use swarm_proto::{Hash, ModelSpec};
 use swarm_scheduler::{
-    Ask, Ground, Objective, Planner, Proposal, Rules, Spot, Way, Ways, Workload, propose,
+    Ask, Ground, Model, Objective, Planner, Proposal, Rules, Spot, Way, Ways, Workload, propose,
     propose_from,
 };
 
@@ -92,7 +92,7 @@ fn ground(machines: &[(&str, usize, usize)], rules: Rules) -> Ground {
     };
     let inside = vec![Way { ms: 0.01, bytes_per_ms: 12e6 }; machines.len()];
     let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
-    Ground::new(llama_70b(), None, spots, inside, ways, (rules, workload))
+    Ground::new(Model::llama(llama_70b()), spots, inside, ways, (rules, workload))
 }
 
 /// A line of figures, and a line of pipelines: cards and degrees of their stages.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ground::{Ground, Spot, Way, Ways};
+use crate::ground::{Ground, Model, Spot, Way, Ways};
 
 impl Ground {
     /// Without a machine, and the old place of every device that is left.
@@ -91,6 +91,9 @@ impl Ground {
 
     fn with(&self, spots: Vec<Spot>, inside: Vec<Way>, ways: Ways) -> Self {
         let rules = (self.rules, self.workload);
-        Self::new(self.model.clone(), self.mixture, spots, inside, ways, rules)
+        let (head_params, column_params) = self.params;
+        let (spec, mixture) = (self.model.clone(), self.mixture);
+        let model = Model { spec, mixture, head_params, column_params };
+        Self::new(model, spots, inside, ways, rules)
     }
 }

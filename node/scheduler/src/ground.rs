@@ -92,11 +92,38 @@ impl Mixture {
     }
 }
 
+/// A model, and how many parameters its parts have: what weights are multiplied with does not depend
+/// on how they are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Shape and weight.
+    pub spec: ModelSpec,
+    /// Its experts, if it has any.
+    pub mixture: Option<Mixture>,
+    /// Parameters of a KV-head group of a layer.
+    pub head_params: f64,
+    /// Parameters of an FFN column of a layer.
+    pub column_params: f64,
+}
+
+impl Model {
+    /// A decoder of the Llama family: rows of Q, K and V and columns of O; rows of gate and up and
+    /// columns of down.
+    pub fn llama(spec: ModelSpec) -> Self {
+        let [heads, kv_heads, hidden, width] =
+            [spec.heads, spec.kv_heads, spec.hidden, spec.head_dim].map(f64::from);
+        let head_params = hidden * width * (2.0 * heads / kv_heads.max(1.0) + 2.0);
+        Self { spec, mixture: None, head_params, column_params: 3.0 * hidden }
+    }
+}
+
 /// Everything a plan depends on.
 #[derive(Clone, Debug)]
 pub struct Ground {
     pub(crate) model: ModelSpec,
     pub(crate) mixture: Option<Mixture>,
+    /// Parameters of a KV-head group and of an FFN column of a layer.
+    pub(crate) params: (f64, f64),
     pub(crate) rules: Rules,
     pub(crate) workload: Workload,
     pub(crate) spots: Vec<Spot>,
@@ -110,15 +137,16 @@ impl Ground {
     /// The ground of so many machines (`inside` has one way for each) and their devices, in the
     /// order of machines.
     pub fn new(
-        model: ModelSpec,
-        mixture: Option<Mixture>,
+        model: Model,
         spots: Vec<Spot>,
         inside: Vec<Way>,
         ways: Ways,
         (rules, workload): (Rules, Workload),
     ) -> Self {
-        let classes = Class::all(&spots, &inside, &ways, &model);
-        Self { model, mixture, rules, workload, spots, inside, ways, classes }
+        let classes = Class::all(&spots, &inside, &ways, &model.spec);
+        let params = (model.head_params, model.column_params);
+        let Model { spec: model, mixture, .. } = model;
+        Self { model, mixture, params, rules, workload, spots, inside, ways, classes }
     }
 
     /// What the maker of a device calls it.

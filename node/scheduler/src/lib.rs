@@ -6,6 +6,7 @@
 mod beam;
 mod bound;
 mod caps;
+pub mod catalogue;
 mod chain;
 mod change;
 mod class;
@@ -31,7 +32,7 @@ mod task;
 
 pub use caps::caps;
 pub use explain::{Binding, Bound, Change, Explanation, Gain, explain};
-pub use ground::{Ground, Mixture, Spot, Way, Ways};
+pub use ground::{Ground, Mixture, Model, Spot, Way, Ways};
 pub use infeasible::Infeasible;
 pub use phase2::Objective;
 pub use predict::{Predicted, predict};

@@ -45,16 +45,13 @@ impl Ground {
     /// Milliseconds of one layer of a share on a device, exchanges apart.
     pub(crate) fn layer_ms(&self, spot: usize, share: Share, task: Task) -> f64 {
         let m = &self.model;
-        let [heads, columns, hidden, width] =
-            [share.heads, share.columns, m.hidden, m.head_dim].map(f64::from);
+        let [heads, columns, width] = [share.heads, share.columns, m.head_dim].map(f64::from);
         let queries = heads * f64::from(m.heads) / f64::from(m.kv_heads);
         let (read, computed) = match &self.mixture {
             Some(mixture) => (mixture.read(task.rows), mixture.computed()),
             None => (1.0, 1.0),
         };
-        let attention = hidden * width * (2.0 * queries + 2.0 * heads);
-        let matrices = if self.rules.flavor == crate::CostFlavor::Paper { 2.0 } else { 3.0 };
-        let params = attention + matrices * hidden * columns * computed;
+        let params = self.params.0 * heads + self.params.1 * columns * computed;
         let mut bytes = m.head_bytes as f64 * heads + m.column_bytes * columns * read;
         let mut flops = 2.0 * params * task.rows;
         let device = &self.spots[spot];

@@ -5,7 +5,7 @@ use swarm_proto::{Hash, ModelSpec};
 
 use super::{Aim, Layout, Search, Tables, front};
 use crate::{
-    CostFlavor, Ground, Rules, Spot, Way, Ways, Workload,
+    CostFlavor, Ground, Model, Rules, Spot, Way, Ways, Workload,
     kind::{Kind, Regime},
 };
 
@@ -79,7 +79,11 @@ fn ground(machines: &[(&str, usize)], output_tokens: u32, rules: Rules) -> Groun
     let pairs = (0..machines.len()).flat_map(|a| (0..machines.len()).map(move |b| (a, b)));
     let ways = Ways::Measured(pairs.map(|pair| (pair, between(machines))).collect());
     let workload = Workload { input_tokens: 128, output_tokens, requests_per_s: None };
-    Ground::new(llama_70b(rules.flavor), None, spots, inside, ways, (rules, workload))
+    let mut model = Model::llama(llama_70b(rules.flavor));
+    if rules.flavor == CostFlavor::Paper {
+        model.column_params = 2.0 * 8192.0;
+    }
+    Ground::new(model, spots, inside, ways, (rules, workload))
 }
 
 /// Seconds of 80 layers on one group: computing, and adding up for the prompt and for all tokens.
