@@ -149,6 +149,11 @@ impl Ground {
         Self { model, mixture, params, rules, workload, spots, inside, ways, classes }
     }
 
+    /// How many devices there are.
+    pub fn devices(&self) -> usize {
+        self.spots.len()
+    }
+
     /// What the maker of a device calls it.
     pub fn name(&self, spot: usize) -> &str {
         &self.spots[spot].name

@@ -82,6 +82,17 @@ impl Rules {
         }
     }
 
+    /// What our own engine does: wide activations and sums, everybody's to everybody, no reserve.
+    pub fn engine() -> Self {
+        Self {
+            exchange: Exchange::Direct,
+            activation_bytes: 4.0,
+            sum_bytes: 8.0,
+            reserve_bytes: 0,
+            ..Self::fitted()
+        }
+    }
+
     /// Whether reading and arithmetic take turns, and neither KV cache nor attention costs time.
     pub(crate) fn plain(&self) -> bool {
         self.flavor != CostFlavor::Fitted

@@ -1,13 +1,25 @@
 //! `hexswarm plan`: plans a pool of machines from a file, without a swarm.
 
+mod ask;
+mod document;
+mod drawn;
 mod pool;
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
-use color_eyre::eyre::{WrapErr, eyre};
+use color_eyre::eyre::{WrapErr, bail, eyre};
+use document::Places;
+use document::PlanDocument;
 use swarm_engine::Weights;
 use swarm_proto::{Machine, Pool};
+use swarm_scheduler::{
+    Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue, explain, lack,
+    propose,
+};
 
 use super::{print, signals::Signals};
 use crate::{
@@ -15,6 +27,9 @@ use crate::{
     store::{DEFAULT_MODEL, Store},
     view,
 };
+
+/// Devices of which every partition is looked at in a bearable time.
+const EXHAUSTIVE_MAX: usize = 8;
 
 /// A plan without a swarm.
 #[derive(Debug, Args)]
@@ -24,6 +39,10 @@ Examples:
       Which layers, heads and columns each device would hold, and how fast that should be
   hexswarm plan --pool pool.toml --model big.gguf --context 32768 --json
       For another model and more context; the plan as JSON (docs/schema/plan.schema.json)
+  hexswarm plan --pool docs/pools/hexgen_half30.toml --model llama-2-70b --slo 5x --explain
+      Replicas of a model of the catalogue on cards of the catalogue, for a deadline, and why
+  hexswarm plan --pool pool.toml --model qwen3-32b --weights q4_k_m --workload 763,232,2 --slo 20s
+      For prompts of 763 tokens and answers of 232, two a second
 
 A pool file says what there is:
 
@@ -36,7 +55,14 @@ A pool file says what there is:
   count = 2
   memory = [\"8GiB\", \"8GiB\"]     # one entry a device
   bandwidth_gb_s = 360
-  tflop_s = 12.7")]
+  tflop_s = 12.7
+
+  [[machine]]
+  gpu = \"RTX3090\"                # or a card of the catalogue
+  gpus = 4
+  region = \"iceland\"
+
+docs/planning.md has all keys.")]
 pub struct Options {
     /// The machines and their network, as TOML
     #[arg(long, value_name = "FILE")]
@@ -44,15 +70,126 @@ pub struct Options {
     /// What to serve: a known name or a path
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
-    /// KV cache to leave room for, in tokens
-    #[arg(long, default_value_t = 8192)]
+    /// Without what follows: one pipeline as a swarm's leader plans it, with KV cache for so many
+    /// tokens
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(16..))]
     context: u32,
+    /// Weight format of a model of the catalogue, such as fp16 or q4_k_m
+    #[arg(long, value_name = "FORMAT")]
+    weights: Option<String>,
+    /// Tokens of a prompt and of an answer, and requests a second [default: 128,64]
+    #[arg(long, value_name = "IN,OUT[,RATE]")]
+    workload: Option<String>,
+    /// Deadline of a request: 5s, 800ms, or 5x for five times what eight A100 take
+    #[arg(long, value_name = "TIME")]
+    slo: Option<String>,
+    /// What the plan is to be good at [default: slo with --slo, else throughput]
+    #[arg(long, value_enum)]
+    objective: Option<ask::Aim>,
+    /// Which search
+    #[arg(long, value_enum)]
+    planner: Option<ask::Search>,
+    /// For what is drawn by lot; the same seed gives the same plan
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Say what binds the plan and what would make it better
+    #[arg(long)]
+    explain: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
+    let shown = options.pool.display();
+    let pool = PoolFile::read(&options.pool).wrap_err_with(|| format!("in {shown}"))?;
+    let known = pool.machines.iter().any(|machine| machine.known);
+    let asked = options.workload.is_some() || options.slo.is_some() || options.objective.is_some();
+    if known || asked || options.planner.is_some() || options.explain || options.weights.is_some() {
+        return replicas(&options, &pool).await;
+    }
+    one_pipeline(options).await
+}
+
+/// Replicas for a workload: phase 1 and phase 2.
+async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
+    let model = model(options).await?;
+    let rules = match options.planner {
+        Some(ask::Search::Hexgen | ask::Search::HexgenRandom) => Rules::exact(),
+        _ if pool.machines.iter().any(|machine| machine.known) => Rules::fitted(),
+        _ => Rules::engine(),
+    };
+    let workload = options.workload.as_deref().map(ask::workload).transpose()?;
+    let workload =
+        workload.unwrap_or(Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None });
+    let ground = pool.ground(model.clone(), rules, workload);
+    let deadline = options.slo.as_deref().map(ask::deadline).transpose()?;
+    let objective = ask::objective(options.objective, deadline, || reference(&model, workload))?;
+    let planner = options.planner.map_or(Planner::Default, Planner::from);
+    if planner == Planner::Exhaustive && ground.devices() > EXHAUSTIVE_MAX {
+        bail!(
+            "--planner exhaustive takes at most {EXHAUSTIVE_MAX} devices, not {}",
+            ground.devices()
+        );
+    }
+    let ask = Ask { planner, objective, seed: options.seed };
+    let (began, places) = (Instant::now(), Places::new(pool));
+    let found = propose(&ground, &ask);
+    let wall_ms = began.elapsed().as_secs_f64() * 1e3;
+    let mut plan = match &found {
+        Some(found) => PlanDocument::new(&places, found, wall_ms),
+        None => PlanDocument::infeasible(pool, why_not(&ground, &ask), wall_ms),
+    };
+    if let Some(found) = found.filter(|_| options.explain) {
+        plan.explain(&places, &explain(&ground, &ask, &found));
+    }
+    if options.json {
+        return print::json(&plan);
+    }
+    print::text(&drawn::drawn(&plan))?;
+    if !plan.feasible {
+        bail!("there is no plan");
+    }
+    Ok(())
+}
+
+/// That the deadline is too early, or what is missing.
+fn why_not(ground: &Ground, ask: &Ask) -> String {
+    let fastest = propose(ground, &Ask { objective: Objective::Latency, ..*ask });
+    match (ask.objective, fastest) {
+        (Objective::Slo { deadline_ms }, Some(fastest)) => format!(
+            "no request can be done within {deadline_ms:.0} ms: the fastest pipeline takes {:.0} ms",
+            fastest.pipelines[0].latency_ms
+        ),
+        _ => lack(ground),
+    }
+}
+
+/// What eight A100 take for a request.
+fn reference(model: &Model, workload: Workload) -> Option<f64> {
+    let pool = "[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\n";
+    let pool = PoolFile::parse(pool, Path::new(".")).ok()?;
+    let ground = pool.ground(model.clone(), Rules::exact(), workload);
+    let ask = Ask { planner: Planner::Default, objective: Objective::Latency, seed: 0 };
+    propose(&ground, &ask).map(|found| found.pipelines[0].latency_ms)
+}
+
+/// A model of the catalogue, or one whose weights are here or can be fetched.
+async fn model(options: &Options) -> color_eyre::Result<Model> {
+    let name = options.model.clone();
+    let here = name == DEFAULT_MODEL || Path::new(&name).exists();
+    if !here || options.weights.is_some() {
+        let facts = catalogue::model(&name)?;
+        let format = options.weights.as_deref().unwrap_or(&facts.weights);
+        return Ok(facts.model(catalogue::format(format)?));
+    }
+    let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
+    let (name, path) = Signals::listen()?.blocking(resolve).await?;
+    Ok(Model::llama(Weights::open(&path)?.spec(&name)))
+}
+
+/// One pipeline, as the leader of a swarm plans it.
+async fn one_pipeline(options: Options) -> color_eyre::Result<()> {
     let shown = options.pool.display();
     let text =
         std::fs::read_to_string(&options.pool).wrap_err_with(|| format!("reading {shown}"))?;

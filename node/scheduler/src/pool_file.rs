@@ -1,0 +1,301 @@
+//! Pool files: machines and their network, as TOML, for planning without a swarm.
+
+mod keys;
+mod links;
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use crate::{
+    catalogue::{DeviceFacts, Unknown, device},
+    ground::{Ground, Model, Spot, Way, Ways},
+    rules::{Rules, Workload},
+};
+use links::{Network, links};
+
+/// Machines and devices that one file may describe.
+const MACHINES_MAX: usize = 10_000;
+const DEVICES_MAX: usize = 10_000;
+/// Regions of one file.
+const REGIONS_MAX: usize = 512;
+/// Figures above this are a mistake, in whatever unit.
+const FIGURE_MAX: f64 = 1e9;
+/// The part of a PCIe slot's rate that copies between devices reach: both directions are in use, and
+/// many pass the host's memory.
+const PCIE_PART: f64 = 0.5;
+/// The part of a device's peak rates that inference reaches: of memory bandwidth, and of arithmetic.
+/// Of public measurements: 75 to 83 % of reading, 37 to 72 % of arithmetic. Not yet fitted.
+const REACHED: (f64, f64) = (0.8, 0.5);
+
+/// What is wrong with a pool file.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum PoolError {
+    /// It is no TOML, or a value has the wrong type.
+    #[error("{0}")]
+    Toml(String),
+    /// A key that means nothing.
+    #[error("unknown key `{key}`; did you mean `{near}`?")]
+    Key {
+        /// The key.
+        key: String,
+        /// The nearest that means something.
+        near: String,
+    },
+    /// A value that cannot be.
+    #[error("{key} = {value}: {reason}")]
+    Value {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A device that nobody knows.
+    #[error("{0}")]
+    Device(#[from] Unknown),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A machine of a pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolMachine {
+    /// Its name: that of its group, numbered if there are several.
+    pub name: String,
+    /// What its devices are called.
+    pub device: String,
+    /// Its devices.
+    pub devices: Vec<PoolDevice>,
+    /// The way between its devices.
+    pub inside: Way,
+    /// Its region.
+    pub region: String,
+    /// Whether its devices are of the catalogue, and their rates peak rates.
+    pub known: bool,
+}
+
+/// A device of a pool.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PoolDevice {
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Memory bandwidth.
+    pub bytes_per_s: f64,
+    /// Arithmetic.
+    pub flops_per_s: f64,
+}
+
+/// A pool as a file says.
+#[derive(Clone, Debug)]
+pub struct PoolFile {
+    /// What it calls itself.
+    pub name: String,
+    /// Its machines.
+    pub machines: Vec<PoolMachine>,
+    /// The ways between them.
+    pub ways: Ways,
+    /// Layers that the model is to have in place of its own.
+    pub layers: Option<u32>,
+    /// What was assumed because the file does not say.
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Option<String>,
+    #[serde(rename = "about")]
+    _about: Option<String>,
+    #[serde(rename = "source")]
+    _source: Option<String>,
+    #[serde(rename = "checked")]
+    _checked: Option<String>,
+    price_usd_h: Option<f64>,
+    stage_tensor_parallel: Option<Vec<u32>>,
+    test_layers: Option<u32>,
+    network: Option<Network>,
+    #[serde(default)]
+    machine: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    name: Option<String>,
+    gpu: Option<String>,
+    gpus: Option<usize>,
+    count: Option<usize>,
+    region: Option<String>,
+    price_usd_h: Option<f64>,
+    memory: Option<Vec<String>>,
+    bandwidth_gb_s: Option<f64>,
+    tflop_s: Option<f64>,
+}
+
+impl PoolFile {
+    /// Reads a file; paths in it start from its folder.
+    pub fn read(path: &Path) -> Result<Self, PoolError> {
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|e| PoolError::Other(format!("cannot read it: {e}")))?;
+        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Reads a text; paths in it start from `folder`.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, PoolError> {
+        let table: toml::Table = text.parse().map_err(|e| PoolError::Toml(format!("{e}")))?;
+        keys::check(&table)?;
+        let file: File = toml::from_str(text).map_err(|e| PoolError::Toml(format!("{e}")))?;
+        above_zero("price_usd_h", file.price_usd_h)?;
+        if file.test_layers == Some(0) || file.test_layers.is_some_and(|layers| layers > 512) {
+            return Err(value("test_layers", file.test_layers.unwrap_or(0), "is not 1 to 512"));
+        }
+        let degrees = file.stage_tensor_parallel.iter().flatten();
+        if let Some(degree) = degrees.copied().find(|degree| !(1..=64).contains(degree)) {
+            return Err(value("stage_tensor_parallel", degree, "is not 1 to 64"));
+        }
+        let machines = machines(&file.machine)?;
+        let mut notes = Vec::new();
+        let ways = links(file.network.as_ref(), &machines, folder, &mut notes)?;
+        let name = file.name.unwrap_or_else(|| "pool".to_owned());
+        Ok(Self { name, machines, ways, layers: file.test_layers, notes })
+    }
+
+    /// The ground for a model. Catalogue devices reach a part of their peak rates, unless the rules
+    /// are HexGen's.
+    pub fn ground(&self, model: Model, rules: Rules, workload: Workload) -> Ground {
+        let mut model = model;
+        if let Some(layers) = self.layers {
+            model.spec.layers = layers;
+        }
+        let mut spots = Vec::new();
+        for (number, machine) in self.machines.iter().enumerate() {
+            let reached = if machine.known && !rules.plain() { REACHED } else { (1.0, 1.0) };
+            spots.extend(machine.devices.iter().enumerate().map(|(index, device)| Spot {
+                machine: number,
+                // Devices that differ must differ in name, too.
+                name: match machine.known {
+                    true => machine.device.clone(),
+                    false => {
+                        let first = machine.devices.iter().position(|other| other == device);
+                        format!("{} {}", machine.device, first.unwrap_or(index))
+                    }
+                },
+                memory_bytes: device.memory_bytes,
+                bytes_per_ms: device.bytes_per_s * reached.0 / 1e3,
+                flops_per_ms: device.flops_per_s * reached.1 / 1e3,
+                layer_ms: 0.0,
+            }));
+        }
+        let inside = self.machines.iter().map(|machine| machine.inside).collect();
+        Ground::new(model, spots, inside, self.ways.clone(), (rules, workload))
+    }
+}
+
+fn value(key: &str, value: impl ToString, reason: impl Into<String>) -> PoolError {
+    PoolError::Value { key: key.to_owned(), value: value.to_string(), reason: reason.into() }
+}
+
+/// Refuses what is no figure of the real world.
+fn above_zero(key: &str, figure: Option<f64>) -> Result<(), PoolError> {
+    match figure {
+        Some(x) if !(x.is_finite() && x > 0.0) => Err(value(key, x, "is not above 0")),
+        Some(x) if x > FIGURE_MAX => Err(value(key, x, "is too much to be true")),
+        _ => Ok(()),
+    }
+}
+
+fn machines(groups: &[Group]) -> Result<Vec<PoolMachine>, PoolError> {
+    let count = |group: &Group| group.count.unwrap_or(1);
+    let total = groups.iter().fold(0usize, |sum, group| sum.saturating_add(count(group)));
+    if total == 0 {
+        return Err(PoolError::Other("there is no machine: add a [[machine]]".to_owned()));
+    }
+    if total > MACHINES_MAX {
+        let most = format!("{total} machines: at most {MACHINES_MAX} can be planned");
+        return Err(PoolError::Other(most));
+    }
+    let mut all: Vec<PoolMachine> = Vec::with_capacity(total);
+    let mut devices = 0usize;
+    for group in groups {
+        let one = machine(group)?;
+        devices = devices.saturating_add(one.devices.len().saturating_mul(count(group)));
+        if devices > DEVICES_MAX {
+            let most = format!("more than {DEVICES_MAX} devices: that many cannot be planned");
+            return Err(PoolError::Other(most));
+        }
+        all.extend((0..count(group)).map(|_| one.clone()));
+    }
+    // Of several machines of one name each has a number.
+    let mut totals: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    all.iter().for_each(|machine| totals.entry(machine.name.clone()).or_default().0 += 1);
+    for machine in &mut all {
+        if let Some((total, number)) = totals.get_mut(&machine.name)
+            && *total > 1
+        {
+            machine.name = format!("{}-{number}", machine.name);
+            *number += 1;
+        }
+    }
+    Ok(all)
+}
+
+fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
+    above_zero("price_usd_h", group.price_usd_h)?;
+    above_zero("bandwidth_gb_s", group.bandwidth_gb_s)?;
+    above_zero("tflop_s", group.tflop_s)?;
+    let region = group.region.clone().unwrap_or_else(|| "local".to_owned());
+    let pcie = Way { ms: 0.01, bytes_per_ms: 12e6 };
+    if let Some(gpu) = &group.gpu {
+        let facts = device(gpu)?;
+        let count = group.gpus.unwrap_or(1);
+        if !(1..=64).contains(&count) {
+            return Err(value("gpus", count, "is not 1 to 64"));
+        }
+        let one = PoolDevice {
+            memory_bytes: (facts.memory_gib * (1u64 << 30) as f64) as u64,
+            bytes_per_s: group.bandwidth_gb_s.unwrap_or(facts.bandwidth_gb_s) * 1e9,
+            flops_per_s: group.tflop_s.unwrap_or(facts.arithmetic_tflop_s()) * 1e12,
+        };
+        let name = group.name.clone().unwrap_or_else(|| format!("{region}-{}", facts.name));
+        let device = facts.name.clone();
+        let (devices, inside) = (vec![one; count], inside(facts).unwrap_or(pcie));
+        return Ok(PoolMachine { name, device, devices, inside, region, known: true });
+    }
+    let (Some(memory), Some(bandwidth), Some(tflop)) =
+        (&group.memory, group.bandwidth_gb_s, group.tflop_s)
+    else {
+        let missing = "a machine needs `gpu`, or `memory`, `bandwidth_gb_s` and `tflop_s`";
+        return Err(PoolError::Other(missing.to_owned()));
+    };
+    if memory.is_empty() || memory.len() > 64 {
+        return Err(value("memory", memory.len(), "a machine has 1 to 64 devices"));
+    }
+    let size = |text: &String| {
+        let parsed = text.parse::<bytesize::ByteSize>();
+        let bytes =
+            parsed.map_err(|_| value("memory", text, "is no size such as 512MiB or 8GiB"))?.0;
+        if bytes == 0 || bytes > 1 << 50 {
+            return Err(value("memory", text, "is not above 0, or too much to be true"));
+        }
+        Ok(PoolDevice {
+            memory_bytes: bytes,
+            bytes_per_s: bandwidth * 1e9,
+            flops_per_s: tflop * 1e12,
+        })
+    };
+    let devices = memory.iter().map(size).collect::<Result<Vec<_>, _>>()?;
+    let name = group.name.clone().unwrap_or_else(|| region.clone());
+    Ok(PoolMachine { device: name.clone(), name, devices, inside: pcie, region, known: false })
+}
+
+/// The way between devices of a machine: NVLink through a switch where there is one, else PCIe.
+fn inside(facts: &DeviceFacts) -> Option<Way> {
+    let switched = !facts.link.is_empty() && !facts.link.contains("bridge");
+    if let (true, Some(rate)) = (switched, facts.link_gb_s) {
+        return Some(Way { ms: 0.005, bytes_per_ms: rate / 2.0 * 1e6 });
+    }
+    facts.pcie_gb_s.map(|rate| Way { ms: 0.01, bytes_per_ms: rate * PCIE_PART * 1e6 })
+}

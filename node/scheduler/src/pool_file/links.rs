@@ -1,0 +1,227 @@
+//! The network of a pool file.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use super::{FIGURE_MAX, PoolError, PoolMachine, REGIONS_MAX, above_zero, value};
+use crate::ground::{Way, Ways};
+
+/// Machines whose pairs are listed one by one.
+const PAIRS_MAX: usize = 1_000;
+/// What is assumed of links that a file says nothing of: within a region, and between two.
+const INSIDE: Way = Way { ms: 1.0, bytes_per_ms: 1.25e6 };
+const BETWEEN: Way = Way { ms: 50.0, bytes_per_ms: 62.5e3 };
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    matrix: Option<String>,
+    inside_bandwidth_gbit_s: Option<f64>,
+    inside_bandwidth_sd_gbit_s: Option<f64>,
+    inside_latency_ms: Option<f64>,
+    inside_latency_sd_ms: Option<f64>,
+    between_bandwidth_gbit_s: Option<f64>,
+    between_bandwidth_sd_gbit_s: Option<f64>,
+    between_latency_ms: Option<f64>,
+    between_latency_sd_ms: Option<f64>,
+    link_min_gbit_s: Option<f64>,
+    link_max_gbit_s: Option<f64>,
+    rtt_ms: Option<f64>,
+    gbit_s: Option<f64>,
+    #[serde(default)]
+    between: Vec<Pair>,
+}
+
+/// A link between regions: both ways by `regions`, one way by `from` and `to`. No bandwidth is no
+/// link.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    regions: Option<[String; 2]>,
+    from: Option<String>,
+    to: Option<String>,
+    latency_ms: f64,
+    bandwidth_gbit_s: f64,
+}
+
+/// A row of a matrix file.
+#[derive(Debug, Deserialize)]
+struct Row {
+    region_a: String,
+    region_b: String,
+    delay_ms: f64,
+    bandwidth_gbps: f64,
+}
+
+/// The ways between machines. Figures with a spread (`*_sd_*`) count by their mean.
+pub(super) fn links(
+    network: Option<&Network>,
+    machines: &[PoolMachine],
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Ways, PoolError> {
+    let none = Network::default();
+    let network = network.unwrap_or(&none);
+    network.check()?;
+    let mut names: Vec<&str> = machines.iter().map(|machine| machine.region.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() > REGIONS_MAX {
+        let most = format!("{} regions: at most {REGIONS_MAX} can be planned", names.len());
+        return Err(PoolError::Other(most));
+    }
+    let count = names.len();
+    let inside = Way {
+        ms: network.inside_latency_ms.or(network.rtt_ms.map(|rtt| rtt / 2.0)).unwrap_or(INSIDE.ms),
+        bytes_per_ms: rate(network.inside_bandwidth_gbit_s.or(network.gbit_s), INSIDE),
+    };
+    let between = Way {
+        ms: network
+            .between_latency_ms
+            .or(network.rtt_ms.map(|rtt| rtt / 2.0))
+            .unwrap_or(BETWEEN.ms),
+        bytes_per_ms: rate(network.between_bandwidth_gbit_s.or(network.gbit_s), BETWEEN),
+    };
+    let listed = !network.between.is_empty() || network.matrix.is_some();
+    // Regions that a list leaves out have no link; without a list all have the same.
+    let mut ways = vec![(!listed).then_some(between); count * count];
+    (0..count).for_each(|region| ways[region * (count + 1)] = Some(inside));
+    let place = |name: &str| names.binary_search(&name).ok();
+    let mut set = |from: &str, to: &str, ms: f64, gbit_s: f64| {
+        if let (Some(a), Some(b)) = (place(from), place(to)) {
+            let way = Way { ms, bytes_per_ms: gbit_s * 125e3 };
+            ways[a * count + b] = (gbit_s > 0.0).then_some(way);
+        }
+    };
+    if let Some(file) = &network.matrix {
+        for row in read(&folder.join(file), file)? {
+            set(&row.region_a, &row.region_b, row.delay_ms, row.bandwidth_gbps);
+            set(&row.region_b, &row.region_a, row.delay_ms, row.bandwidth_gbps);
+        }
+    }
+    for pair in &network.between {
+        match (&pair.regions, &pair.from, &pair.to) {
+            (Some([a, b]), None, None) => {
+                set(a, b, pair.latency_ms, pair.bandwidth_gbit_s);
+                set(b, a, pair.latency_ms, pair.bandwidth_gbit_s);
+            }
+            (None, Some(from), Some(to)) => set(from, to, pair.latency_ms, pair.bandwidth_gbit_s),
+            _ => {
+                let wrong =
+                    "a [[network.between]] needs `regions = [\"a\", \"b\"]`, or `from` and `to`";
+                return Err(PoolError::Other(wrong.to_owned()));
+            }
+        }
+    }
+    network.assumed(count > 1 && !listed, notes);
+    let of: Vec<usize> = machines.iter().filter_map(|machine| place(&machine.region)).collect();
+    let regions = Ways::Regions { of, regions: count, ways };
+    match (network.link_min_gbit_s, network.link_max_gbit_s) {
+        (Some(low), Some(high)) => uplinks(regions, machines.len(), low, high, notes),
+        _ => Ok(regions),
+    }
+}
+
+fn rate(gbit_s: Option<f64>, otherwise: Way) -> f64 {
+    gbit_s.map_or(otherwise.bytes_per_ms, |rate| rate * 125e3)
+}
+
+/// Each machine has a link of its own, spread evenly over the range in the order of the file; a way
+/// is as fast as the slower of its ends.
+fn uplinks(
+    regions: Ways,
+    count: usize,
+    low: f64,
+    high: f64,
+    notes: &mut Vec<String>,
+) -> Result<Ways, PoolError> {
+    if count > PAIRS_MAX {
+        let most = format!("{count} machines with links of their own: at most {PAIRS_MAX}");
+        return Err(PoolError::Other(most));
+    }
+    notes.push(format!(
+        "links of {low} to {high} Gbit/s are spread evenly over the machines in their order"
+    ));
+    let Ways::Regions { of, regions, ways } = &regions else { return Ok(regions) };
+    let last = count.saturating_sub(1).max(1) as f64;
+    let own = |machine: usize| (low + (high - low) * machine as f64 / last) * 125e3;
+    let mut pairs = BTreeMap::new();
+    for (a, b) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
+        if let Some(way) = ways[of[a] * regions + of[b]] {
+            let way = Way { ms: way.ms, bytes_per_ms: own(a).min(own(b)) };
+            pairs.insert((a, b), way);
+        }
+    }
+    Ok(Ways::Measured(pairs))
+}
+
+fn read(path: &Path, named: &str) -> Result<Vec<Row>, PoolError> {
+    let wrong = |why: String| PoolError::Other(format!("matrix {named}: {why}"));
+    let mut reader = csv::Reader::from_path(path).map_err(|error| wrong(error.to_string()))?;
+    let mut rows: Vec<Row> = Vec::new();
+    for row in reader.deserialize() {
+        let row: Row = row.map_err(|error| wrong(error.to_string()))?;
+        let real = |x: f64| x.is_finite() && (0.0..=FIGURE_MAX).contains(&x);
+        if !real(row.delay_ms)
+            || !real(row.bandwidth_gbps)
+            || rows.len() >= REGIONS_MAX * REGIONS_MAX
+        {
+            return Err(wrong(format!("{row:?} cannot be, or there are too many")));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+impl Network {
+    fn check(&self) -> Result<(), PoolError> {
+        let rates = [
+            ("inside_bandwidth_gbit_s", self.inside_bandwidth_gbit_s),
+            ("between_bandwidth_gbit_s", self.between_bandwidth_gbit_s),
+            ("link_min_gbit_s", self.link_min_gbit_s),
+            ("link_max_gbit_s", self.link_max_gbit_s),
+            ("gbit_s", self.gbit_s),
+        ];
+        rates.into_iter().try_for_each(|(key, figure)| above_zero(key, figure))?;
+        let mut times = vec![
+            ("inside_latency_ms", self.inside_latency_ms),
+            ("between_latency_ms", self.between_latency_ms),
+            ("rtt_ms", self.rtt_ms),
+            ("inside_bandwidth_sd_gbit_s", self.inside_bandwidth_sd_gbit_s),
+            ("inside_latency_sd_ms", self.inside_latency_sd_ms),
+            ("between_bandwidth_sd_gbit_s", self.between_bandwidth_sd_gbit_s),
+            ("between_latency_sd_ms", self.between_latency_sd_ms),
+        ];
+        for pair in &self.between {
+            times.push(("latency_ms", Some(pair.latency_ms)));
+            times.push(("bandwidth_gbit_s", Some(pair.bandwidth_gbit_s)));
+        }
+        let wrong = |(_, figure): &&(&str, Option<f64>)| {
+            figure.is_some_and(|x| !(x.is_finite() && (0.0..=FIGURE_MAX).contains(&x)))
+        };
+        if let Some((key, figure)) = times.iter().find(wrong) {
+            return Err(value(key, figure.unwrap_or(0.0), "is negative, or too much to be true"));
+        }
+        match (self.link_min_gbit_s, self.link_max_gbit_s) {
+            (Some(low), Some(high)) if low > high => {
+                Err(value("link_min_gbit_s", low, "is more than link_max_gbit_s"))
+            }
+            (Some(_), None) | (None, Some(_)) => {
+                Err(PoolError::Other("link_min_gbit_s and link_max_gbit_s go together".to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes what the file does not say.
+    fn assumed(&self, regions: bool, notes: &mut Vec<String>) {
+        let told = |way: Way| format!("{} ms, {} Gbit/s", way.ms, way.bytes_per_ms / 125e3);
+        if self.inside_latency_ms.or(self.rtt_ms).is_none() {
+            notes.push(format!("no latency within a region is given: {}", told(INSIDE)));
+        }
+        if regions && self.between_latency_ms.or(self.rtt_ms).is_none() {
+            notes.push(format!("no links between regions are given: {}", told(BETWEEN)));
+        }
+    }
+}

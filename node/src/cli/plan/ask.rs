@@ -1,0 +1,108 @@
+//! What a plan is asked to be good at, from the flags.
+
+use clap::ValueEnum;
+use color_eyre::eyre::{bail, eyre};
+use swarm_scheduler::{Objective, Planner, Workload};
+
+/// Which search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Search {
+    /// The best there is
+    Default,
+    /// HexGen's: K-means, then merge, split and swap
+    Hexgen,
+    /// HexGen's baseline: changes at random
+    HexgenRandom,
+    /// Every partition: for a few devices
+    Exhaustive,
+}
+
+impl From<Search> for Planner {
+    fn from(search: Search) -> Self {
+        match search {
+            Search::Default => Self::Default,
+            Search::Hexgen => Self::Hexgen,
+            Search::HexgenRandom => Self::HexgenRandom,
+            Search::Exhaustive => Self::Exhaustive,
+        }
+    }
+}
+
+/// What a plan is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Aim {
+    /// Requests that meet the deadline
+    Slo,
+    /// Requests a second
+    Throughput,
+    /// The time of one request
+    Latency,
+}
+
+/// A deadline: seconds, or times what eight A100 take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Deadline {
+    /// Milliseconds.
+    Ms(f64),
+    /// Times the reference.
+    Times(f64),
+}
+
+/// Reads `5s`, `800ms` or `5x`.
+pub(super) fn deadline(text: &str) -> color_eyre::Result<Deadline> {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = text[..text.len() - unit.len()].parse::<f64>().ok();
+    let number = number.filter(|x| x.is_finite() && *x > 0.0 && *x < 1e9);
+    match (number, unit) {
+        (Some(x), "s") => Ok(Deadline::Ms(x * 1e3)),
+        (Some(x), "ms") => Ok(Deadline::Ms(x)),
+        (Some(x), "x") => Ok(Deadline::Times(x)),
+        _ => bail!(
+            "`{text}` is no deadline: write 5s, 800ms, or 5x for five times what eight A100 take"
+        ),
+    }
+}
+
+/// Reads `IN,OUT` or `IN,OUT,RATE`.
+pub(super) fn workload(text: &str) -> color_eyre::Result<Workload> {
+    let wrong =
+        || eyre!("`{text}` is no workload: write IN,OUT or IN,OUT,RATE, such as 512,128,0.5");
+    let mut parts = text.split(',').map(str::trim);
+    let mut tokens = || {
+        let count = parts.next().and_then(|part| part.parse::<u32>().ok());
+        count.filter(|count| (1..=1 << 20).contains(count)).ok_or_else(wrong)
+    };
+    let (input_tokens, output_tokens) = (tokens()?, tokens()?);
+    let rate = parts.next().map(|part| part.parse::<f64>().ok()).map(|rate| {
+        rate.filter(|rate| rate.is_finite() && *rate > 0.0 && *rate < 1e9).ok_or_else(wrong)
+    });
+    if parts.next().is_some() {
+        return Err(wrong());
+    }
+    Ok(Workload { input_tokens, output_tokens, requests_per_s: rate.transpose()? })
+}
+
+/// The objective, and the deadline as milliseconds.
+pub(super) fn objective(
+    aim: Option<Aim>,
+    deadline: Option<Deadline>,
+    reference_ms: impl Fn() -> Option<f64>,
+) -> color_eyre::Result<Objective> {
+    let aim = aim.unwrap_or(if deadline.is_some() { Aim::Slo } else { Aim::Throughput });
+    Ok(match (aim, deadline) {
+        (Aim::Throughput, _) => Objective::Throughput,
+        (Aim::Latency, _) => Objective::Latency,
+        (Aim::Slo, Some(Deadline::Ms(deadline_ms))) => Objective::Slo { deadline_ms },
+        (Aim::Slo, times) => {
+            let times = match times {
+                Some(Deadline::Times(times)) => times,
+                _ => 5.0,
+            };
+            let reference = reference_ms();
+            let reference = reference.ok_or_else(|| {
+                eyre!("the model does not fit eight A100, whose time --slo {times}x counts: give seconds")
+            })?;
+            Objective::Slo { deadline_ms: times * reference }
+        }
+    })
+}

@@ -1,0 +1,203 @@
+//! What `plan --json` prints of a pool of catalogue devices, or of a plan that was asked for more than
+//! layers.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use swarm_scheduler::{
+    Binding, Change, Explanation, PoolFile, Proposal, ProposedPipeline, ProposedStage,
+};
+
+/// A plan for a pool, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct PlanDocument {
+    /// Whether the model fits, within the deadline if there is one.
+    pub feasible: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// Replicas of the model, fastest first.
+    pub pipelines: Vec<PipelineDocument>,
+    /// Devices without a part: machine and device.
+    pub idle: Vec<(String, usize)>,
+    /// The part of requests that meet the deadline, at the rate asked for or else at the one told.
+    pub attainment: Option<f64>,
+    /// With a deadline and no rate: the highest rate at which 99 of 100 requests meet it. Otherwise
+    /// what is served when there are always more.
+    pub requests_per_s: f64,
+    /// What no plan of these devices serves more than.
+    pub bound_requests_per_s: f64,
+    /// What binds each pipeline.
+    pub binding: Vec<String>,
+    /// With `--explain`: what would make the plan better.
+    pub gains: Vec<String>,
+    /// With `--explain`: machines without which it is as good.
+    pub needless: Vec<String>,
+    /// What was assumed where the pool says nothing.
+    pub notes: Vec<String>,
+    /// The search.
+    pub search: SearchDocument,
+}
+
+/// How the plan was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct SearchDocument {
+    /// How long it took.
+    pub wall_ms: f64,
+    /// Partitions of the pool that were judged.
+    pub evaluations: usize,
+    /// How often a better one was found.
+    pub generations: usize,
+}
+
+/// A replica.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct PipelineDocument {
+    /// First layers first.
+    pub stages: Vec<StageDocument>,
+    /// Time to first token.
+    pub ttft_ms: f64,
+    /// Time per output token.
+    pub tpot_ms: f64,
+    /// A request, alone.
+    pub latency_ms: f64,
+    /// Requests that each stage steps together.
+    pub batch: u32,
+    /// Requests a second when there are always more.
+    pub requests_per_s: f64,
+}
+
+/// Consecutive layers and who computes them.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct StageDocument {
+    /// `[first, end]`.
+    pub layers: [u32; 2],
+    /// The stage's leader first.
+    pub members: Vec<MemberDocument>,
+    /// A decode step of the batch.
+    pub step_ms: f64,
+}
+
+/// A device's share of a stage.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct MemberDocument {
+    /// Whose device.
+    pub machine: String,
+    /// Its number there.
+    pub device: usize,
+    /// What its maker calls it.
+    pub gpu: String,
+    /// `[first, end]` of its KV heads.
+    pub kv_heads: [u32; 2],
+    /// `[first, end]` of its FFN columns.
+    pub ffn_columns: [u32; 2],
+}
+
+/// Where the devices of a ground are.
+pub(super) struct Places<'a> {
+    pool: &'a PoolFile,
+    /// Machine and number there, by device.
+    places: Vec<(usize, usize)>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(pool: &'a PoolFile) -> Self {
+        let of = |(machine, with): (usize, &swarm_scheduler::PoolMachine)| {
+            (0..with.devices.len()).map(move |device| (machine, device)).collect::<Vec<_>>()
+        };
+        Self { pool, places: pool.machines.iter().enumerate().flat_map(of).collect() }
+    }
+
+    fn machine(&self, number: usize) -> String {
+        self.pool.machines[number].name.clone()
+    }
+}
+
+impl PlanDocument {
+    /// The document of a proposal.
+    pub(super) fn new(places: &Places<'_>, found: &Proposal, wall_ms: f64) -> Self {
+        let idle = |spot: &usize| {
+            let (machine, device) = places.places[*spot];
+            (places.machine(machine), device)
+        };
+        Self {
+            feasible: true,
+            pipelines: found.pipelines.iter().map(|found| pipeline(places, found)).collect(),
+            idle: found.idle.iter().map(idle).collect(),
+            attainment: found.attainment,
+            requests_per_s: found.requests_per_s,
+            bound_requests_per_s: found.bound_requests_per_s,
+            notes: places.pool.notes.clone(),
+            search: SearchDocument {
+                wall_ms,
+                evaluations: found.evaluations,
+                generations: found.progress.len(),
+            },
+            ..Self::default()
+        }
+    }
+
+    /// That there is no plan, and why.
+    pub(super) fn infeasible(pool: &PoolFile, reason: String, wall_ms: f64) -> Self {
+        let search = SearchDocument { wall_ms, ..SearchDocument::default() };
+        Self { reason: Some(reason), notes: pool.notes.clone(), search, ..Self::default() }
+    }
+
+    /// Adds what is known beyond figures.
+    pub(super) fn explain(&mut self, places: &Places<'_>, why: &Explanation) {
+        self.binding = why
+            .bounds
+            .iter()
+            .map(|bound| {
+                let what = match bound.binding {
+                    Binding::Bandwidth => "memory bandwidth",
+                    Binding::Arithmetic => "arithmetic",
+                    Binding::Exchange => "adding up between members",
+                    Binding::Links => "the way between stages",
+                };
+                let full = if bound.full { ", whose memory is full" } else { "" };
+                format!("{what}; stage {} is the busiest{full}", bound.stage)
+            })
+            .collect();
+        let gain = |gain: &swarm_scheduler::Gain| {
+            let what = match gain.change {
+                Change::Another(machine) => {
+                    format!("another machine like {}", places.machine(machine))
+                }
+                Change::FasterLinks => "links between machines ten times as fast".to_owned(),
+                Change::HalfTheWeights => "weights of half the bytes".to_owned(),
+                Change::Without(machine) => format!("without {}", places.machine(machine)),
+            };
+            format!("{what}: {:.4} in place of {:.4}", gain.value, why.value)
+        };
+        self.gains = why.gains.iter().map(gain).collect();
+        self.needless = why.needless.iter().map(|machine| places.machine(*machine)).collect();
+    }
+}
+
+fn pipeline(places: &Places<'_>, found: &ProposedPipeline) -> PipelineDocument {
+    PipelineDocument {
+        stages: found.stages.iter().map(|found| stage(places, found)).collect(),
+        ttft_ms: found.ttft_ms,
+        tpot_ms: found.tpot_ms,
+        latency_ms: found.latency_ms,
+        batch: found.batch,
+        requests_per_s: found.requests_per_s,
+    }
+}
+
+fn stage(places: &Places<'_>, found: &ProposedStage) -> StageDocument {
+    let member = |member: &swarm_scheduler::ProposedMember| {
+        let (machine, device) = places.places[member.spot];
+        MemberDocument {
+            machine: places.machine(machine),
+            device,
+            gpu: places.pool.machines[machine].device.clone(),
+            kv_heads: member.kv_heads.into(),
+            ffn_columns: member.ffn_columns.into(),
+        }
+    };
+    StageDocument {
+        layers: found.layers.into(),
+        members: found.members.iter().map(member).collect(),
+        step_ms: found.step_ms,
+    }
+}

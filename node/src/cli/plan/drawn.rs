@@ -1,0 +1,106 @@
+//! A plan for a pool as people read it: a table, a picture of each replica, and why.
+
+use super::document::{PipelineDocument, PlanDocument, StageDocument};
+use crate::cli::print;
+
+/// Characters of a bar that shows all layers.
+const BAR: u32 = 40;
+/// Replicas that are drawn; the table has all.
+const DRAWN_MAX: usize = 12;
+
+/// Everything about a plan.
+pub(super) fn drawn(plan: &PlanDocument) -> String {
+    if let Some(reason) = &plan.reason {
+        return format!("no plan: {reason}\n");
+    }
+    let mut table = print::table();
+    table.set_header([
+        "replica",
+        "stages",
+        "devices",
+        "TTFT, ms",
+        "TPOT, ms",
+        "request, ms",
+        "batch",
+        "requests/s",
+    ]);
+    for (number, pipeline) in plan.pipelines.iter().enumerate() {
+        let devices: usize = pipeline.stages.iter().map(|stage| stage.members.len()).sum();
+        table.add_row([
+            number.to_string(),
+            pipeline.stages.len().to_string(),
+            devices.to_string(),
+            format!("{:.1}", pipeline.ttft_ms),
+            format!("{:.2}", pipeline.tpot_ms),
+            format!("{:.0}", pipeline.latency_ms),
+            pipeline.batch.to_string(),
+            format!("{:.3}", pipeline.requests_per_s),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    for (number, pipeline) in plan.pipelines.iter().enumerate().take(DRAWN_MAX) {
+        text += &replica(number, pipeline, plan.binding.get(number));
+    }
+    if plan.pipelines.len() > DRAWN_MAX {
+        text += &format!("\n... and {} more\n", plan.pipelines.len() - DRAWN_MAX);
+    }
+    text += &format!(
+        "\n{:.3} requests/s predicted; no plan of these devices serves more than {:.3}\n",
+        plan.requests_per_s, plan.bound_requests_per_s
+    );
+    if let Some(attainment) = plan.attainment {
+        text += &format!("{:.1} % of requests meet the deadline\n", 100.0 * attainment);
+    }
+    let mut lists =
+        vec![("better with", plan.gains.clone()), ("as good without", plan.needless.clone())];
+    lists.push(("idle", idle(plan)));
+    lists.push(("assumed", plan.notes.clone()));
+    for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+        text += &format!("{what}: {}\n", list.join("; "));
+    }
+    let search = &plan.search;
+    text + &format!("{} partitions judged in {:.0} ms\n", search.evaluations, search.wall_ms)
+}
+
+/// Idle devices, machine by machine.
+fn idle(plan: &PlanDocument) -> Vec<String> {
+    let mut machines: Vec<(String, usize)> = Vec::new();
+    for (machine, _) in &plan.idle {
+        match machines.last_mut() {
+            Some((last, count)) if last == machine => *count += 1,
+            _ => machines.push((machine.clone(), 1)),
+        }
+    }
+    machines.into_iter().map(|(machine, count)| format!("{count} of {machine}")).collect()
+}
+
+/// A line a stage: which part of the layers, on what.
+fn replica(number: usize, pipeline: &PipelineDocument, binding: Option<&String>) -> String {
+    let layers = pipeline.stages.last().map_or(1, |stage| stage.layers[1]).max(1);
+    let mut text = format!("\nreplica {number}");
+    if let Some(binding) = binding {
+        text += &format!(", bound by {binding}");
+    }
+    text.push('\n');
+    for stage in &pipeline.stages {
+        text += &format!("  [{}] {}\n", bar(stage, layers), words(stage));
+    }
+    text
+}
+
+fn bar(stage: &StageDocument, layers: u32) -> String {
+    let place = |layer: u32| (u64::from(layer) * u64::from(BAR) / u64::from(layers)) as usize;
+    let [first, end] = stage.layers.map(place);
+    let end = end.max(first.saturating_add(1));
+    (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
+}
+
+fn words(stage: &StageDocument) -> String {
+    let [first, end] = stage.layers;
+    let on = stage.members.first().map_or(String::new(), |member| {
+        let many = stage.members.len();
+        format!("{many} x {} of {}", member.gpu, member.machine)
+    });
+    let last = end.saturating_sub(1);
+    format!("layers {first}-{last} ({}) on {on}, {:.2} ms a step", end - first, stage.step_ms)
+}
