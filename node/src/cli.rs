@@ -4,7 +4,7 @@ mod bench;
 mod leash;
 mod model;
 mod node;
-mod plan;
+pub mod plan;
 pub(crate) mod print;
 pub(crate) mod signals;
 

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use hexswarm::{
+    cli::plan::document::PlanDocument,
     client::document::AnswerDocument,
     demo::DemoDocument,
     status::{PlanView, Status},
@@ -39,4 +40,9 @@ fn the_schema_of_answers_is_up_to_date() {
 #[test]
 fn the_schema_of_the_demo_is_up_to_date() {
     holds::<DemoDocument>("demo");
+}
+
+#[test]
+fn the_schema_of_replicas_is_up_to_date() {
+    holds::<PlanDocument>("proposal");
 }

@@ -65,6 +65,16 @@ pub enum Ways {
     },
 }
 
+impl Ways {
+    /// The way from one machine to another; none if there is none.
+    pub fn between(&self, from: usize, to: usize) -> Option<Way> {
+        match self {
+            Self::Measured(pairs) => pairs.get(&(from, to)).copied(),
+            Self::Regions { of, regions, ways } => ways[of[from] * regions + of[to]],
+        }
+    }
+}
+
 /// Which part of its weights a mixture of experts reads for a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mixture {
@@ -187,10 +197,7 @@ impl Ground {
         if from == to {
             return Some(self.inside[from]);
         }
-        match &self.ways {
-            Ways::Measured(pairs) => pairs.get(&(from, to)).copied(),
-            Ways::Regions { of, regions, ways } => ways[of[from] * regions + of[to]],
-        }
+        self.ways.between(from, to)
     }
 
     /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,

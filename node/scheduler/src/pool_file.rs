@@ -270,15 +270,16 @@ fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
         let missing = "a machine needs `gpu`, or `memory`, `bandwidth_gb_s` and `tflop_s`";
         return Err(PoolError::Other(missing.to_owned()));
     };
+    let name = group.name.clone().unwrap_or_else(|| region.clone());
+    let key = format!("memory of {name}");
     if memory.is_empty() || memory.len() > 64 {
-        return Err(value("memory", memory.len(), "a machine has 1 to 64 devices"));
+        return Err(value(&key, memory.len(), "a machine has 1 to 64 devices"));
     }
     let size = |text: &String| {
         let parsed = text.parse::<bytesize::ByteSize>();
-        let bytes =
-            parsed.map_err(|_| value("memory", text, "is no size such as 512MiB or 8GiB"))?.0;
+        let bytes = parsed.map_err(|_| value(&key, text, "is no size such as 512MiB or 8GiB"))?.0;
         if bytes == 0 || bytes > 1 << 50 {
-            return Err(value("memory", text, "is not above 0, or too much to be true"));
+            return Err(value(&key, text, "is not above 0, or too much to be true"));
         }
         Ok(PoolDevice {
             memory_bytes: bytes,
@@ -287,7 +288,6 @@ fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
         })
     };
     let devices = memory.iter().map(size).collect::<Result<Vec<_>, _>>()?;
-    let name = group.name.clone().unwrap_or_else(|| region.clone());
     Ok(PoolMachine { device: name.clone(), name, devices, inside: pcie, region, known: false })
 }
 

@@ -1,7 +1,7 @@
 //! `hexswarm plan`: plans a pool of machines from a file, without a swarm.
 
 mod ask;
-mod document;
+pub mod document;
 mod drawn;
 mod pool;
 
@@ -28,6 +28,8 @@ use crate::{
     view,
 };
 
+/// Machines that one leader plans: each pair has its links.
+const LEADER_MACHINES_MAX: usize = 1_000;
 /// Devices of which every partition is looked at in a bearable time.
 const EXHAUSTIVE_MAX: usize = 8;
 
@@ -108,7 +110,7 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     if known || asked || options.planner.is_some() || options.explain || options.weights.is_some() {
         return replicas(&options, &pool).await;
     }
-    one_pipeline(options).await
+    one_pipeline(options, &pool).await
 }
 
 /// Replicas for a workload: phase 1 and phase 2.
@@ -146,11 +148,10 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
     if options.json {
         return print::json(&plan);
     }
-    print::text(&drawn::drawn(&plan))?;
-    if !plan.feasible {
-        bail!("there is no plan");
+    if let Some(reason) = plan.reason {
+        bail!("there is no plan: {reason}");
     }
-    Ok(())
+    Ok(print::text(&drawn::drawn(&plan))?)
 }
 
 /// That the deadline is too early, or what is missing.
@@ -189,11 +190,15 @@ async fn model(options: &Options) -> color_eyre::Result<Model> {
 }
 
 /// One pipeline, as the leader of a swarm plans it.
-async fn one_pipeline(options: Options) -> color_eyre::Result<()> {
-    let shown = options.pool.display();
-    let text =
-        std::fs::read_to_string(&options.pool).wrap_err_with(|| format!("reading {shown}"))?;
-    let (machines, names) = pool::read(&text).wrap_err_with(|| format!("in {shown}"))?;
+async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<()> {
+    if pool.machines.len() > LEADER_MACHINES_MAX {
+        bail!(
+            "{} machines: one pipeline is planned of at most {LEADER_MACHINES_MAX}; \
+               --objective throughput plans replicas of more",
+            pool.machines.len()
+        );
+    }
+    let (machines, names) = pool::machines(pool);
     let name = options.model.clone();
     let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
     let (name, path) = Signals::listen()?.blocking(resolve).await?;

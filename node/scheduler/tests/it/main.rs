@@ -1,6 +1,8 @@
 //! Plans: that they fit and repeat, that none is faster, and that no pool does harm.
 
 mod absurd;
+mod catalogue;
 mod laws;
 mod oracle;
+mod pool_file;
 mod pools;

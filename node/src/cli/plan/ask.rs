@@ -6,7 +6,7 @@ use swarm_scheduler::{Objective, Planner, Workload};
 
 /// Which search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Search {
+pub(super) enum Search {
     /// The best there is
     Default,
     /// HexGen's: K-means, then merge, split and swap
@@ -30,7 +30,7 @@ impl From<Search> for Planner {
 
 /// What a plan is to be good at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Aim {
+pub(super) enum Aim {
     /// Requests that meet the deadline
     Slo,
     /// Requests a second
@@ -41,7 +41,7 @@ pub enum Aim {
 
 /// A deadline: seconds, or times what eight A100 take.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Deadline {
+pub(super) enum Deadline {
     /// Milliseconds.
     Ms(f64),
     /// Times the reference.

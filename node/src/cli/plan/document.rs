@@ -9,7 +9,7 @@ use swarm_scheduler::{
 
 /// A plan for a pool, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct PlanDocument {
+pub struct PlanDocument {
     /// Whether the model fits, within the deadline if there is one.
     pub feasible: bool,
     /// Why not.
@@ -39,7 +39,7 @@ pub(crate) struct PlanDocument {
 
 /// How the plan was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct SearchDocument {
+pub struct SearchDocument {
     /// How long it took.
     pub wall_ms: f64,
     /// Partitions of the pool that were judged.
@@ -50,7 +50,7 @@ pub(crate) struct SearchDocument {
 
 /// A replica.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct PipelineDocument {
+pub struct PipelineDocument {
     /// First layers first.
     pub stages: Vec<StageDocument>,
     /// Time to first token.
@@ -67,7 +67,7 @@ pub(crate) struct PipelineDocument {
 
 /// Consecutive layers and who computes them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct StageDocument {
+pub struct StageDocument {
     /// `[first, end]`.
     pub layers: [u32; 2],
     /// The stage's leader first.
@@ -78,7 +78,7 @@ pub(crate) struct StageDocument {
 
 /// A device's share of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub(crate) struct MemberDocument {
+pub struct MemberDocument {
     /// Whose device.
     pub machine: String,
     /// Its number there.

@@ -10,9 +10,6 @@ const DRAWN_MAX: usize = 12;
 
 /// Everything about a plan.
 pub(super) fn drawn(plan: &PlanDocument) -> String {
-    if let Some(reason) = &plan.reason {
-        return format!("no plan: {reason}\n");
-    }
     let mut table = print::table();
     table.set_header([
         "replica",

@@ -1,0 +1,137 @@
+//! Pool files: those that ship are what they say, and what cannot be is refused by name.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use swarm_scheduler::{
+    Ask, Objective, Planner, PoolError, PoolFile, Rules, Workload, catalogue, lack, propose,
+};
+
+fn pools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pools")
+}
+
+fn devices(pool: &PoolFile) -> usize {
+    pool.machines.iter().map(|machine| machine.devices.len()).sum()
+}
+
+fn refused(text: &str) -> String {
+    PoolFile::parse(text, Path::new(".")).map(|pool| pool.name).unwrap_err().to_string()
+}
+
+#[test]
+fn the_pools_that_ship_have_the_devices_that_they_say() {
+    for (name, count) in [
+        ("dtfm_world64", 64),
+        ("helix_geo24", 24),
+        ("helix_single24", 24),
+        ("hexgen3_hetero24", 24),
+        ("hexgen3_mixed5", 5),
+        ("hexgen_asymmetric8", 8),
+        ("hexgen_full58", 58),
+        ("hexgen_half30", 30),
+        ("hexgen_homogeneous", 16),
+        ("parallax_a", 6),
+        ("parallax_b", 5),
+        ("petals_real14", 14),
+    ] {
+        let pool = PoolFile::read(&pools().join(format!("{name}.toml"))).unwrap();
+        assert_eq!(devices(&pool), count, "{name}");
+        let mut names: Vec<_> = pool.machines.iter().map(|machine| &machine.name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), pool.machines.len(), "{name}: each machine has a name of its own");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    let machine = "[[machine]]\ngpu = \"T4\"\n";
+    for (text, words) in [
+        ("", "no machine"),
+        ("[[machine]]\ngpu = \"T4\"\ngpus = 0", "gpus = 0"),
+        ("[[machine]]\ngpu = \"T4\"\ncuont = 2", "did you mean `count`"),
+        ("[[machine]]\ngpu = \"T44\"", "did you mean T4"),
+        ("[[machine]]\ngpu = \"T4\"\ncount = 10001", "10001 machines"),
+        ("[[machine]]\ngpu = \"T4\"\ncount = 18446744073709551615", "18446744073709551615"),
+        ("[[machine]]\ngpu = \"T4\"\ngpus = 64\ncount = 1000", "10000 devices"),
+        ("[[machine]]\nregion = \"x\"", "needs `gpu`, or"),
+        ("[[machine]]\nmemory = [\"many\"]\nbandwidth_gb_s = 1\ntflop_s = 1", "512MiB"),
+        ("[[machine]]\nmemory = [\"1GiB\"]\nbandwidth_gb_s = nan\ntflop_s = 1", "bandwidth_gb_s"),
+        ("[[machine]]\nmemory = [\"1GiB\"]\nbandwidth_gb_s = -3\ntflop_s = 1", "not above 0"),
+        ("[[machine]]\nmemory = [\"1GiB\"]\nbandwidth_gb_s = 1e300\ntflop_s = 1", "too much"),
+        ("test_layers = 0\n[[machine]]\ngpu = \"T4\"", "test_layers"),
+        ("name = 3", "name"),
+        ("[network", "line 1"),
+    ] {
+        let why = refused(text);
+        assert!(why.contains(words), "{text}: {why}");
+    }
+    for (network, words) in [
+        ("inside_latency_ms = -1", "inside_latency_ms = -1"),
+        ("inside_bandwidth_gbit_s = 0", "inside_bandwidth_gbit_s = 0"),
+        ("link_min_gbit_s = 1", "go together"),
+        ("link_min_gbit_s = 2\nlink_max_gbit_s = 1", "more than link_max"),
+        ("matrix = \"/nowhere.csv\"", "/nowhere.csv"),
+        ("betwen_latency_ms = 3", "between_latency_ms"),
+        ("[[network.between]]\nlatency_ms = 1\nbandwidth_gbit_s = 1", "needs `regions"),
+    ] {
+        let why = refused(&format!("{machine}[network]\n{network}"));
+        assert!(why.contains(words), "{network}: {why}");
+    }
+}
+
+#[test]
+fn directions_and_missing_links_are_kept() {
+    let text = "[network]\n[[network.between]]\nfrom = \"a\"\nto = \"b\"\nlatency_ms = 5\n\
+        bandwidth_gbit_s = 1\n[[machine]]\ngpu = \"RTX3090\"\ngpus = 2\nregion = \"a\"\n\
+        [[machine]]\ngpu = \"RTX3090\"\ngpus = 2\nregion = \"b\"\n";
+    let pool = PoolFile::parse(text, Path::new(".")).unwrap();
+    let workload = Workload { input_tokens: 8, output_tokens: 8, requests_per_s: None };
+    let ask = Ask { planner: Planner::Default, objective: Objective::Throughput, seed: 1 };
+    let stages = |token_return| {
+        let facts = catalogue::model("llama-2-13b").unwrap();
+        let model = facts.model(catalogue::format("fp32").unwrap());
+        let rules = Rules { token_return, ..Rules::fitted() };
+        propose(&pool.ground(model, rules, workload), &ask)
+            .map(|found| found.pipelines[0].stages.len())
+    };
+    // 52 GB need all four cards, one way; tokens have no way back.
+    assert!(stages(false).is_some_and(|stages| stages > 1));
+    assert_eq!(stages(true), None);
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let pool = PoolFile::parse("[[machine]]\ngpu = \"T4\"\n", Path::new(".")).unwrap();
+    let model = catalogue::model("llama-2-70b").unwrap();
+    let model = model.model(catalogue::format("fp16").unwrap());
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
+    let ground = pool.ground(model, Rules::fitted(), workload);
+    let ask = Ask { planner: Planner::Default, objective: Objective::Throughput, seed: 1 };
+    assert_eq!(propose(&ground, &ask), None);
+    let why = lack(&ground);
+    assert!(why.contains("GiB are missing") && why.contains("T4"), "{why}");
+}
+
+#[test]
+fn ten_thousand_devices_are_read() {
+    let text = "[[machine]]\ngpu = \"T4\"\ngpus = 8\ncount = 1250\n";
+    assert_eq!(devices(&PoolFile::parse(text, Path::new(".")).unwrap()), 10_000);
+}
+
+proptest! {
+    #[test]
+    fn no_text_does_harm(text in ".{0,200}", figure in any::<f64>(), count in any::<i64>()) {
+        drop(PoolFile::parse(&text, Path::new(".")));
+        let text = format!(
+            "[network]\nrtt_ms = {figure:?}\ngbit_s = {figure:?}\n[[machine]]\ncount = {count}\n\
+             memory = [\"1GiB\"]\nbandwidth_gb_s = {figure:?}\ntflop_s = {figure:?}\n"
+        );
+        match PoolFile::parse(&text, Path::new(".")) {
+            Ok(pool) => prop_assert!(pool.machines.len() <= 10_000),
+            Err(PoolError::Toml(_) | PoolError::Value { .. } | PoolError::Other(_)) => {}
+            Err(other) => prop_assert!(false, "{other}"),
+        }
+    }
+}
