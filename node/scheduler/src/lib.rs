@@ -38,7 +38,7 @@ pub use ground::{Ground, Mixture, Model, Spot, Way, Ways};
 pub use infeasible::Infeasible;
 pub use lack::lack;
 pub use phase2::Objective;
-pub use pool_file::{PoolDevice, PoolError, PoolFile, PoolMachine};
+pub use pool_file::{Other as OtherFile, PoolDevice, PoolError, PoolFile, PoolMachine};
 pub use predict::{Predicted, predict};
 pub use proposal::{Proposal, ProposedMember, ProposedPipeline, ProposedStage};
 pub use propose::{Ask, Planner, propose, propose_from};

@@ -3,7 +3,7 @@
 mod keys;
 mod links;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io};
 
 use serde::Deserialize;
 
@@ -59,6 +59,9 @@ pub enum PoolError {
     #[error("{0}")]
     Other(String),
 }
+
+/// Gives the text of a file that a pool names.
+pub type Other<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 
 /// A machine of a pool.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,15 +139,8 @@ struct Group {
 }
 
 impl PoolFile {
-    /// Reads a file; paths in it start from its folder.
-    pub fn read(path: &Path) -> Result<Self, PoolError> {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|e| PoolError::Other(format!("cannot read it: {e}")))?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new(".")))
-    }
-
-    /// Reads a text; paths in it start from `folder`.
-    pub fn parse(text: &str, folder: &Path) -> Result<Self, PoolError> {
+    /// Reads a pool's text; `other` gives the text of a file that it names.
+    pub fn parse(text: &str, other: &Other<'_>) -> Result<Self, PoolError> {
         let table: toml::Table = text.parse().map_err(|e| PoolError::Toml(format!("{e}")))?;
         keys::check(&table)?;
         let file: File = toml::from_str(text).map_err(|e| PoolError::Toml(format!("{e}")))?;
@@ -158,7 +154,7 @@ impl PoolFile {
         }
         let machines = machines(&file.machine)?;
         let mut notes = Vec::new();
-        let ways = links(file.network.as_ref(), &machines, folder, &mut notes)?;
+        let ways = links(file.network.as_ref(), &machines, other, &mut notes)?;
         let name = file.name.unwrap_or_else(|| "pool".to_owned());
         Ok(Self { name, machines, ways, layers: file.test_layers, notes })
     }

@@ -1,10 +1,10 @@
 //! The network of a pool file.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FIGURE_MAX, PoolError, PoolMachine, REGIONS_MAX, above_zero, value};
+use super::{FIGURE_MAX, Other, PoolError, PoolMachine, REGIONS_MAX, above_zero, value};
 use crate::ground::{Way, Ways};
 
 /// Machines whose pairs are listed one by one.
@@ -58,7 +58,7 @@ struct Row {
 pub(super) fn links(
     network: Option<&Network>,
     machines: &[PoolMachine],
-    folder: &Path,
+    other: &Other<'_>,
     notes: &mut Vec<String>,
 ) -> Result<Ways, PoolError> {
     let none = Network::default();
@@ -95,7 +95,7 @@ pub(super) fn links(
         }
     };
     if let Some(file) = &network.matrix {
-        for row in read(&folder.join(file), file)? {
+        for row in read(other, file)? {
             set(&row.region_a, &row.region_b, row.delay_ms, row.bandwidth_gbps);
             set(&row.region_b, &row.region_a, row.delay_ms, row.bandwidth_gbps);
         }
@@ -156,9 +156,10 @@ fn uplinks(
     Ok(Ways::Measured(pairs))
 }
 
-fn read(path: &Path, named: &str) -> Result<Vec<Row>, PoolError> {
+fn read(other: &Other<'_>, named: &str) -> Result<Vec<Row>, PoolError> {
     let wrong = |why: String| PoolError::Other(format!("matrix {named}: {why}"));
-    let mut reader = csv::Reader::from_path(path).map_err(|error| wrong(error.to_string()))?;
+    let text = other(named).map_err(|error| wrong(error.to_string()))?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let mut rows: Vec<Row> = Vec::new();
     for row in reader.deserialize() {
         let row: Row = row.map_err(|error| wrong(error.to_string()))?;

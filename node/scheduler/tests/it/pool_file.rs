@@ -1,6 +1,9 @@
 //! Pool files: those that ship are what they say, and what cannot be is refused by name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use proptest::prelude::*;
 use swarm_scheduler::{
@@ -11,12 +14,23 @@ fn pools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/pools")
 }
 
+/// A pool file that names no other.
+fn alone(name: &str) -> io::Result<String> {
+    fs::read_to_string(name)
+}
+
+fn read(path: &Path) -> PoolFile {
+    let folder = path.parent().unwrap();
+    let other = |name: &str| fs::read_to_string(folder.join(name));
+    PoolFile::parse(&fs::read_to_string(path).unwrap(), &other).unwrap()
+}
+
 fn devices(pool: &PoolFile) -> usize {
     pool.machines.iter().map(|machine| machine.devices.len()).sum()
 }
 
 fn refused(text: &str) -> String {
-    PoolFile::parse(text, Path::new(".")).map(|pool| pool.name).unwrap_err().to_string()
+    PoolFile::parse(text, &alone).map(|pool| pool.name).unwrap_err().to_string()
 }
 
 #[test]
@@ -35,7 +49,7 @@ fn the_pools_that_ship_have_the_devices_that_they_say() {
         ("parallax_b", 5),
         ("petals_real14", 14),
     ] {
-        let pool = PoolFile::read(&pools().join(format!("{name}.toml"))).unwrap();
+        let pool = read(&pools().join(format!("{name}.toml")));
         assert_eq!(devices(&pool), count, "{name}");
         let mut names: Vec<_> = pool.machines.iter().map(|machine| &machine.name).collect();
         names.sort();
@@ -86,7 +100,7 @@ fn directions_and_missing_links_are_kept() {
     let text = "[network]\n[[network.between]]\nfrom = \"a\"\nto = \"b\"\nlatency_ms = 5\n\
         bandwidth_gbit_s = 1\n[[machine]]\ngpu = \"RTX3090\"\ngpus = 2\nregion = \"a\"\n\
         [[machine]]\ngpu = \"RTX3090\"\ngpus = 2\nregion = \"b\"\n";
-    let pool = PoolFile::parse(text, Path::new(".")).unwrap();
+    let pool = PoolFile::parse(text, &alone).unwrap();
     let workload = Workload { input_tokens: 8, output_tokens: 8, requests_per_s: None };
     let ask = Ask { planner: Planner::Default, objective: Objective::Throughput, seed: 1 };
     let stages = |token_return| {
@@ -103,7 +117,7 @@ fn directions_and_missing_links_are_kept() {
 
 #[test]
 fn what_is_missing_is_said() {
-    let pool = PoolFile::parse("[[machine]]\ngpu = \"T4\"\n", Path::new(".")).unwrap();
+    let pool = PoolFile::parse("[[machine]]\ngpu = \"T4\"\n", &alone).unwrap();
     let model = catalogue::model("llama-2-70b").unwrap();
     let model = model.model(catalogue::format("fp16").unwrap());
     let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
@@ -117,18 +131,18 @@ fn what_is_missing_is_said() {
 #[test]
 fn ten_thousand_devices_are_read() {
     let text = "[[machine]]\ngpu = \"T4\"\ngpus = 8\ncount = 1250\n";
-    assert_eq!(devices(&PoolFile::parse(text, Path::new(".")).unwrap()), 10_000);
+    assert_eq!(devices(&PoolFile::parse(text, &alone).unwrap()), 10_000);
 }
 
 proptest! {
     #[test]
     fn no_text_does_harm(text in ".{0,200}", figure in any::<f64>(), count in any::<i64>()) {
-        drop(PoolFile::parse(&text, Path::new(".")));
+        drop(PoolFile::parse(&text, &alone));
         let text = format!(
             "[network]\nrtt_ms = {figure:?}\ngbit_s = {figure:?}\n[[machine]]\ncount = {count}\n\
              memory = [\"1GiB\"]\nbandwidth_gb_s = {figure:?}\ntflop_s = {figure:?}\n"
         );
-        match PoolFile::parse(&text, Path::new(".")) {
+        match PoolFile::parse(&text, &alone) {
             Ok(pool) => prop_assert!(pool.machines.len() <= 10_000),
             Err(PoolError::Toml(_) | PoolError::Value { .. } | PoolError::Other(_)) => {}
             Err(other) => prop_assert!(false, "{other}"),
