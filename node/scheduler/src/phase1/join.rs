@@ -1,7 +1,8 @@
 //! A pipeline out of runs: which classes, in which order, with how many layers each.
 //!
-//! The stages of a class follow one another. Where hops are no detours (`a` to `c` takes no longer
-//! than `a` to `b` to `c`), no other order is faster.
+//! The stages of a class follow one another, round the ring of those who hand tokens on. Where hops
+//! are no detours (`a` to `c` takes no longer than `a` to `b` to `c`) and none is shorter than within
+//! a machine, no other order is faster.
 
 use std::rc::Rc;
 
@@ -44,36 +45,68 @@ struct Group<'a> {
 /// The chain with the lowest time of a request; none if no chain fits.
 pub(crate) fn join(
     ground: &Ground,
-    tables: &Tables,
+    tables: &Tables<'_>,
     members: &[(usize, usize)],
     regime: Regime,
     limit_ms: f64,
     exact: bool,
 ) -> Option<Chain> {
-    let classes = || members.iter().map(|(class, _)| *class);
-    let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
-    let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
-    let group = Group {
-        ground,
-        members,
-        tables: classes().map(|class| tables.get(class, regime, limit_ms)).collect(),
-        hops: classes().map(row).collect(),
-        returns: classes().map(back).collect(),
-        layers: ground.model.layers as usize,
+    let of = |members: &[(usize, usize)]| {
+        Group::new(ground, tables, members, regime, limit_ms).best(exact)
     };
-    let alone = group.alone();
-    let together = if members.len() < 2 {
-        None
-    } else if members.len() <= ORDERED_MAX {
-        group.every_order(exact)
-    } else {
-        group.likely_orders()
-    };
-    let best = match (alone, together) {
+    let mut best = of(members);
+    if exact && ground.rules.token_return && members.len() > 1 {
+        // The way is a ring: a class may be both its beginning and its end.
+        for (place, (class, count)) in members.iter().enumerate() {
+            for first in 1..*count {
+                let mut split = members.to_vec();
+                split[place].1 = first;
+                split.push((*class, count - first));
+                best = better(best, of(&split));
+            }
+        }
+    }
+    best.map(|(_, chain)| chain)
+}
+
+fn better(a: Option<(f64, Chain)>, b: Option<(f64, Chain)>) -> Option<(f64, Chain)> {
+    match (a, b) {
         (Some(a), Some(b)) => Some(if b.0 < a.0 { b } else { a }),
         (a, b) => a.or(b),
-    };
-    best.map(|(_, chain)| chain)
+    }
+}
+
+impl<'a> Group<'a> {
+    fn new(
+        ground: &'a Ground,
+        tables: &Tables<'_>,
+        members: &'a [(usize, usize)],
+        regime: Regime,
+        limit_ms: f64,
+    ) -> Self {
+        let classes = || members.iter().map(|(class, _)| *class);
+        let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
+        let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
+        Self {
+            ground,
+            members,
+            tables: classes().map(|class| tables.get(class, regime, limit_ms)).collect(),
+            hops: classes().map(row).collect(),
+            returns: classes().map(back).collect(),
+            layers: ground.model.layers as usize,
+        }
+    }
+
+    fn best(&self, exact: bool) -> Option<(f64, Chain)> {
+        let together = if self.members.len() < 2 {
+            None
+        } else if self.members.len() <= ORDERED_MAX {
+            self.every_order(exact)
+        } else {
+            self.likely_orders()
+        };
+        better(self.alone(), together)
+    }
 }
 
 impl Group<'_> {

@@ -95,6 +95,9 @@ impl Ground {
             let memory = self.spots[self.classes[*class].spots[0]].memory_bytes;
             memory.saturating_sub(self.rules.reserve_bytes) as f64 * *count as f64
         };
-        group.iter().map(room).sum::<f64>() >= self.model.total_bytes() as f64
+        // Where every device sets room for the ends aside, they need no more of it.
+        let layers = self.model.layer_bytes() * u64::from(self.model.layers);
+        let needed = if self.rules.ends_everywhere { layers } else { self.model.total_bytes() };
+        group.iter().map(room).sum::<f64>() >= needed as f64
     }
 }

@@ -6,3 +6,4 @@ mod laws;
 mod oracle;
 mod pool_file;
 mod pools;
+mod replicas;
