@@ -195,7 +195,9 @@ fn of_batch(
         let period_ms = found[found.len() - 1].period_ms;
         let limit_ms = if search.exact { period_ms * (1.0 - 1e-9) } else { below(period_ms) };
         match lay(limit_ms) {
-            Some(layout) if layout.latency_ms <= latest => found.push(layout),
+            Some(layout) if layout.latency_ms <= latest && layout.period_ms < period_ms => {
+                found.push(layout);
+            }
             _ => break,
         }
     }
