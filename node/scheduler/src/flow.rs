@@ -5,8 +5,10 @@
 
 mod fleet;
 mod graph;
+mod simple;
 mod throughput;
 
 pub use fleet::{Fleet, FlowNode, Placement};
 pub use graph::{EdgeId, Graph, MaxFlow};
+pub use simple::{even, petals};
 pub use throughput::{Carried, FlowError, Hop, Throughput, throughput};

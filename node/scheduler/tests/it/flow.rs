@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use swarm_scheduler::flow::{Fleet, FlowError, FlowNode, Graph, Hop, Placement, throughput};
+use swarm_scheduler::flow::{
+    Fleet, FlowError, FlowNode, Graph, Hop, Placement, even, petals, throughput,
+};
 
 const A100: &[f64] =
     &[23834., 11384., 7201., 5265., 4097., 3124., 2596., 2046., 1754., 1393., 1212., 952.];
@@ -128,4 +130,29 @@ fn what_is_no_fleet_is_refused() {
     fleet.links.pop();
     let refused = throughput(&fleet, &placement, true).unwrap_err();
     assert_eq!(refused.to_string(), "24 nodes, but 23 rows of links");
+}
+
+/// The published fleet's nodes, sorted by `kinds`.
+fn cluster(kinds: [(&[f64], usize); 3]) -> Fleet {
+    let (mut fleet, _) = published();
+    let rates = kinds.iter().flat_map(|&(rates, count)| vec![rates; count]);
+    for (node, rates) in fleet.nodes.iter_mut().zip(rates) {
+        node.tokens_per_s = rates.to_vec();
+    }
+    fleet
+}
+
+#[test]
+fn an_even_split_serves_what_was_published() {
+    let fleet = cluster([(A100, 4), (L4, 8), (T4, 12)]);
+    let found = throughput(&fleet, &even(&fleet), false).unwrap();
+    assert_eq!(found.tokens_per_s, 758.0);
+}
+
+#[test]
+fn petals_rule_fills_the_weakest_layers() {
+    let fleet = cluster([(A100, 4), (L4, 8), (T4, 12)]);
+    let held = petals(&fleet).0;
+    // Four of 12 layers side by side, then L4s where nothing is.
+    assert_eq!(held[..6], [0..12, 12..24, 24..36, 36..48, 48..55, 55..62].map(Some));
 }
