@@ -14,6 +14,7 @@ mod cost;
 mod exact;
 mod explain;
 mod field;
+pub mod flow;
 mod ground;
 mod infeasible;
 mod kind;

@@ -2,6 +2,7 @@
 
 mod absurd;
 mod catalogue;
+mod flow;
 mod laws;
 mod oracle;
 mod pool_file;
