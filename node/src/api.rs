@@ -24,13 +24,14 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::HttpBody,
+    body::{Body, HttpBody},
     extract::{DefaultBodyLimit, FromRequest, Path, Request as HttpRequest, State},
     http::{StatusCode, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use bytes::Bytes;
+use futures::StreamExt;
 use serde_json::json;
 use swarm_proto::ModelSpec;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -51,6 +52,10 @@ const ANSWERS_MAX: usize = 256;
 const READS_MAX: usize = 2;
 /// How long a body may take to come.
 const BODY_MAX: Duration = Duration::from_secs(30);
+
+/// How much of a body that is too long is let past, and for how long.
+const SPILL_BYTES_MAX: usize = 64 << 20;
+const SPILL_MAX: Duration = Duration::from_secs(5);
 
 /// What the API works with.
 #[derive(Clone)]
@@ -150,8 +155,9 @@ async fn ask(state: ApiState, kind: Kind, request: HttpRequest) -> Response {
 
 /// Reads a request on a thread that may take its time: the network runs on the others.
 async fn read(state: &ApiState, kind: Kind, request: HttpRequest) -> Result<Request, ApiError> {
-    // One that says so beforehand is not waited for.
+    // One that says so beforehand is not kept.
     if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
+        drop(tokio::time::timeout(SPILL_MAX, spill(request.into_body())).await);
         return Err(error::large_body(BODY_BYTES_MAX));
     }
     let body = tokio::time::timeout(BODY_MAX, Bytes::from_request(request, &())).await;
@@ -164,6 +170,18 @@ async fn read(state: &ApiState, kind: Kind, request: HttpRequest) -> Result<Requ
         request::read(kind, &body, &model, &text)
     });
     read.await.unwrap_or_else(|_| Err(error::interrupted()))
+}
+
+/// Lets a body run past: most clients hear nothing before they have said everything.
+async fn spill(body: Body) {
+    let mut chunks = body.into_data_stream();
+    let mut left = SPILL_BYTES_MAX;
+    while let Some(Ok(chunk)) = chunks.next().await {
+        match left.checked_sub(chunk.len()) {
+            Some(less) => left = less,
+            None => return,
+        }
+    }
 }
 
 fn model_object(model: &ModelInfo) -> serde_json::Value {
