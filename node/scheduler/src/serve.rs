@@ -101,16 +101,17 @@ impl Serving {
         self.peak_within(replicas, deadline_ms, 0.0, capacity(replicas), HALVINGS)
     }
 
-    /// The same for a comparison: exact only if it is above `bar`.
+    /// The same for a comparison: exact if it is above `bar`, else less by as much as `bar` is missed.
     pub(crate) fn peak_above(&self, replicas: &[Replica], deadline_ms: f64, bar: f64) -> f64 {
-        let most = capacity(replicas);
         if bar <= 0.0 {
             return self.peak_rate(replicas, deadline_ms);
         }
-        if bar < most && self.meets(replicas, bar, deadline_ms) {
-            return self.peak_within(replicas, deadline_ms, bar, most, HALVINGS);
+        let met = self.attainment(replicas, bar, deadline_ms);
+        if met < TARGET {
+            return bar * met;
         }
-        self.peak_within(replicas, deadline_ms, 0.0, most.min(bar), HALVINGS / 3)
+        let most = capacity(replicas).max(bar);
+        self.peak_within(replicas, deadline_ms, bar, most, HALVINGS)
     }
 
     fn peak_within(
