@@ -12,15 +12,11 @@ use crate::{
 pub(crate) fn bound(ground: &Ground) -> f64 {
     let class = |class: usize| {
         let mut best = 0.0f64;
-        let mut batch = 1;
-        while batch <= ground.rules.batch_max.max(1) {
+        for batch in ground.rules.batches(2) {
             let resident = if ground.rules.plain() { 1 } else { batch };
             for kind in Kind::all(ground, class, Regime { batch, resident }) {
-                let steps = ground.steps() / f64::from(batch);
-                let layer_ms = kind.prefill_ms + steps * kind.decode_ms;
-                best = best.max(1e3 / (layer_ms * kind.degree as f64));
+                best = best.max(1e3 / kind.cost_ms(ground, batch));
             }
-            batch *= 2;
         }
         best * ground.classes[class].count() as f64
     };

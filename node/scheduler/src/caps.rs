@@ -2,11 +2,7 @@
 
 use swarm_proto::{Device, DeviceKind, Hash, LinkReport, Machine, ModelSpec, NodeId, Pool};
 
-use crate::{
-    Infeasible, Options,
-    field::{Field, Share},
-    plan,
-};
+use crate::{Infeasible, Options, field::Field, ground::Share, plan};
 
 /// Nodes that a demo can have.
 const NODES: std::ops::RangeInclusive<usize> = 3..=8;

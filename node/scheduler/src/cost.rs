@@ -1,6 +1,6 @@
 //! What a share costs in time.
 
-use crate::field::{Field, Share};
+use crate::{field::Field, ground::Share};
 
 /// One exchange of partial sums between devices of one machine, in milliseconds.
 const LOCAL_EXCHANGE_MS: f64 = 0.03;

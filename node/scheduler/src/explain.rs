@@ -61,8 +61,6 @@ pub enum Change {
     FasterLinks,
     /// Weights of half the bytes.
     HalfTheWeights,
-    /// This machine left out.
-    Without(usize),
 }
 
 /// What is known about a proposal beyond its figures.

@@ -4,17 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_proto::{BLOCK_TOKENS, ModelSpec, NodeId, Pool};
 
+use crate::ground::{BYTES_MAX, LAYERS_MAX, Share, WIDTH_MAX};
+
 /// Half a round trip to a peer that nobody measured, in milliseconds.
 const WAY_MS: f64 = 15.0;
 /// Throughput to a peer that nobody measured, bytes a second.
 const THROUGHPUT: f64 = 1e7;
-/// More layers than this, and it is no model.
-const LAYERS_MAX: u32 = 512;
-/// More heads, FFN columns or width than this, and it is no model. Products of three fit 64 bits.
-const WIDTH_MAX: u32 = 1 << 20;
-/// More bytes than this, and sums of them might overflow.
-const BYTES_MAX: f64 = (1u64 << 56) as f64;
-
 /// A device that can be planned with.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot {
@@ -154,16 +149,4 @@ impl<'a> Field<'a> {
         let room = share.saturating_add(self.model.scratch_bytes()) <= memory;
         room && self.model.kv_blocks(memory, share, block) >= self.blocks
     }
-}
-
-/// What one member of a stage holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    pub(crate) layers: u32,
-    pub(crate) heads: u32,
-    pub(crate) columns: u32,
-    /// Holds the embedding.
-    pub(crate) embeds: bool,
-    /// Holds the output head.
-    pub(crate) samples: bool,
 }

@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// More layers than this, and it is no model.
-const LAYERS_MAX: u32 = 512;
-/// More heads, FFN columns or width than this, and it is no model.
-const WIDTH_MAX: u32 = 1 << 20;
+pub(crate) const LAYERS_MAX: u32 = 512;
+/// More heads, FFN columns or width than this, and it is no model. Products of three fit 64 bits.
+pub(crate) const WIDTH_MAX: u32 = 1 << 20;
 /// More bytes than this, and sums of them might overflow.
-const BYTES_MAX: f64 = (1u64 << 56) as f64;
+pub(crate) const BYTES_MAX: f64 = (1u64 << 56) as f64;
 
 /// A device, as fast as it is believed to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,7 +94,7 @@ impl Mixture {
 
     /// The part that is read for `rows` tokens, whose experts are taken for independent.
     pub(crate) fn read(&self, rows: f64) -> f64 {
-        self.shared + (1.0 - self.shared) * (1.0 - (1.0 - self.part()).powf(rows))
+        self.shared + (1.0 - self.shared) * (1.0 - libm::pow(1.0 - self.part(), rows))
     }
 
     fn part(&self) -> f64 {

@@ -3,7 +3,8 @@
 use swarm_proto::NodeId;
 
 use crate::{
-    field::{Field, Share, Spot},
+    field::{Field, Spot},
+    ground::Share,
     share::last,
 };
 

@@ -2,6 +2,7 @@
 
 use crate::{
     ground::{Ground, Share},
+    share::last,
     task::Task,
 };
 
@@ -42,6 +43,12 @@ impl Kind {
             .collect()
     }
 
+    /// Milliseconds of a device that a layer of one request costs, when batches are full.
+    pub(crate) fn cost_ms(&self, ground: &Ground, batch: u32) -> f64 {
+        let steps = ground.steps() / f64::from(batch);
+        (self.prefill_ms + steps * self.decode_ms) * self.degree as f64
+    }
+
     fn of(ground: &Ground, members: &[usize], regime: Regime) -> Option<Self> {
         let parts = parts(ground, members.len())?;
         let share = |(heads, columns): (u32, u32), layers, embeds, samples| Share {
@@ -65,7 +72,7 @@ impl Kind {
                     ground.fits(*spot, share, regime.resident)
                 })
             };
-            last(ground.model.layers, fits)
+            last(0, ground.model.layers, fits)
         };
         let caps = [most(false, false), most(true, false), most(false, true), most(true, true)];
         let (prompt, token) = (ground.prefill(), ground.decode(regime.batch));
@@ -79,16 +86,6 @@ impl Kind {
             caps,
         })
     }
-}
-
-/// The most of `0..=most` that `holds`, where everything up to the answer does.
-fn last(most: u32, holds: impl Fn(u32) -> bool) -> u32 {
-    let (mut low, mut high) = (0, most);
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if holds(middle) { low = middle } else { high = middle - 1 }
-    }
-    low
 }
 
 /// KV heads and FFN columns of like members, as even as whole heads and grains allow: who has a

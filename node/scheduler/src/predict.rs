@@ -4,7 +4,8 @@ use swarm_proto::{Plan, Pool, Stage};
 
 use crate::{
     cost::{Bound, exchange_ms, hop_ms, share_ms},
-    field::{Field, Share},
+    field::Field,
+    ground::Share,
 };
 
 /// Tokens of the prompt that TTFT is predicted for.

@@ -125,11 +125,11 @@ fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> 
     let initial = || vec![regions(decoder.ground)];
     match planner {
         Planner::Default | Planner::Exhaustive => {
-            let mut begun = seeds(decoder);
+            let seeds = seeds(decoder);
+            let mut begun = seeds.clone();
             for guided in [10, 5] {
                 let effort = Effort { guided, evaluations: 400, patience: 200, ..effort };
-                let seeds = seeds(decoder);
-                let found = genetic(decoder, judge, seeds, effort, seed ^ guided as u64);
+                let found = genetic(decoder, judge, seeds.clone(), effort, seed ^ guided as u64);
                 begun.push(found.partition);
                 begun.extend(found.others);
             }

@@ -93,6 +93,16 @@ impl Rules {
         }
     }
 
+    /// Batches to try, each so many times the one before; the largest is the last.
+    pub(crate) fn batches(&self, step: u32) -> Vec<u32> {
+        let most = self.batch_max.max(1);
+        let mut all: Vec<u32> = std::iter::successors(Some(1u32), |batch| batch.checked_mul(step))
+            .take_while(|batch| *batch < most)
+            .collect();
+        all.push(most);
+        all
+    }
+
     /// Whether reading and arithmetic take turns, and neither KV cache nor attention costs time.
     pub(crate) fn plain(&self) -> bool {
         self.flavor != CostFlavor::Fitted

@@ -1,9 +1,6 @@
 //! The best balanced shares of a stage's layers among its members.
 
-use crate::{
-    cost::share_ms,
-    field::{Field, Share},
-};
+use crate::{cost::share_ms, field::Field, ground::Share};
 
 /// Up to so many ways to share out KV heads are all tried; above, likely ones only.
 const HEAD_SPLITS_MAX: usize = 64;

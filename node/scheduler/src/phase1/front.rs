@@ -120,7 +120,11 @@ pub(crate) fn front(
     search: Search,
 ) -> Vec<Layout> {
     let mut all: Vec<Layout> = Vec::new();
-    for batch in batches(ground, search) {
+    let batches = match search {
+        Search { aim: Aim::Fastest, .. } => vec![1],
+        Search { exact, .. } => ground.rules.batches(if exact { 2 } else { 4 }),
+    };
+    for batch in batches {
         let found = of_batch(ground, tables, group, search, batch);
         if found.is_empty() {
             break; // nor is there room or time for more
@@ -138,17 +142,6 @@ pub(crate) fn front(
     let mut kept: Vec<Layout> = kept.map(|n| all[n].clone()).collect();
     kept.dedup_by(|a, b| (a.latency_ms, a.period_ms) == (b.latency_ms, b.period_ms));
     kept
-}
-
-/// Batches tried, the largest last.
-fn batches(ground: &Ground, search: Search) -> Vec<u32> {
-    let most = if search.aim == Aim::Fastest { 1 } else { ground.rules.batch_max.max(1) };
-    let step = if search.exact { 2 } else { 4 };
-    let mut all: Vec<u32> = std::iter::successors(Some(1u32), |batch| batch.checked_mul(step))
-        .take_while(|batch| *batch < most)
-        .collect();
-    all.push(most);
-    all
 }
 
 fn of_batch(
@@ -176,8 +169,11 @@ fn of_batch(
         Aim::Within { latency_ms } => latency_ms,
         _ => f64::INFINITY,
     };
-    if search.aim == Aim::Fastest || first.latency_ms > latest {
-        return if first.latency_ms > latest { Vec::new() } else { vec![first] };
+    if first.latency_ms > latest {
+        return Vec::new();
+    }
+    if search.aim == Aim::Fastest {
+        return vec![first];
     }
     if search.aim == Aim::Busiest && !search.exact {
         // Up from what is too little, as the least period is nearer to that than to the first's.
@@ -208,9 +204,7 @@ fn of_batch(
 fn floor_ms(ground: &Ground, tables: &Tables<'_>, group: &[(usize, usize)], regime: Regime) -> f64 {
     let rate = |(class, count): &(usize, usize)| {
         let kinds = &tables.get(*class, regime, f64::INFINITY).kinds;
-        let steps = ground.steps() / f64::from(regime.batch);
-        let of =
-            |kind: &Kind| 1.0 / ((kind.prefill_ms + steps * kind.decode_ms) * kind.degree as f64);
+        let of = |kind: &Kind| 1.0 / kind.cost_ms(ground, regime.batch);
         *count as f64 * kinds.iter().map(of).fold(0.0, f64::max)
     };
     f64::from(ground.model.layers) / group.iter().map(rate).sum::<f64>()
@@ -221,13 +215,4 @@ fn below(ms: f64) -> f64 {
     let step = libm::log(LIMIT_STEP);
     let place = (libm::log(ms.max(1e-9)) / step).floor() + 1.0;
     libm::exp(place * step)
-}
-
-impl Ground {
-    /// Milliseconds from one stage to the next: of a prompt, and of one token of each request of a
-    /// batch.
-    fn hop_of(&self, from: usize, to: usize, degree: usize, regime: Regime) -> (f64, f64) {
-        let way = self.next_way(from, to, degree);
-        (self.hop_ms(way, self.prefill()), self.hop_ms(way, self.decode(regime.batch)))
-    }
 }

@@ -199,9 +199,20 @@ impl Ground {
 
     /// Milliseconds of a request on that way.
     pub(crate) fn next_ms(&self, from: usize, to: usize, degree: usize, regime: Regime) -> f64 {
+        let (prompt, token) = self.hop_of(from, to, degree, regime);
+        prompt + self.steps() * token
+    }
+
+    /// The same of a prompt, and of one token of each request of a batch.
+    pub(crate) fn hop_of(
+        &self,
+        from: usize,
+        to: usize,
+        degree: usize,
+        regime: Regime,
+    ) -> (f64, f64) {
         let way = self.next_way(from, to, degree);
-        self.hop_ms(way, self.prefill())
-            + self.steps() * self.hop_ms(way, self.decode(regime.batch))
+        (self.hop_ms(way, self.prefill()), self.hop_ms(way, self.decode(regime.batch)))
     }
 
     /// Milliseconds of all tokens of a request on their way back from the last stage to the first.

@@ -164,7 +164,6 @@ impl PlanDocument {
                 }
                 Change::FasterLinks => "links between machines ten times as fast".to_owned(),
                 Change::HalfTheWeights => "weights of half the bytes".to_owned(),
-                Change::Without(machine) => format!("without {}", places.machine(machine)),
             };
             format!("{what}: {:.4} in place of {:.4}", gain.value, why.value)
         };
