@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use color_eyre::eyre::{Context, bail, eyre};
 use futures::StreamExt;
+pub(crate) use plan_text::bar;
 pub use plan_text::plan_text;
 use reqwest::Response;
 use serde::de::DeserializeOwned;

@@ -79,7 +79,7 @@ pub struct NodeOptions {
     /// Key file of a private swarm; peers without it are kept out
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// While this node leads, use this plan (as `plan --json` prints it), not the planner's
+    /// While this node leads, use this plan (the `plan` of `status --json`), not the planner's
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// Do not look for peers on the LAN

@@ -10,7 +10,7 @@ use swarm_proto::{
 
 use crate::status::{MemberView, PlanView, StageView};
 
-/// The plan of a file, in the shape that `hexswarm plan --json` and `status --json` print. Its
+/// The plan of a file, in the shape of the `plan` that `status --json` prints. Its
 /// number and leader do not matter: the leader that uses it gives it its own.
 #[derive(Clone, Debug)]
 pub struct FixedPlan(Vec<Pipeline>);
@@ -21,7 +21,7 @@ impl FixedPlan {
         let text =
             fs::read_to_string(path).wrap_err_with(|| format!("reading {}", path.display()))?;
         let view: PlanView = serde_json::from_str(&text).wrap_err_with(|| {
-            format!("{} is no plan as `plan --json` prints it", path.display())
+            format!("{} is no plan as `status --json` has one", path.display())
         })?;
         let pipelines = view.pipelines.iter().map(|pipeline| {
             let stages = pipeline.stages.iter().map(stage).collect::<color_eyre::Result<_>>()?;

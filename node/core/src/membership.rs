@@ -195,24 +195,16 @@ impl Membership {
         self.leaving.is_some()
     }
 
-    /// How many nodes of our swarm are here, ourselves among them.
-    pub(crate) fn count_here(&self, me: NodeId) -> usize {
-        let here =
-            |heard: &&Heard| self.is_alive(heard.advert.node, me) && self.is_ours(&heard.advert);
-        self.adverts.values().filter(here).count()
+    /// What the nodes of our swarm that are here say of themselves, ourselves among them.
+    pub(crate) fn here(&self, me: NodeId) -> impl Iterator<Item = &Advert> {
+        let adverts = self.adverts.values().map(|heard| &heard.advert);
+        adverts.filter(move |advert| self.is_alive(advert.node, me) && self.is_ours(advert))
     }
 
     /// Whether somebody stays who could be waited for: a peer of our swarm that is here, and not
     /// leaving itself. Nobody waits for ever.
     pub(crate) fn is_missed(&self, me: NodeId) -> bool {
-        let stays = |heard: &Heard| {
-            let advert = &heard.advert;
-            advert.node != me
-                && !advert.draining
-                && self.is_alive(advert.node, me)
-                && self.is_ours(advert)
-        };
-        !self.overdue && self.adverts.values().any(stays)
+        !self.overdue && self.here(me).any(|advert| advert.node != me && !advert.draining)
     }
 
     /// Beats, adverts, and who went silent since.

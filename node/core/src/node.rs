@@ -318,12 +318,9 @@ impl Parts<'_> {
         let (me, leaves) = (turn.me(), self.membership.leaves());
         let alive: Vec<_> = self
             .membership
-            .adverts()
-            .filter(|heard| self.membership.is_alive(heard.advert.node, me))
-            .filter(|heard| !leaves || heard.advert.node != me)
-            .filter(|heard| self.membership.is_ours(&heard.advert))
-            .filter(|heard| !heard.advert.draining)
-            .map(|Heard { advert, .. }| Candidate {
+            .here(me)
+            .filter(|advert| !(advert.draining || leaves && advert.node == me))
+            .map(|advert| Candidate {
                 node: advert.node,
                 reachable: advert.reachable,
                 up_ms: advert.up_ms,

@@ -12,10 +12,9 @@ use std::{
 
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail, eyre};
-use document::Places;
-use document::PlanDocument;
+use document::{Places, PlanDocument};
 use swarm_engine::Weights;
-use swarm_proto::{Machine, Pool};
+use swarm_proto::{Machine, ModelSpec, Pool};
 use swarm_scheduler::{
     Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue, explain, lack,
     propose,
@@ -188,9 +187,14 @@ async fn model(options: &Options) -> color_eyre::Result<Model> {
         let format = options.weights.as_deref().unwrap_or(&facts.weights);
         return Ok(facts.model(catalogue::format(format)?));
     }
+    Ok(Model::llama(spec(name).await?))
+}
+
+/// A model whose weights are here, or can be fetched.
+async fn spec(name: String) -> color_eyre::Result<ModelSpec> {
     let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
     let (name, path) = Signals::listen()?.blocking(resolve).await?;
-    Ok(Model::llama(Weights::open(&path)?.spec(&name)))
+    Ok(Weights::open(&path)?.spec(&name))
 }
 
 /// One pipeline, as the leader of a swarm plans it.
@@ -203,10 +207,7 @@ async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<(
         );
     }
     let (machines, names) = pool::machines(pool);
-    let name = options.model.clone();
-    let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
-    let (name, path) = Signals::listen()?.blocking(resolve).await?;
-    let model = Weights::open(&path)?.spec(&name);
+    let model = spec(options.model).await?;
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
     let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());

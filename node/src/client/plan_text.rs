@@ -1,6 +1,6 @@
 //! A plan, drawn in text: a box a stage, a bar a member.
 
-use crate::status::{MemberView, PlanView, StageView};
+use crate::status::{PlanView, StageView};
 
 /// Characters of a bar that shows the whole of a stage's columns.
 const BAR: u32 = 12;
@@ -46,7 +46,7 @@ fn lines(stage: &StageView, name: &impl Fn(&str) -> String) -> Vec<String> {
     let names: Vec<_> = names.collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     lines.extend(stage.members.iter().zip(&names).map(|(member, name)| {
-        let (bar, heads) = (bar(member, width), run(member.kv_heads));
+        let (bar, heads) = (bar(member.ffn_columns, width, BAR), run(member.kv_heads));
         format!("{name:longest$}  [{bar}]  KV heads {heads}, FFN {}", run(member.ffn_columns))
     }));
     lines
@@ -58,13 +58,13 @@ fn columns(stage: &StageView) -> (u32, u32) {
     (first.unwrap_or(0), end.unwrap_or(1))
 }
 
-/// Which part of the columns is this member's.
-fn bar(member: &MemberView, width: u32) -> String {
+/// So many characters that show which part of a whole this is.
+pub(crate) fn bar(part: [u32; 2], whole: u32, characters: u32) -> String {
     let place =
-        |column: u32| (u64::from(column) * u64::from(BAR) / u64::from(width.max(1))) as usize;
-    let [first, end] = member.ffn_columns.map(place);
+        |at: u32| (u64::from(at) * u64::from(characters) / u64::from(whole.max(1))) as usize;
+    let [first, end] = part.map(place);
     let end = end.max(first.saturating_add(1)); // the smallest share is seen, too
-    (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
+    (0..characters as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
 }
 
 /// From the first to the last, as people count.
@@ -75,7 +75,7 @@ fn run([first, end]: [u32; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::PipelineView;
+    use crate::status::{MemberView, PipelineView};
 
     fn plan(stages: &[([u32; 2], &[[u32; 4]])]) -> PlanView {
         let member = |[head, heads, column, columns]: &[u32; 4]| MemberView {

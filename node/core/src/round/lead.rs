@@ -207,7 +207,7 @@ impl Rounds {
     }
 
     fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
-        let (here, wanted) = (world.membership.count_here(turn.me()), turn.config.nodes_min);
+        let (here, wanted) = (world.membership.here(turn.me()).count(), turn.config.nodes_min);
         if self.live.is_none() && here < wanted as usize {
             self.trouble =
                 Some(format!("{here} of {wanted} nodes are here: waiting for the others"));
@@ -226,10 +226,7 @@ impl Rounds {
     fn pool(&self, membership: &Membership, turn: &Turn<'_>) -> Pool {
         let model = &turn.config.model;
         let machines = membership
-            .adverts()
-            .map(|heard| &heard.advert)
-            .filter(|advert| membership.is_alive(advert.node, turn.me()))
-            .filter(|advert| membership.is_ours(advert))
+            .here(turn.me())
             .filter(|advert| !advert.draining && !advert.devices.is_empty())
             .filter(|advert| advert.model == Some(model.hash))
             .filter(|advert| !self.lead.suspects.contains(&advert.node))

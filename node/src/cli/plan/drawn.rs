@@ -1,7 +1,7 @@
 //! A plan for a pool as people read it: a table, a picture of each replica, and why.
 
 use super::document::{PipelineDocument, PlanDocument, StageDocument};
-use crate::cli::print;
+use crate::{cli::print, client::bar};
 
 /// Characters of a bar that shows all layers.
 const BAR: u32 = 40;
@@ -80,16 +80,9 @@ fn replica(number: usize, pipeline: &PipelineDocument, binding: Option<&String>)
     }
     text.push('\n');
     for stage in &pipeline.stages {
-        text += &format!("  [{}] {}\n", bar(stage, layers), words(stage));
+        text += &format!("  [{}] {}\n", bar(stage.layers, layers, BAR), words(stage));
     }
     text
-}
-
-fn bar(stage: &StageDocument, layers: u32) -> String {
-    let place = |layer: u32| (u64::from(layer) * u64::from(BAR) / u64::from(layers)) as usize;
-    let [first, end] = stage.layers.map(place);
-    let end = end.max(first.saturating_add(1));
-    (0..BAR as usize).map(|at| if (first..end).contains(&at) { '#' } else { '.' }).collect()
 }
 
 fn words(stage: &StageDocument) -> String {
