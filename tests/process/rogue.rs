@@ -229,20 +229,28 @@ async fn a_flood_passes(victims: &mut Victims) {
     }
 }
 
-/// Twice as many as may be connected, from another address of this machine, all silent.
-async fn a_silent_crowd_keeps_nobody_out(victims: &mut Victims) {
-    let limits = swarm_net::Limits::default();
+/// Twice as many as may be connected, all silent: first from one other address of this machine,
+/// then from so many that none of them has more than one host may.
+async fn silent_crowds_keep_nobody_out(victims: &mut Victims) {
     let node = &victims.swarm.members[0];
     let status = victims.swarm.status(&node.api).await;
     let listen = status["listen"][0].as_str().unwrap().to_owned();
     let port: u16 = listen.split('/').nth(4).unwrap().parse().unwrap();
+    for (hosts, complaint) in [(1, "from one host"), (64, "pending incoming")] {
+        a_silent_crowd(victims, port, hosts, complaint).await;
+    }
+}
+
+async fn a_silent_crowd(victims: &mut Victims, port: u16, hosts: u32, complaint: &str) {
     let mut crowd = Vec::new();
-    for _ in 0..2 * limits.connections_max {
+    for at in 0..2 * swarm_net::Limits::default().connections_max {
+        let host = u8::try_from(2 + at % hosts).unwrap();
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
-        socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into()).unwrap();
+        socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
         crowd.push(socket.connect((Ipv4Addr::LOCALHOST, port).into()).await.unwrap());
     }
-    node.process.says(&["refused a peer", "/ip4/127.0.0.2/", "limit"]).await;
+    let node = &victims.swarm.members[0];
+    node.process.says(&["refused a peer", "/ip4/127.0.0.", "limit", complaint]).await;
     let _friend = Rogue::join(victims).await;
     victims.unharmed().await;
     for mut silent in crowd {
@@ -262,5 +270,5 @@ async fn a_swarm_gets_over_all_of_them() {
     a_plan_and_a_certificate_must_be_won(&mut victims).await;
     another_peers_work_is_left_alone(&mut victims).await;
     a_flood_passes(&mut victims).await;
-    a_silent_crowd_keeps_nobody_out(&mut victims).await;
+    silent_crowds_keep_nobody_out(&mut victims).await;
 }
