@@ -40,7 +40,8 @@ pub struct NodeOptions {
     /// Found a swarm although `--join` names a door
     #[arg(long)]
     pub found: bool,
-    /// While this node leads, make no first plan before so many nodes are here [default: 1]
+    /// While this node leads, make no first plan before so many nodes that can hold layers
+    /// are here [default: 1]
     #[arg(long, value_name = "NODES")]
     pub wait_for: Option<u32>,
     /// Forget which voters this node knew, and believe the swarm that `--join` leads to: for one
@@ -173,6 +174,10 @@ impl NodeOptions {
         if self.rejoin && (self.join.is_empty() || self.found) {
             let reason = "needs --join, and goes without --found".to_owned();
             return Err(ConfigError::Value { key: "rejoin", reason });
+        }
+        if self.wait_for == Some(0) {
+            let reason = "must be 1 or more: a swarm has a node".to_owned();
+            return Err(ConfigError::Value { key: "wait_for", reason });
         }
         if let Some(origin) = self.api_origins.iter().find(|origin| !is_origin(origin)) {
             let reason = format!("`{origin}` is no origin: write https://app.example, or *");

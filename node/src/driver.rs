@@ -237,10 +237,7 @@ impl Driver {
         };
         let follow_up = match refused {
             None => return,
-            Some(Job::Unload) => {
-                tracing::warn!(device, "takes no more jobs, and keeps what it holds for now");
-                return;
-            }
+            Some(Job::Unload) => return, // its thread has ended, and freed all
             Some(Job::Load { load, .. }) => {
                 let outcome = Err(format!("device {device} takes no more jobs"));
                 Input::Loaded { load, device, outcome }
@@ -288,6 +285,10 @@ impl Driver {
                 self.exchange.lost(*peer);
                 tracing::warn!(peer = %view::peer(*peer), "lost");
             }
+            Notice::LeftInDebt => tracing::warn!(
+                "leaves although the others are not known to have votes enough to elect a leader: \
+                 if status names voters that are gone, start one of them again"
+            ),
             Notice::Refused { peer, reason } if !self.is_news(*peer, reason) => {}
             Notice::Refused { peer, reason } => {
                 tracing::warn!(peer = %view::peer(*peer), %reason, "refused");

@@ -102,7 +102,8 @@ fn why_no_plan(node: &Node) -> String {
     }
     let (here, gone): (Vec<NodeId>, Vec<NodeId>) =
         voters.iter().partition(|voter| node.is_alive(**voter));
-    if here.len() * 2 <= voters.len() {
+    let led = node.leader().is_some_and(|leader| node.is_alive(leader));
+    if !led && here.len() * 2 <= voters.len() {
         let gone: Vec<_> = gone.into_iter().map(peer).collect();
         return format!(
             "no plan can be made: {} of {} voters are gone, and the rest can elect no leader; \

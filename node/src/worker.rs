@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
@@ -54,6 +54,8 @@ pub enum Job {
 pub struct Worker {
     jobs: SyncSender<Job>,
     latest: Arc<AtomicU64>,
+    /// An [`Job::Unload`] that found the queue full: it comes before the next job.
+    unload: Arc<AtomicBool>,
 }
 
 /// What a device is, and what its thread needs.
@@ -78,9 +80,11 @@ impl Worker {
         let (jobs, queue) = sync_channel(JOBS_MAX);
         let latest = Arc::new(AtomicU64::new(0));
         let newest = Arc::clone(&latest);
+        let unload = Arc::new(AtomicBool::new(false));
+        let due = Arc::clone(&unload);
         let name = format!("device-{}", bench.device);
-        thread::Builder::new().name(name).spawn(move || bench.work(&queue, &newest))?;
-        Ok(Self { jobs, latest })
+        thread::Builder::new().name(name).spawn(move || bench.work(&queue, &newest, &due))?;
+        Ok(Self { jobs, latest, unload })
     }
 
     /// Hands the thread a job; an error gives it back.
@@ -88,17 +92,25 @@ impl Worker {
         if let Job::Load { load, .. } = &job {
             self.latest.store(*load, Ordering::Relaxed);
         }
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
-        })
+        match self.jobs.try_send(job) {
+            Err(TrySendError::Full(Job::Unload)) => {
+                self.unload.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => Err(job),
+            Ok(()) => Ok(()),
+        }
     }
 }
 
 impl Bench {
-    fn work(self, queue: &Receiver<Job>, newest: &AtomicU64) {
+    fn work(self, queue: &Receiver<Job>, newest: &AtomicU64, unload: &AtomicBool) {
         swarm_engine::step_back();
         let mut engine = None;
         while let Ok(job) = queue.recv() {
+            if unload.swap(false, Ordering::Relaxed) {
+                engine = None;
+            }
             let answer = match job {
                 Job::Unload => {
                     engine = None;

@@ -53,8 +53,15 @@ fn root() -> PathBuf {
 fn dependencies(manifest: &Path) -> Vec<String> {
     let text = fs::read_to_string(manifest).unwrap();
     let table: toml::Table = text.parse().unwrap();
-    let own = table.get("dependencies").and_then(toml::Value::as_table);
-    own.into_iter().flat_map(|own| own.keys().cloned()).collect()
+    let targets = table.get("target").and_then(toml::Value::as_table);
+    let targets = targets.into_iter().flat_map(|all| all.values()).filter_map(|one| one.as_table());
+    [&table]
+        .into_iter()
+        .chain(targets)
+        .flat_map(|table| ["dependencies", "build-dependencies"].map(|kind| table.get(kind)))
+        .filter_map(|own| own.and_then(toml::Value::as_table))
+        .flat_map(|own| own.keys().cloned())
+        .collect()
 }
 
 fn members() -> Vec<String> {

@@ -5,8 +5,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
 
-/// The bug that is planted for each check; a test below sees it caught. There is no other arm, so
-/// that a check without one does not compile.
+/// The bug that is planted for each check; a test below sees it caught. There is no other arm:
+/// whoever adds a check is made to name its bug here.
 fn planted(broken: &Broken) -> Sabotage {
     match broken {
         Broken::TwoLeaders { .. } => Sabotage::ForgeCertificate,

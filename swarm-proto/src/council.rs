@@ -107,6 +107,8 @@ pub enum CouncilMessage {
     Following {
         /// The voter's term: the leader's, or a later one in which it voted for nobody who won.
         term: Term,
+        /// The number of the set of voters that it knows.
+        set: u64,
     },
     /// The leader proposes the next set of voters; said again until it is decided.
     Change {

@@ -166,7 +166,7 @@ impl Council {
                 self.certified(from, *certificate, turn);
             }
             CouncilMessage::Lead { term } => self.led_by(from, term, turn),
-            CouncilMessage::Following { term } => self.followed(from, term, turn),
+            CouncilMessage::Following { term, set } => self.followed(from, term, set, turn),
             CouncilMessage::Change { term, set } => self.change_proposed(from, term, set, turn),
         }
     }
@@ -243,7 +243,7 @@ impl Council {
         if leader != turn.me() {
             self.wait(turn);
             if self.votes_here(turn.me()) {
-                self.acts.push(Act::Send(leader, CouncilMessage::Following { term }));
+                self.acts.push(Act::Send(leader, self.following()));
             }
         }
         self.persist(turn);

@@ -141,15 +141,23 @@ pub enum Refusal {
     /// Nothing serves the model, and nothing did for as long as a client should wait.
     #[error("no plan is live: {0}")]
     NoPlan(String),
-    /// Prompt and answer do not fit the model's context or the swarm's KV cache.
+    /// Prompt and answer do not fit the model's context.
     #[error(
         "{tokens} tokens, of prompt and answer together, and at most {tokens_max} fit into the \
-         model's context or the swarm's KV cache"
+         model's context"
     )]
     TooLong {
         /// What was asked for.
         tokens: u32,
         /// What fits.
+        tokens_max: u32,
+    },
+    /// The prompt, with what of the answer there was already, does not fit a stage's KV cache.
+    #[error("the prompt has {tokens} tokens, and a stage's KV cache has room for {tokens_max}")]
+    NoRoom {
+        /// What was to be computed anew.
+        tokens: u32,
+        /// What fits that stage.
         tokens_max: u32,
     },
     /// As many requests run or wait as this node takes.
@@ -182,6 +190,8 @@ pub enum Notice {
     Infeasible(String),
     /// A peer is thought dead.
     Lost(NodeId),
+    /// We leave without those who stay being known to have votes enough to elect a leader.
+    LeftInDebt,
     /// A peer claimed what it had no right to.
     Refused {
         /// Who.

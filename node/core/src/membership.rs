@@ -209,7 +209,11 @@ impl Membership {
 
     /// Beats, adverts, and who went silent since.
     pub(crate) fn tick(&mut self, load: Load, pulse: Pulse, turn: &mut Turn<'_>) -> Vec<NodeId> {
-        self.overdue = self.leaving.is_some_and(|latest| latest <= turn.now);
+        let overdue = self.leaving.is_some_and(|latest| latest <= turn.now);
+        if overdue && !self.overdue {
+            turn.emit(Effect::Notice(Notice::LeftInDebt));
+        }
+        self.overdue = overdue;
         let mut lost = Vec::new();
         if turn.now >= self.beat_at {
             let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;

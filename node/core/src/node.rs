@@ -319,11 +319,11 @@ impl Parts<'_> {
         let alive: Vec<_> = self
             .membership
             .here(me)
-            .filter(|advert| !(advert.draining || leaves && advert.node == me))
             .map(|advert| Candidate {
                 node: advert.node,
                 reachable: advert.reachable,
                 up_ms: advert.up_ms,
+                stays: !(advert.draining || leaves && advert.node == me),
             })
             .collect();
         if leaves || alive.iter().any(|candidate| candidate.node == me) {

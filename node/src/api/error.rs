@@ -164,7 +164,7 @@ pub(super) fn refusal(refusal: &Refusal) -> ApiError {
         Refusal::Draining => (StatusCode::SERVICE_UNAVAILABLE, "server_error", "draining"),
         Refusal::Failed(_) => (StatusCode::BAD_GATEWAY, "server_error", "swarm_failed"),
         Refusal::Busy => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", "busy"),
-        Refusal::TooLong { .. } => {
+        Refusal::TooLong { .. } | Refusal::NoRoom { .. } => {
             (StatusCode::BAD_REQUEST, "invalid_request_error", "context_length_exceeded")
         }
         Refusal::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid_request_error", "invalid_value"),

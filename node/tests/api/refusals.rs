@@ -245,6 +245,7 @@ async fn what_the_mind_refuses_has_its_status_streamed_or_not() {
         (Refusal::Draining, 503, "draining"),
         (Refusal::Failed("a stage is gone".to_owned()), 502, "swarm_failed"),
         (Refusal::TooLong { tokens: 9, tokens_max: 8 }, 400, "context_length_exceeded"),
+        (Refusal::NoRoom { tokens: 9, tokens_max: 8 }, 400, "context_length_exceeded"),
         (Refusal::Invalid("odd".to_owned()), 400, "invalid_value"),
     ] {
         let words = refusal.to_string();

@@ -103,7 +103,7 @@ variants! { councils: CouncilMessage {
     Voted(_) => of(structs::vote(), "02", Voted),
     Certified(_) => of(structs::certificate(), "03", |known| Certified(Box::new(known))),
     Lead { .. } => plain(Lead { term: Term(5) }, "04 05"),
-    Following { .. } => plain(Following { term: Term(5) }, "05 05"),
+    Following { .. } => plain(Following { term: Term(5), set: 6 }, "05 05 06"),
     Change { .. } => of_set("06 05", "", |set| Change { term: Term(5), set }),
 } }
 

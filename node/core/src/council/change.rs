@@ -21,11 +21,13 @@ pub(crate) struct Candidate {
     /// Whether others can open connections to it: who can be reached is asked first.
     pub(crate) reachable: bool,
     pub(crate) up_ms: u64,
+    /// Whether it means to stay. Who leaves still votes, and until then can vote itself out.
+    pub(crate) stays: bool,
 }
 
 impl Council {
     /// If we lead and no change is under way, proposes the next one that makes sense. `alive` are
-    /// the peers that speak and stay, ourselves among them unless we leave.
+    /// the peers that speak, ourselves among them.
     pub(crate) fn tend(&mut self, alive: &[Candidate], turn: &mut Turn<'_>) {
         let Some(set) = self.ballot.set.clone() else { return };
         let term = self.ballot.term;
@@ -35,7 +37,8 @@ impl Council {
         if reign.change.is_some() || self.persisting.is_some() || following < set.majority() {
             return;
         }
-        let Some(next) = next_set(&set, alive, turn.me()) else { return };
+        let staying: Vec<_> = alive.iter().filter(|candidate| candidate.stays).copied().collect();
+        let Some(next) = next_set(&set, &staying, turn.me()) else { return };
         // Without a majority that is alive the change could not end, and would block the next.
         let here = |voter: &NodeId| {
             *voter == turn.me() || alive.iter().any(|candidate| candidate.node == *voter)
@@ -125,7 +128,8 @@ impl Council {
         if set.has(me) {
             reign.following.retain(|voter| set.has(*voter));
         } else {
-            // They say anew that they follow once they know that we are out.
+            // They say anew that they follow once they know that we are out; `followed` tells that
+            // from what they said before and is still on its way.
             reign.following.clear();
         }
         let certificate = Certificate {
@@ -153,14 +157,15 @@ impl Council {
 
     /// A voter follows. If it has gone on to a later term meanwhile it cannot take from us what
     /// belongs to ours: then we stand for a term after its own.
-    pub(super) fn followed(&mut self, from: NodeId, term: Term, turn: &mut Turn<'_>) {
-        let votes = self.certificate.as_ref().is_some_and(|certificate| certificate.set.has(from));
-        let Role::Leader(reign) = &mut self.role else { return };
-        if !votes {
+    pub(super) fn followed(&mut self, from: NodeId, term: Term, set: u64, turn: &mut Turn<'_>) {
+        let (Role::Leader(reign), Some(ours)) = (&mut self.role, &self.certificate) else { return };
+        if !ours.set.has(from) {
             return;
         }
         if term == self.ballot.term {
-            reign.following.insert(from);
+            if set == ours.set.number {
+                reign.following.insert(from);
+            }
         } else if term > self.ballot.term && believable(&self.ballot, term) {
             self.ballot.term = term;
             self.stand(turn);
@@ -181,8 +186,8 @@ impl Council {
 }
 
 /// The set that should come next: first grow to what is wanted with those who have been here
-/// longest, then replace the dead, by adding another before the dead one goes. A leader that is not
-/// among the living leaves: it goes as soon as those who stay can elect another.
+/// longest, then replace the dead, by adding another before the dead one goes. Who leaves counts as
+/// dead. A leader that is not among the living leaves: it goes as soon as those who stay can elect another.
 fn next_set(set: &VoterSet, alive: &[Candidate], me: NodeId) -> Option<VoterSet> {
     let is_alive = |voter: &NodeId| alive.iter().any(|candidate| candidate.node == *voter);
     let living = set.voters.iter().filter(|voter| is_alive(voter)).count();

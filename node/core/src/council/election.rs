@@ -157,18 +157,23 @@ impl Council {
             self.led = turn.now;
             self.wait(turn);
             if self.persisting.is_none() {
-                // Our term may be later, if we voted for somebody who did not win.
-                let following = CouncilMessage::Following { term: self.ballot.term };
-                turn.send(from, Message::Council(following));
+                turn.send(from, Message::Council(self.following()));
             }
         } else if term < self.ballot.term && self.persisting.is_none() {
             // Who leads is told of a later leader if we know one, and of our term in any case.
             let later = self.certificate.clone().filter(|certificate| certificate.term > term);
             let news = match later {
                 Some(certificate) => CouncilMessage::Certified(Box::new(certificate)),
-                None => CouncilMessage::Following { term: self.ballot.term },
+                None => self.following(),
             };
             turn.send(from, Message::Council(news));
         }
+    }
+
+    /// That we follow, or cannot any more: our term may be later than the leader's, if we voted for
+    /// somebody who did not win.
+    pub(super) fn following(&self) -> CouncilMessage {
+        let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
+        CouncilMessage::Following { term: self.ballot.term, set }
     }
 }

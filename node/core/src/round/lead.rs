@@ -207,7 +207,8 @@ impl Rounds {
     }
 
     fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
-        let (here, wanted) = (world.membership.here(turn.me()).count(), turn.config.nodes_min);
+        let pool = Box::new(self.pool(world.membership, turn));
+        let (here, wanted) = (pool.machines.len(), turn.config.nodes_min);
         if self.live.is_none() && here < wanted as usize {
             self.trouble =
                 Some(format!("{here} of {wanted} nodes are here: waiting for the others"));
@@ -218,7 +219,6 @@ impl Rounds {
         self.lead.requests += 1;
         let request = self.lead.requests;
         self.lead.phase = Phase::Planning { request };
-        let pool = Box::new(self.pool(world.membership, turn));
         turn.emit(Effect::Plan { request, pool });
     }
 

@@ -136,6 +136,34 @@ fn nodes_leave_one_after_the_other_until_one_is_left() {
     }
 }
 
+/// Those who follow drain together, as when a rack is switched off: they vote each other out.
+fn followers_leave(mut lab: Lab) {
+    let leader = lab.leader(lab.numbers()[0]);
+    let followers: Vec<u8> = lab.numbers().into_iter().filter(|node| *node != leader).collect();
+    for follower in &followers {
+        lab.give(*follower, Input::Drain);
+    }
+    let idle = |lab: &Lab| followers.iter().all(|node| lab.node(*node).is_idle());
+    lab.until(4_000, idle);
+    followers.iter().for_each(|follower| lab.kill(*follower));
+    assert_eq!(lab.node(leader).voters(), [id(leader)]);
+    let alone = |lab: &Lab| {
+        let plan = lab.node(leader).live_plan();
+        plan.is_some_and(|plan| plan.members().all(|member| member.node == id(leader)))
+    };
+    lab.until(10_000, alone);
+}
+
+#[test]
+fn followers_that_leave_together_vote_themselves_out() {
+    followers_leave(Lab::serving(3));
+    followers_leave(Lab::serving(4));
+    let mut two = Lab::serving(3);
+    two.kill(3);
+    two.until(10_000, |lab| lab.node(1).voters().len() == 2 && lab.node(2).voters().len() == 2);
+    followers_leave(two);
+}
+
 #[test]
 fn whoever_leaves_does_not_wait_for_those_who_leave_too_or_cannot_answer() {
     let mut lab = Lab::serving(3);

@@ -277,7 +277,7 @@ impl Running {
             Fault::TooLong { tokens_max } => {
                 let tokens = self.ask.tokens.len() + self.answer.len();
                 let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-                Some(Refusal::TooLong { tokens, tokens_max })
+                Some(Refusal::NoRoom { tokens, tokens_max })
             }
             _ => None,
         }
