@@ -33,9 +33,10 @@ use crate::{
     worker::{Job, Worker},
 };
 
-/// How often a refusal is logged, and how many are in that time.
+/// How often a refusal is logged, how many of one peer are in that time, and of how many peers.
 const REFUSALS_EVERY: Duration = Duration::from_secs(60);
-const REFUSALS_MAX: usize = 64;
+const REFUSALS_OF_ONE_MAX: usize = 16;
+const REFUSED_MAX: usize = 1024;
 /// How often what the node knows is written down for whoever looks.
 const STATUS_EVERY: Duration = Duration::from_millis(100);
 /// How long to wait before a ballot that the disk did not take is written again.
@@ -61,8 +62,8 @@ pub struct Driver {
     pub planner: Planner,
     /// What follows from effects, in order.
     pub follow_ups: VecDeque<Input>,
-    /// Refusals, by peer and reason, and when each was logged last.
-    pub refusals: BTreeMap<(NodeId, String), Instant>,
+    /// What peers were refused: since when it is remembered, and the reasons that were logged.
+    pub refusals: BTreeMap<NodeId, (Instant, Vec<String>)>,
     /// What people see.
     pub status: watch::Sender<Arc<Status>>,
     /// What people see that does not change.
@@ -191,7 +192,7 @@ impl Driver {
                 self.give(device, Job::Compute { job, batch, input, group });
             }
             Effect::Answer { request, event } => self.answer(request, event),
-            Effect::Absent(peer) => self.exchange.lost(peer),
+            Effect::Absent(peer) => self.exchange.break_up_with(peer),
             Effect::Notice(notice) => self.notice(&notice),
         }
     }
@@ -262,16 +263,23 @@ impl Driver {
         }
     }
 
-    /// Whether a refusal is to be logged: each once a minute, and so many in that time, for peers
-    /// can cause as many as they like.
+    /// Whether a refusal is to be logged: each once a minute, and so many of one peer in that time,
+    /// for a peer can cause as many as it likes.
     fn is_news(&mut self, peer: NodeId, reason: &str) -> bool {
-        self.refusals.retain(|_, logged| logged.elapsed() < REFUSALS_EVERY);
-        let refusal = (peer, reason.to_owned());
-        let news = self.refusals.len() < REFUSALS_MAX && !self.refusals.contains_key(&refusal);
-        if news {
-            self.refusals.insert(refusal, Instant::now());
+        self.refusals.retain(|_, (since, _)| since.elapsed() < REFUSALS_EVERY);
+        if self.refusals.len() >= REFUSED_MAX && !self.refusals.contains_key(&peer) {
+            return false;
         }
-        news
+        let (_, logged) = self.refusals.entry(peer).or_insert_with(|| (Instant::now(), Vec::new()));
+        if logged.len() >= REFUSALS_OF_ONE_MAX || logged.iter().any(|known| known == reason) {
+            return false;
+        }
+        logged.push(reason.to_owned());
+        if logged.len() == REFUSALS_OF_ONE_MAX {
+            let peer = view::peer(peer);
+            tracing::warn!(%peer, "is refused so often that the rest of this minute is not logged");
+        }
+        true
     }
 
     fn notice(&mut self, notice: &Notice) {
@@ -282,7 +290,7 @@ impl Driver {
             Notice::Live(plan) => tracing::info!(%plan, "plan is live"),
             Notice::Infeasible(reason) => tracing::warn!(%reason, "no plan"),
             Notice::Lost(peer) => {
-                self.exchange.lost(*peer);
+                self.exchange.break_up_with(*peer);
                 tracing::warn!(peer = %view::peer(*peer), "lost");
             }
             Notice::LeftInDebt => tracing::warn!(

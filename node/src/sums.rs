@@ -6,24 +6,14 @@
 //! Members of this process meet in memory; others are reached by frames on the data plane.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
-use dashmap::DashMap;
-use swarm_core::{GroupKey, Shard};
+use swarm_core::{Found, GroupKey, MEETING_MAX, Meetings, Shard};
 use swarm_engine::{Collective, CollectiveError};
 use swarm_proto::{FrameHeader, NodeId, PlanId, SumsHeader};
-
-/// How long a member waits for the others. Core notices a dead one much sooner and says so, and so
-/// does the next plan; this ends the wait for one that is alive and silent.
-const WAIT_MAX: Duration = Duration::from_secs(15);
-
-/// Sums of one member that may wait here: it cannot go on to its next one without ours, so two
-/// wait at most, and one may be left over from a batch that failed.
-const WAITING_MAX: usize = 4;
 
 /// A way to other hosts.
 pub trait Wire: Send + Sync {
@@ -31,85 +21,37 @@ pub trait Wire: Send + Sync {
     fn frame(&self, to: NodeId, head: Bytes, body: Bytes) -> bool;
 }
 
-type StageKey = (PlanId, u16, u16);
-
-/// Every stage that devices of this process take part in with others.
+/// The table where members meet, threads that wait around it, and the way to other hosts.
 pub struct Exchange {
-    me: NodeId,
     wire: Arc<dyn Wire>,
-    stages: DashMap<StageKey, Arc<Stage>>,
-}
-
-struct Stage {
-    members: Vec<(NodeId, u8)>,
-    /// How many members of this process read each sum.
-    readers: usize,
-    table: Mutex<Table>,
+    meetings: Mutex<Meetings<Bytes>>,
     changed: Condvar,
-}
-
-#[derive(Default)]
-struct Table {
-    sums: BTreeMap<(u64, u32, u16), Sum>,
-    /// How often a member was lost. Whoever took a seat before that waits no more; whoever takes
-    /// one after it may find the member back.
-    losses: u64,
-}
-
-struct Sum {
-    bytes: Bytes,
-    readers_left: usize,
 }
 
 /// One member's place in one batch of a stage.
 pub struct Seat {
     exchange: Arc<Exchange>,
-    stage: Arc<Stage>,
-    key: GroupKey,
-    member: u16,
-    index: u32,
-    /// Losses before it was taken.
-    losses: u64,
+    seat: swarm_core::Seat,
+    members: usize,
+    hosts: Vec<NodeId>,
 }
 
 impl Exchange {
     /// An exchange that reaches other hosts by `wire`.
     pub fn new(me: NodeId, wire: Arc<dyn Wire>) -> Self {
-        Self { me, wire, stages: DashMap::new() }
+        Self { wire, meetings: Mutex::new(Meetings::new(me)), changed: Condvar::new() }
     }
 
     /// Makes the stage of `shard` known, in place of what earlier plans had there.
     pub fn form(&self, plan: PlanId, shard: &Shard) {
-        self.retire(plan);
-        if shard.members.len() > 1 {
-            let readers = shard.members.iter().filter(|(node, _)| *node == self.me).count();
-            let stage = || {
-                let (table, changed) = Default::default();
-                Arc::new(Stage { members: shard.members.clone(), readers, table, changed })
-            };
-            self.stages.entry((plan, shard.pipeline, shard.stage)).or_insert_with(stage);
-        }
+        self.meetings().form(plan, shard);
+        self.changed.notify_all();
     }
 
-    /// Ends the stages of other plans than `plan`, and every wait in them.
-    pub fn retire(&self, plan: PlanId) {
-        self.stages.retain(|key, stage| {
-            let keep = key.0 == plan;
-            if !keep {
-                stage.break_up();
-            }
-            keep
-        });
-    }
-
-    /// A peer is gone: ends the waits of every stage it is a member of. Batches that begin later
-    /// wait for it as if nothing had been: it may be back, under the same plan.
-    pub fn lost(&self, peer: NodeId) {
-        for stage in &self.stages {
-            if stage.members.iter().any(|(node, _)| *node == peer) {
-                stage.break_up();
-            }
-        }
+    /// Ends every wait for a peer that is gone or sits out.
+    pub fn break_up_with(&self, peer: NodeId) {
+        self.meetings().break_up_with(peer);
+        self.changed.notify_all();
     }
 
     /// Takes another host's sums in; an error says why they are refused.
@@ -119,127 +61,64 @@ impl Exchange {
         header: SumsHeader,
         bytes: Bytes,
     ) -> Result<(), &'static str> {
-        let key = (header.plan, header.pipeline, header.stage);
-        let stage = self.stages.get(&key).map(|stage| Arc::clone(&stage));
-        let stage = stage.ok_or("sums of a stage that this host has no part in")?;
-        let member = stage.members.get(usize::from(header.member));
-        if member.is_none_or(|(node, _)| *node != from) || from == self.me {
-            return Err("sums in another member's name");
-        }
-        let mut table = stage.table();
-        let waiting = table.sums.keys().filter(|(_, _, m)| *m == header.member).count();
-        if waiting >= WAITING_MAX {
-            return Err("sums that nobody is waiting for");
-        }
-        table.put(header.batch, header.index, header.member, bytes, stage.readers);
-        stage.changed.notify_all();
+        self.meetings().arrived(from, header, bytes)?;
+        self.changed.notify_all();
         Ok(())
     }
 
     /// The place of `device` in a batch; `None` if it has none.
     pub fn seat(self: &Arc<Self>, key: GroupKey, device: u8) -> Option<Seat> {
-        let stage = Arc::clone(&*self.stages.get(&(key.plan, key.pipeline, key.stage))?);
-        let member = stage.members.iter().position(|place| *place == (self.me, device))?;
-        let member = u16::try_from(member).ok()?;
-        let losses = {
-            let mut table = stage.table();
-            table.sums.retain(|(batch, _, _), _| *batch >= key.batch);
-            table.losses
-        };
-        Some(Seat { exchange: Arc::clone(self), stage, key, member, index: 0, losses })
+        let mut meetings = self.meetings();
+        let seat = meetings.seat(key, device)?;
+        let (members, hosts) = (meetings.members(&seat), meetings.hosts(&seat));
+        Some(Seat { exchange: Arc::clone(self), seat, members, hosts })
     }
-}
 
-impl Stage {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn meetings(&self) -> MutexGuard<'_, Meetings<Bytes>> {
         // Nothing in here panics half-way through a change, so a poisoned table is a sound one.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn break_up(&self) {
-        self.table().losses += 1;
-        self.changed.notify_all();
-    }
-}
-
-impl Table {
-    fn put(&mut self, batch: u64, index: u32, member: u16, bytes: Bytes, readers_left: usize) {
-        self.sums.entry((batch, index, member)).or_insert(Sum { bytes, readers_left });
-    }
-
-    /// Whether a member has gone on to a later batch: what it did not give it never will.
-    fn is_past(&self, batch: u64, member: u16) -> bool {
-        self.sums.keys().any(|(later, _, of)| *later > batch && *of == member)
-    }
-
-    /// The sums of a member, kept only while another reader is to come.
-    fn take(&mut self, place: (u64, u32, u16)) -> Option<Bytes> {
-        let sum = self.sums.get_mut(&place)?;
-        sum.readers_left -= 1;
-        if sum.readers_left > 0 {
-            return Some(sum.bytes.clone());
-        }
-        self.sums.remove(&place).map(|sum| sum.bytes)
+        self.meetings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Seat {
     /// Gives our sums to everyone else.
     fn give(&self, bytes: &Bytes) -> Result<(), CollectiveError> {
-        let siblings = self.stage.readers - 1;
-        if siblings > 0 {
-            let mut table = self.stage.table();
-            table.put(self.key.batch, self.index, self.member, bytes.clone(), siblings);
-            self.stage.changed.notify_all();
-        }
-        let GroupKey { plan, pipeline, stage, batch } = self.key;
-        let (index, member) = (self.index, self.member);
-        let header = SumsHeader { plan, pipeline, stage, batch, index, member };
-        let head = FrameHeader::Sums(header).seal().expect("a header of a few bytes");
+        self.exchange.meetings().give(&self.seat, bytes.clone());
+        self.exchange.changed.notify_all();
+        let head = FrameHeader::Sums(self.seat.header()).seal().expect("a header of a few bytes");
         let head = Bytes::from(head);
-        let me = self.exchange.me;
-        let hosts: BTreeSet<_> = self.stage.members.iter().map(|(node, _)| *node).collect();
-        let sent = hosts
-            .into_iter()
-            .filter(|host| *host != me)
-            .all(|host| self.exchange.wire.frame(host, head.clone(), bytes.clone()));
-        if sent { Ok(()) } else { Err(CollectiveError::Gone) }
+        let send = |host: &NodeId| self.exchange.wire.frame(*host, head.clone(), bytes.clone());
+        if self.hosts.iter().all(send) { Ok(()) } else { Err(CollectiveError::Gone) }
     }
 
-    /// Waits for another member's sums.
-    fn wait(&self, member: u16, until: Instant) -> Result<Bytes, CollectiveError> {
-        let mut table = self.stage.table();
+    /// Waits for the sums of all others.
+    fn wait(&self, until: Instant) -> Result<Vec<Bytes>, CollectiveError> {
+        let mut meetings = self.exchange.meetings();
         loop {
-            if let Some(bytes) = table.take((self.key.batch, self.index, member)) {
-                return Ok(bytes);
-            }
-            if table.losses != self.losses || table.is_past(self.key.batch, member) {
-                return Err(CollectiveError::Gone);
+            match meetings.look(&self.seat) {
+                Found::All(parts) => return Ok(parts),
+                Found::Gone => return Err(CollectiveError::Gone),
+                Found::Some => {}
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(CollectiveError::Late { waited: WAIT_MAX });
+                return Err(CollectiveError::Late { waited: MEETING_MAX });
             }
-            let waited = self.stage.changed.wait_timeout(table, left);
-            table = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.exchange.changed.wait_timeout(meetings, left);
+            meetings = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
 impl Collective for Seat {
     fn members(&self) -> usize {
-        self.stage.members.len()
+        self.members
     }
 
     fn all_reduce(&mut self, sums: &mut [i64]) -> Result<(), CollectiveError> {
         let mine: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
         self.give(&Bytes::from(mine))?;
-        let until = Instant::now() + WAIT_MAX;
-        for member in 0..self.stage.members.len() as u16 {
-            if member == self.member {
-                continue;
-            }
-            let bytes = self.wait(member, until)?;
+        for bytes in self.wait(Instant::now() + MEETING_MAX)? {
             if bytes.len() != size_of_val(sums) {
                 let (expected, found) = (sums.len(), bytes.len() / 8);
                 return Err(CollectiveError::Length { expected, found });
@@ -250,7 +129,7 @@ impl Collective for Seat {
                 *sum = sum.wrapping_add(other);
             }
         }
-        self.index += 1;
+        self.seat.advance();
         Ok(())
     }
 }
@@ -311,49 +190,47 @@ mod tests {
         exchange.arrived(PEER, header, bytes).unwrap();
     }
 
-    #[test]
-    fn a_wait_ends_when_the_member_is_lost() {
+    /// A thread that waits is woken by whatever ends its wait.
+    fn woken(wake: impl FnOnce(&Exchange)) -> Result<Vec<Bytes>, CollectiveError> {
         let exchange = exchange();
-        let mut seat = exchange.seat(key(1), 0).unwrap();
-        exchange.lost(PEER);
-        assert!(matches!(seat.all_reduce(&mut [1]), Err(CollectiveError::Gone)));
+        let seat = exchange.seat(key(1), 0).unwrap();
+        let waiter = std::thread::spawn(move || seat.wait(Instant::now() + MEETING_MAX));
+        wake(&exchange);
+        waiter.join().unwrap()
     }
 
     #[test]
-    fn a_member_that_comes_back_under_the_same_plan_is_added_up_again() {
+    fn a_wait_ends_when_the_sums_come_or_will_not() {
+        assert_eq!(woken(|exchange| arrives(exchange, 1, 5)).unwrap().len(), 1);
+        for end in [
+            |exchange: &Exchange| exchange.break_up_with(PEER),
+            |exchange: &Exchange| exchange.form(plan(2), &shard()),
+            |exchange: &Exchange| arrives(exchange, 2, 5),
+        ] {
+            assert!(matches!(woken(end), Err(CollectiveError::Gone)));
+        }
+    }
+
+    #[test]
+    fn a_wait_for_one_that_is_silent_has_an_end() {
         let exchange = exchange();
-        exchange.lost(PEER);
+        let seat = exchange.seat(key(1), 0).unwrap();
+        assert!(matches!(seat.wait(Instant::now()), Err(CollectiveError::Late { .. })));
+    }
+
+    #[test]
+    fn sums_are_added_up_and_those_of_another_length_refused() {
+        let exchange = exchange();
         let mut seat = exchange.seat(key(2), 0).unwrap();
-        let waited = seat.wait(1, Instant::now());
-        assert!(
-            matches!(waited, Err(CollectiveError::Late { .. })),
-            "it is waited for: {waited:?}"
-        );
         arrives(&exchange, 2, 41);
         let mut sums = [1];
         seat.all_reduce(&mut sums).unwrap();
         assert_eq!(sums, [42]);
-    }
-
-    #[test]
-    fn the_next_plan_ends_the_waits_of_the_one_before() {
-        let exchange = exchange();
-        let mut seat = exchange.seat(key(1), 0).unwrap();
-        exchange.form(plan(2), &shard());
-        assert!(matches!(seat.all_reduce(&mut [1]), Err(CollectiveError::Gone)));
-        assert!(exchange.seat(key(3), 0).is_none(), "the old plan has no seats");
-    }
-
-    #[test]
-    fn sums_that_nobody_waits_for_take_a_bounded_room() {
-        let exchange = exchange();
-        for batch in 0..WAITING_MAX as u64 {
-            arrives(&exchange, batch, 1);
-        }
-        let header =
-            SumsHeader { plan: plan(1), pipeline: 0, stage: 0, batch: 99, index: 0, member: 1 };
-        assert!(exchange.arrived(PEER, header, Bytes::new()).is_err());
-        let other = NodeId([3; 32]);
-        assert!(exchange.arrived(other, header, Bytes::new()).is_err(), "a stranger");
+        let mut seat = exchange.seat(key(3), 0).unwrap();
+        arrives(&exchange, 3, 41);
+        assert!(matches!(
+            seat.all_reduce(&mut [1, 2]),
+            Err(CollectiveError::Length { expected: 2, found: 1 })
+        ));
     }
 }

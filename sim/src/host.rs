@@ -1,13 +1,15 @@
 //! A host: a real node, and what is made up around it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use swarm_core::{Config, Node};
+use swarm_core::{Config, Meetings, Node};
 use swarm_proto::{Ballot, Device, NodeId, Time};
 
 use crate::{
     disk::Disk,
-    exchange::Exchange,
     keys::{SimKeys, node_id},
     model,
     worker::Worker,
@@ -19,7 +21,7 @@ pub(crate) struct Host {
     pub(crate) number: usize,
     pub(crate) node: Node,
     pub(crate) workers: BTreeMap<u8, Worker>,
-    pub(crate) exchange: Exchange,
+    pub(crate) meetings: Meetings<Arc<[u64]>>,
     pub(crate) disk: Disk,
     pub(crate) state: State,
     /// Whether it was asked to leave.
@@ -58,7 +60,7 @@ impl Host {
             number,
             node: mind(number, number == 0, 0, 0, Ballot::default()),
             workers,
-            exchange: Exchange::default(),
+            meetings: Meetings::new(node_id(number)),
             disk: Disk::default(),
             state: State::Down,
             drains: false,
@@ -75,7 +77,7 @@ impl Host {
         for worker in self.workers.values_mut() {
             *worker = Worker::new(worker.memory_bytes);
         }
-        self.exchange = Exchange::default();
+        self.meetings = Meetings::new(node_id(self.number));
         self.state = State::Up;
         (self.drains, self.stranded) = (false, false);
         self.armed = Time::NEVER;

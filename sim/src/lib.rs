@@ -10,7 +10,6 @@ mod client;
 mod connect;
 mod device;
 mod disk;
-mod exchange;
 mod fault;
 mod host;
 mod keys;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use swarm_core::{ComputeFault, GroupKey, Shard};
+use swarm_core::{ComputeFault, GroupKey, Seat, Shard};
 use swarm_proto::{Batch, PlanId};
 
 use crate::device::{Cache, Outcome};
@@ -57,12 +57,12 @@ pub(crate) enum Running {
     },
     Compute {
         work: Work,
-        seat: u16,
+        seat: Option<Seat>,
     },
     /// Computed; the parts of others are not all here.
     Meet {
         work: Work,
-        seat: u16,
+        seat: Seat,
         outcome: Outcome,
     },
 }

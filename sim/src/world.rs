@@ -166,7 +166,7 @@ impl World {
     pub(crate) fn feed(&mut self, to: NodeId, input: Input) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&to) else { return Ok(()) };
         if let Input::PeerDown(peer) = input {
-            host.exchange.lost(peer);
+            host.meetings.break_up_with(peer);
         }
         self.events += 1;
         self.log.input(self.now, to, &input);
@@ -227,7 +227,7 @@ impl World {
             Effect::Answer { request, event } => self.answer(request, &event),
             Effect::Absent(peer) => {
                 if let Some(host) = self.hosts.get_mut(&from) {
-                    host.exchange.lost(peer);
+                    host.meetings.break_up_with(peer);
                 }
                 Ok(())
             }
@@ -240,7 +240,7 @@ impl World {
         self.log.note(self.now, node, "notice", &notice);
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         match notice {
-            Notice::Lost(peer) => host.exchange.lost(peer),
+            Notice::Lost(peer) => host.meetings.break_up_with(peer),
             Notice::Stranded { .. } => host.stranded = true,
             Notice::Live(_) => {
                 let plan = host.node.live_plan();

@@ -8,7 +8,7 @@ use std::{
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use swarm_tests::{Layout, Process, Share, Swarm};
+use swarm_tests::{Layout, Member, Process, Share, Swarm};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
 const TOKENS: u32 = 64;
@@ -41,6 +41,7 @@ async fn stream_of(api: &str, prompt: &str, tokens: usize, strike: impl FnOnce()
             let event = String::from_utf8(event).unwrap();
             let Some(data) = event.trim().strip_prefix("data: ") else { continue };
             if data == "[DONE]" {
+                assert!(strike.is_none() || tokens == usize::MAX, "too short: {text}");
                 return text;
             }
             let data: Value = serde_json::from_str(data).unwrap();
@@ -55,6 +56,16 @@ async fn stream_of(api: &str, prompt: &str, tokens: usize, strike: impl FnOnce()
         }
     }
     panic!("the stream ended without [DONE] after {text:?}");
+}
+
+/// What a swarm that nothing happens to says. Any other says the same, bit for bit: this one has
+/// nothing of it in its KV cache.
+async fn undisturbed(prompt: &str) -> String {
+    let device: &[&str] = &["cpu:threads=2,memory=1GiB"];
+    let calm = Swarm::start(Path::new(BINARY), &model(), &[device], None).await;
+    let text = stream_of(&calm.entry.api, prompt, usize::MAX, || {}).await;
+    assert!(text.len() > 40, "{text}");
+    text
 }
 
 /// Three members of which any two can hold the model; what a swarm that nothing happens to says.
@@ -120,19 +131,30 @@ async fn slowed(process: &Process, over: &AtomicBool) {
     }
 }
 
-/// The prompt has several batches, and the stage is killed between its first and its last.
+/// Bytes that a node has got from others.
+async fn received_bytes(node: &Member) -> Option<u64> {
+    let page = reqwest::get(format!("{}/metrics", node.api)).await.ok()?.text().await.ok()?;
+    let lines = page.lines().filter(|line| line.starts_with("hexswarm_link_received_bytes"));
+    lines.map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// The prompt has several batches, and the stage is killed between its first and its last: once it
+/// has got more than half a batch's activations, and before anyone was told a token.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stage_that_is_killed_in_mid_prefill_costs_a_pause() {
+    const HALF_A_BATCH_BYTES: u64 = 64 * 576 * 4;
     let (swarm, _) = swarm().await;
     let api = &swarm.entry.api;
     let prompt = format!("{}Name the animals.", "A cat saw a dog and a whale. ".repeat(50));
     let first = &swarm.members[leader_of(&swarm, 0).await].process;
     let victim = &swarm.members[leader_of(&swarm, 1).await];
     let (spoke, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let before = received_bytes(victim).await.unwrap();
     let killed = async {
-        swarm_tests::eventually("a session", || async {
+        swarm_tests::eventually("a batch", || async {
             let status = swarm.status(&victim.api).await;
-            (status["nodes"][0]["sessions"].as_u64()? > 0).then_some(())
+            let batch = received_bytes(victim).await? > before + HALF_A_BATCH_BYTES;
+            (status["nodes"][0]["sessions"].as_u64()? > 0 && batch).then_some(())
         })
         .await;
         victim.process.signal("KILL");
@@ -142,8 +164,7 @@ async fn a_stage_that_is_killed_in_mid_prefill_costs_a_pause() {
     // The first piece only says who speaks.
     let answered = stream_of(api, &prompt, 1, || spoke.store(true, Ordering::Relaxed));
     let (again, (), ()) = tokio::join!(answered, killed, slowed(first, &over));
-    let undisturbed = stream_of(api, &prompt, usize::MAX, || {}).await;
-    assert_eq!(again, undisturbed, "{}", swarm.logs());
+    assert_eq!(again, undisturbed(&prompt).await, "{}", swarm.logs());
 }
 
 /// A member that does not lead its stage never comes back, nor does the founder, whose plan it was:
@@ -169,6 +190,14 @@ async fn a_member_of_a_shared_stage_that_is_killed_with_the_leader_costs_a_pause
         swarm.entry.process.signal("KILL");
     };
     assert_eq!(stream(api, 8, strike).await, text, "{}", swarm.logs());
+    let gone = [&swarm.members[1].peer, &swarm.entry.peer].map(String::as_str);
+    let without = |status: &Value| {
+        let plan = status["plan"].to_string();
+        let led = !gone.contains(&status["leader"].as_str()?);
+        (led && !plan.contains(gone[0]) && !plan.contains(gone[1])).then_some(())
+    };
+    swarm_tests::eventually("a plan without both", || async { without(&swarm.status(api).await) })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

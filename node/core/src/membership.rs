@@ -201,19 +201,22 @@ impl Membership {
         adverts.filter(move |advert| self.is_alive(advert.node, me) && self.is_ours(advert))
     }
 
-    /// Whether somebody stays who could be waited for: a peer of our swarm that is here, and not
-    /// leaving itself. Nobody waits for ever.
+    /// Whether we leave, and somebody stays who could be waited for: a peer of our swarm that is
+    /// here, and not leaving itself. Nobody waits for ever.
     pub(crate) fn is_missed(&self, me: NodeId) -> bool {
-        !self.overdue && self.here(me).any(|advert| advert.node != me && !advert.draining)
+        self.leaves()
+            && !self.overdue
+            && self.here(me).any(|advert| advert.node != me && !advert.draining)
+    }
+
+    /// Whether we leave, and have waited for the others as long as anyone should.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.overdue
     }
 
     /// Beats, adverts, and who went silent since.
     pub(crate) fn tick(&mut self, load: Load, pulse: Pulse, turn: &mut Turn<'_>) -> Vec<NodeId> {
-        let overdue = self.leaving.is_some_and(|latest| latest <= turn.now);
-        if overdue && !self.overdue {
-            turn.emit(Effect::Notice(Notice::LeftInDebt));
-        }
-        self.overdue = overdue;
+        self.overdue = self.leaving.is_some_and(|latest| latest <= turn.now);
         let mut lost = Vec::new();
         if turn.now >= self.beat_at {
             let late = turn.now.since(self.beat_at) > LATE && self.beat_at > Time::ZERO;

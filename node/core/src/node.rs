@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    ComputeFault, Config, Effect, Input,
+    ComputeFault, Config, Effect, Input, Notice,
     council::{Candidate, Council},
     keys::Keys,
     membership::Membership,
@@ -128,9 +128,8 @@ impl Node {
     /// Whether no session runs here, as an entry or in a stage; and, if we leave, whether those who
     /// stay can go on without us.
     pub fn is_idle(&self) -> bool {
-        let needed = self.membership.leaves()
-            && self.membership.is_missed(self.id())
-            && !self.council.can_do_without(self.id());
+        let needed =
+            self.membership.is_missed(self.id()) && !self.council.can_do_without(self.id());
         self.sessions.is_idle() && !needed
     }
 
@@ -295,8 +294,13 @@ impl Parts<'_> {
     fn tick(&mut self, turn: &mut Turn<'_>) {
         self.membership.belongs(self.council.origin());
         let (load, pulse) = (self.sessions.load(), self.pulse());
+        let missed = self.membership.is_missed(turn.me());
         for peer in self.membership.tick(load, pulse, turn) {
             self.lost(peer, turn);
+        }
+        let late = missed && self.membership.is_overdue();
+        if late && !self.council.can_do_without(turn.me()) {
+            turn.emit(Effect::Notice(Notice::LeftInDebt));
         }
         self.council.tick(turn);
         self.tend(turn);

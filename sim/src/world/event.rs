@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use swarm_core::{GroupKey, Input};
-use swarm_proto::{Ballot, NodeId};
+use swarm_core::Input;
+use swarm_proto::{Ballot, NodeId, SumsHeader};
 
 /// Something that happens to a host.
 #[derive(Debug)]
@@ -27,8 +27,7 @@ pub(crate) enum Event {
 /// What one member gives the others.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    pub(crate) key: GroupKey,
-    pub(crate) member: u16,
+    pub(crate) header: SumsHeader,
     pub(crate) values: Arc<[u64]>,
 }
 

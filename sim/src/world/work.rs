@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use swarm_core::{ComputeFault, Computed, Input, Shard};
+use swarm_core::{ComputeFault, Computed, Found, Input, MEETING_MAX, Seat, Shard};
 use swarm_proto::{NodeId, PlanId};
 
 use super::{Event, Part};
 use crate::{
     Sabotage, World,
     check::{Broken, fits, known_blocks},
-    exchange::Meeting,
     worker::{Job, Running, Work, Worker},
 };
-
-/// How long a member waits for the others.
-const WAIT_MAX: Duration = Duration::from_secs(15);
 
 impl World {
     fn worker(&mut self, node: NodeId, device: u8) -> Option<&mut Worker> {
@@ -31,7 +27,7 @@ impl World {
         shard: Shard,
     ) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
-        host.exchange.form(plan, &shard);
+        host.meetings.form(plan, &shard);
         let number = host.number;
         let Some(worker) = host.workers.get_mut(&device) else { return Ok(()) };
         let memory_bytes = match self.setup.sabotage {
@@ -120,12 +116,12 @@ impl World {
                     let rows = work.batch.rows() as u64;
                     let span = Duration::from_micros(2_000 + 40 * rows) * worker.slow;
                     let Some(host) = self.hosts.get_mut(&node) else { return };
-                    let seat = work.group.map(|key| host.exchange.seat(key, (node, device)));
-                    if seat == Some(None) {
+                    let seat = work.group.map(|key| host.meetings.seat(key, device));
+                    if seat.is_some_and(|seat| seat.is_none()) {
                         self.computed(node, device, work.job, Err(ComputeFault::Group));
                         continue;
                     }
-                    let seat = seat.flatten().unwrap_or(0);
+                    let seat = seat.flatten();
                     if let Some(worker) = host.workers.get_mut(&device) {
                         worker.running = Some(Running::Compute { work, seat });
                     }
@@ -171,24 +167,24 @@ impl World {
     }
 
     /// A device has computed its part.
-    fn worked(&mut self, node: NodeId, device: u8, work: Work, seat: u16) {
+    fn worked(&mut self, node: NodeId, device: u8, work: Work, seat: Option<Seat>) {
         let Some(worker) = self.worker(node, device) else { return };
         let outcome = match worker.compute(&work) {
             Ok(outcome) => outcome,
             Err(fault) => return self.computed(node, device, work.job, Err(fault)),
         };
-        let Some(key) = work.group else {
+        let Some(seat) = seat else {
             let outcome = worker.finish(outcome, &work, &[]);
             return self.computed(node, device, work.job, outcome);
         };
-        let part = Part { key, member: seat, values: outcome.part.clone() };
+        let part = Part { header: seat.header(), values: outcome.part.clone() };
         let layers = worker.holds.as_ref().map_or(0, |(_, shard)| shard.layers.len());
         worker.running = Some(Running::Meet { work, seat, outcome });
         let serial = worker.serial;
-        self.push(self.now + WAIT_MAX, node, Event::Due { device, serial });
+        self.push(self.now + MEETING_MAX, node, Event::Due { device, serial });
         let Some(host) = self.hosts.get_mut(&node) else { return };
-        host.exchange.put(node, key, seat, part.values.clone());
-        for other in host.exchange.hosts(key, node) {
+        host.meetings.give(&seat, part.values.clone());
+        for other in host.meetings.hosts(&seat) {
             self.carry_part(node, other, part.clone(), layers);
         }
     }
@@ -196,7 +192,8 @@ impl World {
     /// A part came from another host.
     pub(super) fn part(&mut self, to: NodeId, from: NodeId, part: Part) -> Result<(), Broken> {
         if let Some(host) = self.hosts.get_mut(&to) {
-            host.exchange.put(from, part.key, part.member, part.values);
+            // One that is refused is late, or of another time: the node logs it and goes on.
+            let _ = host.meetings.arrived(from, part.header, part.values);
         }
         self.poll(to)
     }
@@ -207,12 +204,11 @@ impl World {
         for device in 0..devices {
             let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
             let Some(worker) = host.workers.get_mut(&device) else { continue };
-            let Some(Running::Meet { work, seat, .. }) = &worker.running else { continue };
-            let Some(key) = work.group else { continue };
-            let others = match host.exchange.meet(key, *seat) {
-                Meeting::Partial => continue,
-                Meeting::Whole(others) => Some(others),
-                Meeting::Broken => None,
+            let Some(Running::Meet { seat, .. }) = &worker.running else { continue };
+            let others = match host.meetings.look(seat) {
+                Found::Some => continue,
+                Found::All(others) => Some(others),
+                Found::Gone => None,
             };
             let Some(Running::Meet { work, outcome, .. }) = worker.running.take() else { continue };
             let finished = match others {

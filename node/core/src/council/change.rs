@@ -47,12 +47,8 @@ impl Council {
         if reachable < set.majority() {
             return;
         }
-        let vote = Vote {
-            origin: self.ballot.origin.unwrap_or(turn.me()),
-            term,
-            leader: turn.me(),
-            set: next.hash(),
-        };
+        let Some(certificate) = &self.certificate else { return };
+        let vote = Vote { set: next.hash(), ..certificate.vote() };
         if let Role::Leader(reign) = &mut self.role {
             reign.change = Some((next.clone(), std::collections::BTreeMap::new()));
         }
@@ -94,8 +90,7 @@ impl Council {
         if !set.follows(&certificate.set) {
             return;
         }
-        let origin = certificate.origin;
-        let vote = Vote { origin, term, leader: from, set: set.hash() };
+        let vote = Vote { set: set.hash(), ..certificate.vote() };
         self.ballot.set = Some(set);
         self.ballot.set_term = term;
         let signed = turn.keys.signed(vote);
@@ -114,8 +109,7 @@ impl Council {
         let Some(ours) = self.certificate.clone() else { return };
         let Role::Leader(reign) = &mut self.role else { return };
         let Reign { change: Some((next, votes)), .. } = &mut **reign else { return };
-        let expected =
-            Vote { origin: ours.origin, term: ours.term, leader: ours.leader, set: next.hash() };
+        let expected = Vote { set: next.hash(), ..ours.vote() };
         if vote != expected || !ours.set.has(by) {
             return;
         }

@@ -164,6 +164,43 @@ fn followers_that_leave_together_vote_themselves_out() {
     followers_leave(two);
 }
 
+/// What a voter said before the change of which it has not heard is no word for what is after it.
+#[test]
+fn a_leader_that_leaves_stays_until_its_last_certificate_is_known() {
+    let mut lab = Lab::serving(2);
+    let old = lab.leader(1);
+    let other = 3 - old;
+    lab.lose = |_, _, message| {
+        let told = match message {
+            Message::Council(CouncilMessage::Certified(told)) => told,
+            Message::Round(
+                RoundMessage::Propose { certificate, .. } | RoundMessage::Live { certificate, .. },
+            ) => certificate,
+            _ => return false,
+        };
+        !told.set.has(told.leader)
+    };
+    lab.give(old, Input::Drain);
+    lab.pass(1_000);
+    assert_eq!(lab.node(old).voters(), [id(other)], "it is out, and only it knows");
+    assert!(!lab.node(old).is_idle(), "the other cannot elect itself yet");
+    lab.lose = |_, _, _| false;
+    lab.until(5_000, |lab| lab.node(old).is_idle());
+    lab.kill(old);
+    lab.until(5_000, |lab| lab.leader(other) == other);
+}
+
+#[test]
+fn whoever_leaves_too_late_says_so() {
+    let mut lab = Lab::serving(2);
+    let old = lab.leader(1);
+    lab.lose = |_, _, message| matches!(message, Message::Council(_));
+    lab.give(old, Input::Drain);
+    lab.until(10_000, |lab| lab.node(old).is_idle());
+    let said = lab.notices.iter().filter(|(_, notice)| matches!(notice, Notice::LeftInDebt));
+    assert_eq!(said.count(), 1, "{:?}", lab.notices);
+}
+
 #[test]
 fn whoever_leaves_does_not_wait_for_those_who_leave_too_or_cannot_answer() {
     let mut lab = Lab::serving(3);

@@ -28,6 +28,8 @@ pub(crate) struct Lab {
     cut: BTreeSet<(NodeId, NodeId)>,
     /// What is lost between everyone.
     pub(crate) lose: Loss,
+    /// What a test wants otherwise of every node.
+    change: fn(&mut Config),
     /// Machines that a plan needs at least.
     pub(crate) machines_min: u32,
     /// Nodes whose devices refuse what they are to load.
@@ -127,7 +129,13 @@ fn even(pool: &Pool, machines_min: u32) -> Result<Plan, String> {
 impl Lab {
     /// Nodes 1 to `count`, the first of which founds; nobody knows anybody.
     pub(crate) fn new(count: u8) -> Self {
+        Self::with(count, |_| {})
+    }
+
+    /// The same, of nodes that differ in something.
+    pub(crate) fn with(count: u8, change: fn(&mut Config)) -> Self {
         let mut lab = Self {
+            change,
             now: Time::ZERO + Duration::from_millis(1),
             nodes: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -169,13 +177,14 @@ impl Lab {
 
     /// Starts a node, or starts one anew with what its disk remembers.
     pub(crate) fn start(&mut self, number: u8, founds: bool) {
-        let config = Config {
+        let mut config = Config {
             founds,
             advert_base: self.now.0,
             context_tokens: 64,
             load_max: Duration::from_secs(5),
             ..Config::new(model())
         };
+        (self.change)(&mut config);
         let ballot = self.disks.get(&id(number)).cloned().unwrap_or_default();
         let node = Node::new(config, Box::new(LabKeys(id(number))), u64::from(number), ballot);
         self.nodes.insert(id(number), node);

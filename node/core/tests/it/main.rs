@@ -2,5 +2,6 @@
 
 mod council;
 mod lab;
+mod meeting;
 mod plans;
 mod serving;

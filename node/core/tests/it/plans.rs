@@ -26,6 +26,35 @@ fn is_live(message: &Message) -> bool {
     matches!(message, Message::Round(RoundMessage::Live { .. }))
 }
 
+/// Whoever can hold no layer, or leaves, does not count.
+#[test]
+fn a_first_plan_waits_for_so_many_nodes_as_it_is_told() {
+    let mut lab = Lab::with(4, |config| config.nodes_min = 3);
+    lab.give(4, Input::Measured(Vec::new()));
+    lab.kill(3);
+    lab.introduce();
+    lab.give(2, Input::Drain);
+    lab.pass(10_000);
+    assert_eq!(live(&lab, 1), None, "one of four can serve");
+    assert!(lab.node(1).trouble().unwrap().contains("1 of 3 nodes"), "{:?}", lab.node(1).trouble());
+    for number in [2, 3] {
+        if number == 2 {
+            lab.kill(2);
+        }
+        lab.start(number, false);
+        assert_eq!(live(&lab, 1), None, "{number}");
+        lab.meet(number);
+    }
+    lab.until(10_000, |lab| live(lab, 1).is_some());
+    let plan = lab.node(1).live_plan().unwrap();
+    assert_eq!(plan.members().count(), 3);
+    // It is the first plan alone that waits.
+    lab.kill(3);
+    lab.until(10_000, |lab| {
+        lab.node(1).live_plan().is_some_and(|plan| plan.members().count() == 2)
+    });
+}
+
 #[test]
 fn a_member_that_starts_anew_loads_its_share_again() {
     let mut lab = Lab::serving(3);
