@@ -13,7 +13,7 @@ pub use model::{ModelFacts, model, models};
 use serde::de::DeserializeOwned;
 
 /// Reads a table that ships with the crate.
-fn table<T: DeserializeOwned>(text: &str) -> Vec<T> {
+pub(crate) fn table<T: DeserializeOwned>(text: &str) -> Vec<T> {
     let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize();
     rows.collect::<Result<_, _>>().expect("a table that a test has read")
 }

@@ -14,6 +14,7 @@ mod cost;
 mod exact;
 mod explain;
 mod field;
+pub mod fit;
 pub mod flow;
 mod ground;
 mod infeasible;
