@@ -19,6 +19,7 @@ use swarm_net::{Identity, PROTOCOL_VERSION};
 use swarm_proto::{
     Attempt, Certificate, CouncilMessage, Fault, FrameHeader, Message, NodeId, Pulse, RoundMessage,
     RowsHeader, RowsItem, Sampled, SessionId, SessionMessage, SumsHeader, Term, Token, VoterSet,
+    codec::VERSION,
 };
 use swarm_tests::{Answer, Layout, Member, Share, Swarm};
 
@@ -84,8 +85,10 @@ async fn ask(swarm: &Swarm) -> Answer {
 
 /// Bytes that are no message, and the complaint about them.
 fn unreadable() -> Vec<(Vec<u8>, &'static str)> {
-    let noise: Vec<u8> =
-        [1].into_iter().chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8)).collect();
+    let noise: Vec<u8> = [VERSION]
+        .into_iter()
+        .chain((9..999_u32).map(|at| (at.wrapping_mul(197) >> 3) as u8))
+        .collect();
     let beat = Message::Beat(Pulse::default()).seal().unwrap();
     let old = [&[0], &beat[1..]].concat();
     let trailing = [&beat[..], b"and more"].concat();
@@ -114,7 +117,10 @@ async fn unreadable_messages_cut_their_sender_off(victims: &mut Victims) {
     }
     let rogue = Rogue::join(victims).await;
     for target in &rogue.targets {
-        rogue.net.frame(*target, Bytes::from_static(&[1, 0, 255, 255, 255]), Bytes::new()).unwrap();
+        rogue
+            .net
+            .frame(*target, Bytes::from_static(&[VERSION, 0, 255, 255, 255]), Bytes::new())
+            .unwrap();
     }
     victims.refused(&rogue.peer, "a frame's header").await;
     victims.unharmed().await;

@@ -107,8 +107,8 @@ mod tests {
         let ours = Dialect::new("blue", PROTOCOL_VERSION).unwrap();
         assert_eq!(ours.refusal(&ours.greeting()), None);
         let refusal = ours.refusal("hexswarm/0/blue").unwrap();
-        assert_eq!(refusal, Refusal::Version { theirs: 0, ours: 1 });
-        let refusal = ours.refusal("hexswarm/1/red").unwrap();
+        assert_eq!(refusal, Refusal::Version { theirs: 0, ours: PROTOCOL_VERSION });
+        let refusal = ours.refusal(&format!("hexswarm/{PROTOCOL_VERSION}/red")).unwrap();
         assert_eq!(refusal, Refusal::Swarm { theirs: "red".to_owned() });
         for greeting in ["", "ipfs/1.0.0", "hexswarm", "hexswarm/x/blue", "hexswarm/99999999999/b"]
         {

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use swarm_proto::{Hash, ModelSpec};
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, Proposal, Rules, Spot, Way, Ways, Workload, propose,
-    propose_from,
+    Ask, Ground, Model, Objective, Pace, Planner, Proposal, Rules, Spot, Way, Ways, Workload,
+    propose, propose_from,
 };
 
 /// (card, how many, region): Illinois, Iceland, Nevada, Norway. The last five are the half-price
@@ -69,9 +69,7 @@ fn ground(machines: &[(&str, usize, usize)], rules: Rules) -> Ground {
             machine,
             name: (*name).to_owned(),
             memory_bytes: (gib * (1u64 << 30) as f64) as u64,
-            bytes_per_ms: gb * 1e6,
-            flops_per_ms: tflop * 1e9,
-            layer_ms: 0.0,
+            pace: Pace::peak(gb * 1e6, tflop * 1e9),
         };
         spots.extend(vec![spot; *count]);
     }

@@ -1,6 +1,7 @@
 //! Why a plan is as it is, and what would make it better.
 
 use crate::{
+    fit::Pace,
     ground::{Ground, Share},
     kind::{Kind, Regime},
     phase2::Objective,
@@ -172,13 +173,17 @@ fn binding(ground: &Ground, stage: &ProposedStage, task: Task) -> Binding {
         embeds: false,
         samples: false,
     };
-    let with = |change: fn(&mut crate::Spot)| {
+    let with = |change: fn(&mut Pace)| {
         let mut ground = ground.clone();
-        change(&mut ground.spots[member.spot]);
+        change(&mut ground.spots[member.spot].pace);
         ground.layer_ms(member.spot, share, task)
     };
-    let read = with(|spot| spot.flops_per_ms = f64::INFINITY);
-    let multiply = with(|spot| spot.bytes_per_ms = f64::INFINITY);
+    let read = with(|pace| {
+        (pace.flops_per_ms, pace.attention_flops_per_ms) = (f64::INFINITY, f64::INFINITY);
+    });
+    let multiply = with(|pace| {
+        (pace.bytes_per_ms, pace.kv_bytes_per_ms) = (f64::INFINITY, f64::INFINITY);
+    });
     if exchange > read.max(multiply) {
         Binding::Exchange
     } else if multiply > read {

@@ -92,6 +92,19 @@ pub struct Pace {
     pub layer_ms: f64,
 }
 
+impl Pace {
+    /// A device that reaches these rates in everything.
+    pub fn peak(bytes_per_ms: f64, flops_per_ms: f64) -> Self {
+        Self {
+            bytes_per_ms,
+            kv_bytes_per_ms: bytes_per_ms,
+            flops_per_ms,
+            attention_flops_per_ms: flops_per_ms,
+            layer_ms: 0.0,
+        }
+    }
+}
+
 impl Fit {
     /// That of all points that ship with the crate.
     pub fn shipped() -> &'static Self {

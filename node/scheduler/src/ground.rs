@@ -6,6 +6,7 @@ use swarm_proto::{BLOCK_TOKENS, ModelSpec};
 
 use crate::{
     class::Class,
+    fit::Pace,
     rules::{Rules, Workload},
 };
 
@@ -25,12 +26,8 @@ pub struct Spot {
     pub name: String,
     /// Memory for weights, KV cache and scratch.
     pub memory_bytes: u64,
-    /// Bytes a millisecond.
-    pub bytes_per_ms: f64,
-    /// Floating-point operations a millisecond.
-    pub flops_per_ms: f64,
-    /// What a layer takes however little it computes.
-    pub layer_ms: f64,
+    /// How fast it computes.
+    pub pace: Pace,
 }
 
 /// One direction of a link.
@@ -117,6 +114,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Bits that a weight of its layers takes.
+    pub fn bits(&self) -> f64 {
+        8.0 * self.spec.head_bytes as f64 / self.head_params
+    }
+
     /// A decoder of the Llama family: rows of Q, K and V and columns of O; rows of gate and up and
     /// columns of down.
     pub fn llama(spec: ModelSpec) -> Self {
@@ -185,10 +187,10 @@ impl Ground {
             && bytes * f64::from(m.layers) + (m.embedding_bytes as f64 + m.output_bytes as f64)
                 < BYTES_MAX
             && self.spots.iter().all(|s| {
-                real(s.bytes_per_ms)
-                    && real(s.flops_per_ms)
-                    && s.layer_ms.is_finite()
-                    && s.layer_ms >= 0.0
+                let p = s.pace;
+                let rates =
+                    [p.bytes_per_ms, p.kv_bytes_per_ms, p.flops_per_ms, p.attention_flops_per_ms];
+                rates.into_iter().all(real) && p.layer_ms.is_finite() && p.layer_ms >= 0.0
             })
     }
 

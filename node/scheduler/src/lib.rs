@@ -36,6 +36,7 @@ mod task;
 
 pub use caps::caps;
 pub use explain::{Binding, Bound, Change, Explanation, Gain, explain};
+pub use fit::Pace;
 pub use ground::{Ground, Mixture, Model, Spot, Way, Ways};
 pub use infeasible::Infeasible;
 pub use lack::lack;

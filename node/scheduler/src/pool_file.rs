@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::{
     catalogue::{DeviceFacts, Unknown, device},
+    fit::{Fit, Pace},
     ground::{Ground, Model, Spot, Way, Ways},
     rules::{Rules, Workload},
 };
@@ -24,9 +25,6 @@ const FIGURE_MAX: f64 = 1e9;
 /// The part of a PCIe slot's rate that copies between devices reach: both directions are in use, and
 /// many pass the host's memory.
 const PCIE_PART: f64 = 0.5;
-/// The part of a device's peak rates that inference reaches: of memory bandwidth, and of arithmetic.
-/// Of public measurements: 75 to 83 % of reading, 37 to 72 % of arithmetic. Not yet fitted.
-const REACHED: (f64, f64) = (0.8, 0.5);
 
 /// What is wrong with a pool file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -159,16 +157,18 @@ impl PoolFile {
         Ok(Self { name, machines, ways, layers: file.test_layers, notes })
     }
 
-    /// The ground for a model. Catalogue devices reach a part of their peak rates, unless the rules
-    /// are HexGen's.
+    /// The ground for a model. Catalogue devices reach what the fit says of their peak rates, unless
+    /// the rules are HexGen's.
     pub fn ground(&self, model: Model, rules: Rules, workload: Workload) -> Ground {
         let mut model = model;
         if let Some(layers) = self.layers {
             model.spec.layers = layers;
         }
+        let bits = model.bits();
         let mut spots = Vec::new();
         for (number, machine) in self.machines.iter().enumerate() {
-            let reached = if machine.known && !rules.plain() { REACHED } else { (1.0, 1.0) };
+            // What is not in the catalogue was measured, or its owner says so.
+            let facts = device(&machine.device).ok().filter(|_| machine.known && !rules.plain());
             spots.extend(machine.devices.iter().enumerate().map(|(index, device)| Spot {
                 machine: number,
                 // Devices that differ must differ in name, too.
@@ -180,9 +180,10 @@ impl PoolFile {
                     }
                 },
                 memory_bytes: device.memory_bytes,
-                bytes_per_ms: device.bytes_per_s * reached.0 / 1e3,
-                flops_per_ms: device.flops_per_s * reached.1 / 1e3,
-                layer_ms: 0.0,
+                pace: match facts {
+                    Some(facts) => Fit::shipped().pace(facts, bits),
+                    None => Pace::peak(device.bytes_per_s / 1e3, device.flops_per_s / 1e3),
+                },
             }));
         }
         let inside = self.machines.iter().map(|machine| machine.inside).collect();

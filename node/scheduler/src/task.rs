@@ -1,7 +1,7 @@
 //! How long a share, an exchange or a hop takes.
 //!
-//! `plain` rules add weight scan and arithmetic up, as HexGen does (Jiang et al., ICML 2024,
-//! section 3); fitted ones let them overlap, and count KV cache and attention.
+//! Weight scan and arithmetic are added up, as HexGen does (Jiang et al., ICML 2024, section 3);
+//! fitted rules count KV cache, attention and what a layer takes at least as well, as `fit` has them.
 
 use crate::{
     ground::{Ground, Share, Way},
@@ -52,17 +52,20 @@ impl Ground {
             None => (1.0, 1.0),
         };
         let params = self.params.0 * heads + self.params.1 * columns * computed;
-        let mut bytes = m.head_bytes as f64 * heads + m.column_bytes * columns * read;
-        let mut flops = 2.0 * params * task.rows;
-        let device = &self.spots[spot];
+        let bytes = m.head_bytes as f64 * heads + m.column_bytes * columns * read;
+        let flops = 2.0 * params * task.rows;
+        let pace = &self.spots[spot].pace;
         if self.rules.plain() {
-            let scan = if task.scan { bytes / device.bytes_per_ms } else { 0.0 };
-            return scan + flops / device.flops_per_ms;
+            let scan = if task.scan { bytes / pace.bytes_per_ms } else { 0.0 };
+            return scan + flops / pace.flops_per_ms;
         }
-        bytes += m.layer_shared_bytes as f64;
-        bytes += m.kv_bytes as f64 * heads * task.context * task.requests;
-        flops += 4.0 * queries * width * task.context * task.rows;
-        device.layer_ms + (bytes / device.bytes_per_ms).max(flops / device.flops_per_ms)
+        let cache = m.kv_bytes as f64 * heads * task.context * task.requests;
+        let attention = 4.0 * queries * width * task.context * task.rows;
+        pace.layer_ms
+            + (bytes + m.layer_shared_bytes as f64) / pace.bytes_per_ms
+            + cache / pace.kv_bytes_per_ms
+            + flops / pace.flops_per_ms
+            + attention / pace.attention_flops_per_ms
     }
 
     /// Milliseconds of the output head for the last position of so many requests; nothing by plain
@@ -71,10 +74,10 @@ impl Ground {
         if self.rules.plain() {
             return 0.0;
         }
-        let device = &self.spots[spot];
+        let pace = &self.spots[spot].pace;
         let flops =
             2.0 * f64::from(self.model.hidden) * f64::from(self.model.vocab) * task.requests;
-        (self.model.output_bytes as f64 / device.bytes_per_ms).max(flops / device.flops_per_ms)
+        self.model.output_bytes as f64 / pace.bytes_per_ms + flops / pace.flops_per_ms
     }
 
     /// Milliseconds that the members of a stage exchange sums for, a layer; infinite if two of

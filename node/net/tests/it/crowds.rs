@@ -9,7 +9,7 @@ use libp2p::{SwarmBuilder, noise, ping, tcp, yamux};
 use swarm_net::{Config, Identity, Refusal};
 use tokio::io::AsyncReadExt as _;
 
-use crate::hostile::{liar, place, raw, raw_from, refusal, unharmed};
+use crate::hostile::{greeting, liar, place, raw, raw_from, refusal, unharmed};
 use crate::support::{PATIENCE, node, node_with, pair};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +43,7 @@ async fn a_crowd_of_real_peers_beyond_the_limit_is_turned_away() {
     let (addr, _) = place(&other).await;
     let mut liars = Vec::new();
     for _ in 0..4 {
-        let liar = tokio::time::timeout(PATIENCE, liar("hexswarm/1/test", &addr)).await.unwrap();
+        let liar = tokio::time::timeout(PATIENCE, liar(&greeting("test"), &addr)).await.unwrap();
         liars.push(tokio::spawn(liar.for_each(|_| async {})));
     }
     let reason = refusal(&mut other).await;
@@ -102,7 +102,7 @@ async fn one_peer_has_few_connections() {
     let (one, mut other) = pair().await;
     let (addr, id) = place(&other).await;
     let most = Config::new(Identity::ephemeral(), "test").limits.connections_per_peer_max;
-    let mut greedy = liar("hexswarm/1/test", &addr).await;
+    let mut greedy = liar(&greeting("test"), &addr).await;
     // Few enough to shake hands all at once, which is bounded by host.
     for _ in 0..most + 2 {
         let call = DialOpts::peer_id(id).condition(PeerCondition::Always);

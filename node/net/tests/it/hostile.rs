@@ -9,7 +9,7 @@ use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder};
 use libp2p::{identify, noise, ping, tcp, yamux};
-use swarm_net::{Config, Event, Identity, Refusal};
+use swarm_net::{Config, Event, Identity, PROTOCOL_VERSION, Refusal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -19,6 +19,11 @@ pub(crate) struct Liar {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     stream: libp2p_stream::Behaviour,
+}
+
+/// What a peer of that swarm, and of our version, says first.
+pub(crate) fn greeting(swarm: &str) -> String {
+    format!("hexswarm/{PROTOCOL_VERSION}/{swarm}")
 }
 
 /// A liar with this greeting, which has called `addr`.
@@ -135,8 +140,8 @@ async fn lengths_that_no_peer_may_announce_end_the_acquaintance() {
         ("data", lengths(0, u32::MAX)),
         ("data", vec![0xa5; 4096]),
     ] {
-        let liar = liar("hexswarm/1/test", &addr).await;
-        say(liar, id, &format!("/hexswarm/1/test/{lane}"), bytes).await;
+        let liar = liar(&greeting("test"), &addr).await;
+        say(liar, id, &format!("/{}/{lane}", greeting("test")), bytes).await;
         let reason = refusal(&mut other).await;
         assert!(matches!(&reason, Refusal::Garbage(what) if what.contains("allowed")), "{reason}");
     }
@@ -152,8 +157,8 @@ async fn a_frame_that_never_comes_is_not_waited_for() {
     one.peer_up(&other).await;
     let (addr, id) = place(&other).await;
     let announced = [8_u32.to_le_bytes(), (30_u32 << 20).to_le_bytes()].concat();
-    let liar = liar("hexswarm/1/test", &addr).await;
-    say(liar, id, "/hexswarm/1/test/data", announced).await;
+    let liar = liar(&greeting("test"), &addr).await;
+    say(liar, id, &format!("/{}/data", greeting("test")), announced).await;
     unharmed(&one, &mut other).await;
 }
 
@@ -161,12 +166,12 @@ async fn a_frame_that_never_comes_is_not_waited_for() {
 async fn another_version_and_another_swarm_are_told_apart() {
     let (one, mut other) = pair().await;
     let (addr, _) = place(&other).await;
-    for (greeting, expected) in [
-        ("hexswarm/0/test", Refusal::Version { theirs: 0, ours: 1 }),
-        ("hexswarm/1/rest", Refusal::Swarm { theirs: "rest".to_owned() }),
+    for (said, expected) in [
+        ("hexswarm/0/test", Refusal::Version { theirs: 0, ours: PROTOCOL_VERSION }),
+        (greeting("rest").as_str(), Refusal::Swarm { theirs: "rest".to_owned() }),
         ("ipfs/0.1.0", Refusal::Stranger { protocol: "ipfs/0.1.0".to_owned() }),
     ] {
-        let mut liar = liar(greeting, &addr).await;
+        let mut liar = liar(said, &addr).await;
         // It learns our greeting before it is let go.
         let (mut ours, mut gone) = (String::new(), false);
         let told = async {
@@ -182,7 +187,7 @@ async fn another_version_and_another_swarm_are_told_apart() {
             }
         };
         tokio::time::timeout(PATIENCE, told).await.expect("it is let go");
-        assert_eq!(ours, "hexswarm/1/test");
+        assert_eq!(ours, greeting("test"));
         assert_eq!(refusal(&mut other).await, expected);
     }
     unharmed(&one, &mut other).await;

@@ -80,8 +80,9 @@ fn eliminate<const N: usize>(mut square: [[f64; N]; N], mut right: [f64; N]) -> 
     for step in 0..N {
         for below in step + 1..N {
             let times = square[below][step] / square[step][step];
-            for column in step..N {
-                square[below][column] -= times * square[step][column];
+            let above = square[step];
+            for (x, above) in square[below].iter_mut().zip(above).skip(step) {
+                *x -= times * above;
             }
             right[below] -= times * right[step];
         }

@@ -5,7 +5,7 @@ use swarm_proto::{Hash, ModelSpec};
 
 use super::{Aim, Layout, Search, Tables, front};
 use crate::{
-    CostFlavor, Ground, Model, Rules, Spot, Way, Ways, Workload,
+    CostFlavor, Ground, Model, Pace, Rules, Spot, Way, Ways, Workload,
     kind::{Kind, Regime},
 };
 
@@ -68,9 +68,7 @@ fn ground(machines: &[(&str, usize)], output_tokens: u32, rules: Rules) -> Groun
             machine,
             name: (*name).to_owned(),
             memory_bytes: (card.1 * GIB) as u64,
-            bytes_per_ms: card.2 * 1e6,
-            flops_per_ms: card.3 * 1e9,
-            layer_ms: 0.0,
+            pace: Pace::peak(card.2 * 1e6, card.3 * 1e9),
         };
         spots.extend(vec![spot; *count]);
     }

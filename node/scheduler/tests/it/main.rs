@@ -2,6 +2,7 @@
 
 mod absurd;
 mod catalogue;
+mod fit;
 mod flow;
 mod laws;
 mod oracle;

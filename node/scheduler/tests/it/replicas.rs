@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{Hash, ModelSpec};
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, Proposal, Rules, Spot, Way, Ways, Workload, propose,
+    Ask, Ground, Model, Objective, Pace, Planner, Proposal, Rules, Spot, Way, Ways, Workload,
+    propose,
 };
 
 /// A small world, kept apart from what the planner is given.
@@ -67,9 +68,7 @@ fn world(seed: u64) -> World {
             machine,
             name,
             memory_bytes: (whole * dice.random_range(0.15..1.2)) as u64,
-            bytes_per_ms: 1e5 * rate,
-            flops_per_ms: 1e7 * dice.random_range(1.0..4.0),
-            layer_ms: 0.0,
+            pace: Pace::peak(1e5 * rate, 1e7 * dice.random_range(1.0..4.0)),
         };
         let count = dice.random_range(1..=2usize.max(6 / machines));
         spots.extend(vec![spot; count.min(6 - spots.len().min(5))]);
@@ -175,8 +174,9 @@ impl World {
                 group * f64::from(*heads) + 3.0 * f64::from(m.hidden) * f64::from(*columns);
             let bytes =
                 m.head_bytes as f64 * f64::from(*heads) + m.column_bytes * f64::from(*columns);
-            let prompt = 2.0 * params * f64::from(self.workload.input_tokens) / spot.flops_per_ms;
-            let token = bytes / spot.bytes_per_ms + 2.0 * params / spot.flops_per_ms;
+            let prompt =
+                2.0 * params * f64::from(self.workload.input_tokens) / spot.pace.flops_per_ms;
+            let token = bytes / spot.pace.bytes_per_ms + 2.0 * params / spot.pace.flops_per_ms;
             slowest = (slowest.0.max(prompt), slowest.1.max(token));
         }
         let sums = |rows: f64| {
