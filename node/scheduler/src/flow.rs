@@ -5,10 +5,12 @@
 
 mod fleet;
 mod graph;
+mod search;
 mod simple;
 mod throughput;
 
 pub use fleet::{Fleet, FlowNode, Placement};
 pub use graph::{EdgeId, Graph, MaxFlow};
+pub use search::helix;
 pub use simple::{even, petals};
 pub use throughput::{Carried, FlowError, Hop, Throughput, throughput};

@@ -5,13 +5,10 @@ use std::ops::Range;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use swarm_scheduler::flow::{
-    Fleet, FlowError, FlowNode, Graph, Hop, Placement, even, petals, throughput,
+    Fleet, FlowError, FlowNode, Graph, Hop, Placement, even, helix, petals, throughput,
 };
 
-const A100: &[f64] =
-    &[23834., 11384., 7201., 5265., 4097., 3124., 2596., 2046., 1754., 1393., 1212., 952.];
-const L4: &[f64] = &[7558., 3626., 2172., 1476., 1018., 748., 532.];
-const T4: &[f64] = &[5709., 2434., 1348., 758.];
+use crate::helix::{A100, L4, T4, geo, single};
 
 // Node, first layer, one past the last.
 const PUBLISHED: [(&[f64], Range<u32>); 24] = [
@@ -132,27 +129,41 @@ fn what_is_no_fleet_is_refused() {
     assert_eq!(refused.to_string(), "24 nodes, but 23 rows of links");
 }
 
-/// The published fleet's nodes, sorted by `kinds`.
-fn cluster(kinds: [(&[f64], usize); 3]) -> Fleet {
-    let (mut fleet, _) = published();
-    let rates = kinds.iter().flat_map(|&(rates, count)| vec![rates; count]);
-    for (node, rates) in fleet.nodes.iter_mut().zip(rates) {
-        node.tokens_per_s = rates.to_vec();
-    }
-    fleet
-}
-
 #[test]
 fn an_even_split_serves_what_was_published() {
-    let fleet = cluster([(A100, 4), (L4, 8), (T4, 12)]);
+    let fleet = single();
     let found = throughput(&fleet, &even(&fleet), false).unwrap();
     assert_eq!(found.tokens_per_s, 758.0);
 }
 
 #[test]
 fn petals_rule_fills_the_weakest_layers() {
-    let fleet = cluster([(A100, 4), (L4, 8), (T4, 12)]);
+    let fleet = single();
     let held = petals(&fleet).0;
     // Four of 12 layers side by side, then L4s where nothing is.
     assert_eq!(held[..6], [0..12, 12..24, 24..36, 36..48, 48..55, 55..62].map(Some));
+}
+
+#[test]
+fn a_search_finds_more_than_was_published_and_the_same_each_time() {
+    for (fleet, published) in [(single(), 1289.6), (geo(), 1212.2)] {
+        let (placement, found) = helix(&fleet, 1, 100_000).unwrap();
+        assert!(found.tokens_per_s > published, "{}", found.tokens_per_s);
+        assert_eq!(throughput(&fleet, &placement, true).unwrap(), found);
+        assert_eq!(helix(&fleet, 1, 2_000).unwrap(), helix(&fleet, 1, 2_000).unwrap());
+    }
+}
+
+/// One chain through all of Helix's cards carries 2046 tokens/s by its own capacities: 32 layers on
+/// the A100s, 24 on the L4s, 24 on the T4s. Its own search ended at 1289.6.
+#[test]
+fn a_chain_by_hand_carries_more_than_was_published() {
+    let fleet = single();
+    let counts = [vec![8; 4], vec![3; 8], vec![2; 12]].concat();
+    let ends = counts.iter().scan(0, |end, count| {
+        *end += count;
+        Some(*end - count..*end)
+    });
+    let placement = Placement(ends.map(Some).collect());
+    assert_eq!(throughput(&fleet, &placement, true).unwrap().tokens_per_s, 2046.0);
 }

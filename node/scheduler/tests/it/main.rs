@@ -4,6 +4,7 @@ mod absurd;
 mod catalogue;
 mod fit;
 mod flow;
+mod helix;
 mod laws;
 mod oracle;
 mod pool_file;
