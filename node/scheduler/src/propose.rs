@@ -118,29 +118,33 @@ fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found 
     best
 }
 
-/// The genetic search as a planner has it. Ours is two of them, one guided and one half so, whose
-/// best a third begins with; small steps end it.
+/// The genetic search as a planner has it. Ours begins with HexGen's, so that it never ends below it;
+/// beside it two that begin elsewhere, one of them guided half as often; a last one goes on from the
+/// best of all, and small steps end it. The best of each are judged again at the end.
 fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
     let effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
     let initial = || vec![regions(decoder.ground)];
     match planner {
         Planner::Default | Planner::Exhaustive => {
-            let seeds = seeds(decoder);
-            let mut begun = seeds.clone();
-            for guided in [10, 5] {
+            let mut begun = seeds(decoder);
+            let hexgen = genetic(decoder, judge, initial(), effort, seed);
+            let others = [10, 5].map(|guided| {
                 let effort = Effort { guided, evaluations: 400, patience: 200, ..effort };
-                let found = genetic(decoder, judge, seeds.clone(), effort, seed ^ guided as u64);
-                begun.push(found.partition);
-                begun.extend(found.others);
-            }
+                genetic(decoder, judge, begun.clone(), effort, seed ^ guided as u64)
+            });
+            let best: Vec<Partition> = std::iter::once(hexgen)
+                .chain(others)
+                .flat_map(|found| std::iter::once(found.partition).chain(found.others))
+                .collect();
+            begun.extend(best.clone());
             let effort = Effort { guided: 7, evaluations: 600, patience: 200, ..effort };
-            let found = genetic(decoder, judge, begun, effort, seed);
+            let mut found = genetic(decoder, judge, begun, effort, seed);
             let groups = found.partition.groups.len().max(1);
-            if groups > CLIMB_GROUPS_MAX {
-                found
-            } else {
-                climb(decoder, judge, found, CLIMB / groups)
+            if groups <= CLIMB_GROUPS_MAX {
+                found = climb(decoder, judge, found, CLIMB / groups);
             }
+            found.others.extend(best);
+            found
         }
         Planner::Hexgen => genetic(decoder, judge, initial(), effort, seed),
         Planner::HexgenRandom => {
