@@ -132,8 +132,10 @@ fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> 
                 let effort = Effort { guided, evaluations: 400, patience: 200, ..effort };
                 genetic(decoder, judge, begun.clone(), effort, seed ^ guided as u64)
             });
-            let best: Vec<Partition> = std::iter::once(hexgen)
-                .chain(others)
+            let islands: Vec<Found> = std::iter::once(hexgen).chain(others).collect();
+            let judged: usize = islands.iter().map(|found| found.evaluations).sum();
+            let best: Vec<Partition> = islands
+                .into_iter()
                 .flat_map(|found| std::iter::once(found.partition).chain(found.others))
                 .collect();
             begun.extend(best.clone());
@@ -144,6 +146,7 @@ fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> 
                 found = climb(decoder, judge, found, CLIMB / groups);
             }
             found.others.extend(best);
+            found.evaluations += judged;
             found
         }
         Planner::Hexgen => genetic(decoder, judge, initial(), effort, seed),

@@ -149,3 +149,33 @@ proptest! {
         }
     }
 }
+
+/// Under the same objective, simulated workload and seed.
+#[test]
+fn the_default_planner_is_never_below_a_baseline() {
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
+    let model = catalogue::model("llama-2-70b").unwrap();
+    let model = model.model(catalogue::format("fp16").unwrap());
+    for name in ["hexgen_full58", "hexgen_half30", "helix_single24", "helix_geo24"] {
+        let pool = read(&pools().join(format!("{name}.toml")));
+        let ground = pool.ground(model.clone(), Rules::exact(), workload);
+        for (objective, seeds) in
+            [(Objective::Throughput, 3), (Objective::Slo { deadline_ms: 7_230.0 }, 2)]
+        {
+            for seed in 1..=seeds {
+                let served = |planner| {
+                    let found = propose(&ground, &Ask { planner, objective, seed });
+                    found.map_or(0.0, |found| found.requests_per_s)
+                };
+                let ours = served(Planner::Default);
+                for baseline in [Planner::Hexgen, Planner::HexgenRandom, Planner::HexgenInitial] {
+                    let theirs = served(baseline);
+                    assert!(
+                        ours >= theirs,
+                        "{name}, {objective:?}, {seed}: {baseline:?} {theirs} > {ours}"
+                    );
+                }
+            }
+        }
+    }
+}
