@@ -3,10 +3,10 @@
 use crate::{
     bound::bound,
     phase1::Layout,
-    phase2::{Decoder, Found, Objective, chosen},
+    phase2::{Decoder, Found, Objective, chosen, replicas},
     place::place,
     propose::{Ask, TOLD_REQUESTS},
-    serve::{Replica, Serving, capacity},
+    serve::{Serving, capacity},
 };
 
 /// A member of a stage.
@@ -82,7 +82,7 @@ pub(crate) fn tell(decoder: &Decoder<'_>, ask: &Ask, found: Found) -> Proposal {
     let mut busy = vec![false; ground.spots.len()];
     let members = pipelines.iter().flat_map(|p| &p.stages).flat_map(|s| &s.members);
     members.for_each(|member| busy[member.spot] = true);
-    let replicas: Vec<Replica> = layouts.iter().map(|layout| layout.replica()).collect();
+    let replicas = replicas(layouts.iter().copied());
     let serving = Serving::new(ask.seed, TOLD_REQUESTS);
     let rate = ground.workload.requests_per_s;
     let (attainment, requests_per_s) = match (ask.objective, rate) {

@@ -4,8 +4,8 @@ use crate::{
     ground::Ground,
     phase1::{Aim, Search},
     phase2::{
-        Decoder, Effort, Found, Judge, Objective, Partition, Score, climb, every, gather, genetic,
-        regions, seeds,
+        Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, climb, every, gather,
+        genetic, regions, seeds,
     },
     proposal::{Proposal, tell},
     serve::Serving,
@@ -107,7 +107,13 @@ fn run(
 /// Judges the best few again, with more requests: those that won may have been lucky.
 fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found {
     let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), ..judge };
-    let of = |partition: &Partition| judge.judge(&decoder.fronts(partition), Score::WORST);
+    let of = |partition: &Partition| {
+        let fronts = decoder.fronts(partition);
+        let judged = judge.judge(&fronts, Score::WORST);
+        let score =
+            if judged.score > Score::WORST { judge.told(&fronts, &judged) } else { Score::WORST };
+        Judged { score, ..judged }
+    };
     let mut best = Found { judged: of(&found.partition), ..found };
     for other in std::mem::take(&mut best.others) {
         let judged = of(&other);

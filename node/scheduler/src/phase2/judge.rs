@@ -60,11 +60,22 @@ impl Judge {
         }
     }
 
+    /// The same score as a person is told: the rate is looked for from nothing on, since more
+    /// requests may be in time at a higher rate.
+    pub(crate) fn told(&self, fronts: &[Rc<Vec<Layout>>], judged: &Judged) -> Score {
+        match (self.objective, self.requests_per_s) {
+            (Objective::Slo { deadline_ms }, None) => {
+                let replicas = replicas(chosen(fronts, &judged.choice));
+                Score(self.serving.peak_rate(&replicas, deadline_ms), capacity(&replicas))
+            }
+            _ => judged.score,
+        }
+    }
+
     fn timely(&self, fronts: &[Rc<Vec<Layout>>], deadline_ms: f64, floor: Score) -> Judged {
         let mut best = Judged { score: Score::WORST, choice: vec![None; fronts.len()] };
         for choice in choices(fronts, deadline_ms) {
-            let replicas: Vec<Replica> =
-                chosen(fronts, &choice).map(|layout| layout.replica()).collect();
+            let replicas = replicas(chosen(fronts, &choice));
             let bar = if best.score > floor { best.score } else { floor };
             let score = self.score(&replicas, deadline_ms, bar);
             if score > best.score {
@@ -90,6 +101,15 @@ impl Judge {
             None => Score(self.serving.peak_above(replicas, deadline_ms, bar.0), most),
         }
     }
+}
+
+/// What serves, fastest first: who is asked among equals depends on the order, so it must be one.
+pub(crate) fn replicas<'a>(layouts: impl Iterator<Item = &'a Layout>) -> Vec<Replica> {
+    let mut all: Vec<Replica> = layouts.map(Layout::replica).collect();
+    all.sort_by(|a, b| {
+        a.latency_ms.total_cmp(&b.latency_ms).then(a.period_ms.total_cmp(&b.period_ms))
+    });
+    all
 }
 
 impl Layout {
