@@ -20,7 +20,7 @@ const CLIMB_WARM: usize = 200;
 /// Of more groups there are too many small steps.
 const CLIMB_GROUPS_MAX: usize = 24;
 /// Requests that the search serves, and those that the result is told by.
-const TRIAL_REQUESTS: usize = 3_000;
+const TRIAL_REQUESTS: usize = 1_000;
 pub(crate) const TOLD_REQUESTS: usize = 8_000;
 
 /// Which search.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Up to so many ways to choose a pipeline for each group are all tried.
-const CHOICES_MAX: usize = 600;
+const CHOICES_MAX: usize = 48;
 /// Above, pipelines that take at most such a part of the deadline.
 const HASTES: [f64; 5] = [1.0, 0.8, 0.6, 0.4, 0.0];
 
@@ -80,6 +80,40 @@ impl Judge {
             let score = self.score(&replicas, deadline_ms, bar);
             if score > best.score {
                 best = Judged { score, choice };
+            }
+        }
+        self.change_one(fronts, deadline_ms, floor, best)
+    }
+
+    /// Another pipeline for one group at a time, as long as that is better.
+    fn change_one(
+        &self,
+        fronts: &[Rc<Vec<Layout>>],
+        deadline_ms: f64,
+        floor: Score,
+        mut best: Judged,
+    ) -> Judged {
+        let ways: usize = fronts.iter().map(|front| front.len().max(1)).product();
+        let mut since = 0;
+        for place in (0..fronts.len()).cycle() {
+            if since >= fronts.len() || ways <= CHOICES_MAX {
+                break;
+            }
+            since += 1;
+            for other in 0..fronts[place].len() {
+                if best.choice[place] == Some(other)
+                    || fronts[place][other].latency_ms > deadline_ms
+                {
+                    continue;
+                }
+                let mut choice = best.choice.clone();
+                choice[place] = Some(other);
+                let bar = if best.score > floor { best.score } else { floor };
+                let score = self.score(&replicas(chosen(fronts, &choice)), deadline_ms, bar);
+                if score > best.score {
+                    best = Judged { score, choice };
+                    since = 0;
+                }
             }
         }
         best
