@@ -93,10 +93,14 @@ impl Judge {
         floor: Score,
         mut best: Judged,
     ) -> Judged {
-        let ways: usize = fronts.iter().map(|front| front.len().max(1)).product();
+        // Of very many groups there are more ways than can be counted.
+        let ways = fronts.iter().fold(1usize, |ways, of| ways.saturating_mul(of.len().max(1)));
+        if ways <= CHOICES_MAX {
+            return best;
+        }
         let mut since = 0;
         for place in (0..fronts.len()).cycle() {
-            if since >= fronts.len() || ways <= CHOICES_MAX {
+            if since >= fronts.len() {
                 break;
             }
             since += 1;
