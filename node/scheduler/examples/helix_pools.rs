@@ -3,7 +3,6 @@
 //!
 //!     cargo run --release -p swarm-scheduler --example helix_pools
 
-#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../tests/it/helix.rs"]
 mod helix;
 

@@ -233,7 +233,7 @@ impl Factors {
     /// Reading the weights, and beginning the layers, once a batch of prompt tokens.
     fn scans_ms(&self, point: &Point) -> f64 {
         let scan = self.read[point.packed()] * point.read_ms() + self.layer_ms * point.layers;
-        scan * (point.tokens / BATCH_TOKENS).ceil()
+        scan * point.batches()
     }
 
     /// Over several devices, batches follow one another from device to device.
@@ -242,7 +242,7 @@ impl Factors {
         let alone = self.scans_ms(point)
             + self.arithmetic[point.packed()] * point.flops / rate
             + self.attention * point.attention_flops / rate;
-        let batches = (point.tokens / BATCH_TOKENS).ceil();
+        let batches = point.batches();
         alone * (batches + point.devices - 1.0) / (batches * point.devices)
             + self.hop_ms * (point.devices - 1.0)
     }

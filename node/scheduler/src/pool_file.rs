@@ -168,7 +168,8 @@ impl PoolFile {
         let mut spots = Vec::new();
         for (number, machine) in self.machines.iter().enumerate() {
             // What is not in the catalogue was measured, or its owner says so.
-            let facts = device(&machine.device).ok().filter(|_| machine.known && !rules.plain());
+            let fitted = machine.known && !rules.plain();
+            let facts = fitted.then(|| device(&machine.device).ok()).flatten();
             spots.extend(machine.devices.iter().enumerate().map(|(index, device)| Spot {
                 machine: number,
                 // Devices that differ must differ in name, too.

@@ -173,7 +173,7 @@ impl Council {
     /// That we follow, or cannot any more: our term may be later than the leader's, if we voted for
     /// somebody who did not win.
     pub(super) fn following(&self) -> CouncilMessage {
-        let set = self.ballot.proven.as_ref().map_or(0, |set| set.number);
+        let (_, set) = self.pulse();
         CouncilMessage::Following { term: self.ballot.term, set }
     }
 }

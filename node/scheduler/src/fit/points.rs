@@ -114,7 +114,7 @@ impl Point {
     }
 
     /// The batches that its prompt is computed in.
-    pub fn batches(&self) -> f64 {
+    pub(super) fn batches(&self) -> f64 {
         (self.tokens / BATCH_TOKENS).ceil()
     }
 }

@@ -34,17 +34,14 @@ pub fn helix(
 ) -> Result<(Placement, Throughput), FlowError> {
     let mut search = Search { fleet, dice: ChaCha8Rng::seed_from_u64(seed) };
     let steps = evaluations / HEATS;
-    let mut found = Vec::new();
-    for start in [even(fleet), petals(fleet)] {
-        let start = search.found(start)?;
-        found.push(search.anneal(start, HOT, steps)?);
-    }
-    let mut best = found.swap_remove(0);
-    for heat in found.len()..HEATS {
-        let other = match found.pop() {
-            Some(other) => other,
-            None => search.anneal(best.clone(), HOT * f64::from(1 + heat as u32 % 3), steps)?,
+    let start = search.found(even(fleet))?;
+    let mut best = search.anneal(start, HOT, steps)?;
+    for heat in 1..HEATS {
+        let (start, hot) = match heat {
+            1 => (search.found(petals(fleet))?, HOT),
+            _ => (best.clone(), HOT * f64::from(1 + heat as u32 % 3)),
         };
+        let other = search.anneal(start, hot, steps)?;
         if other.worth > best.worth {
             best = other;
         }
