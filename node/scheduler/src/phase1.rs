@@ -4,11 +4,13 @@ mod front;
 #[cfg(test)]
 mod golden;
 mod join;
+mod order;
 mod table;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 pub(crate) use front::{Aim, Layout, Search, front};
+use order::{Step, every};
 use table::Table;
 
 use crate::{ground::Ground, kind::Regime};
@@ -16,15 +18,16 @@ use crate::{ground::Ground, kind::Regime};
 /// More devices of one class than this are not put into one pipeline.
 const RUN_MAX: usize = 64;
 
-/// The runs of every class, made when they are first asked for.
+/// The runs of every class and the orders of classes, made when they are first asked for.
 pub(crate) struct Tables<'a> {
     ground: &'a Ground,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
+    orders: RefCell<BTreeMap<(usize, Vec<usize>), Rc<Vec<Step>>>>,
 }
 
 impl<'a> Tables<'a> {
     pub(crate) fn new(ground: &'a Ground) -> Self {
-        Self { ground, made: RefCell::default() }
+        Self { ground, made: RefCell::default(), orders: RefCell::default() }
     }
 
     fn get(&self, class: usize, regime: Regime, limit_ms: f64) -> Rc<Table> {
@@ -34,5 +37,12 @@ impl<'a> Tables<'a> {
         };
         let key = (class, regime, limit_ms.to_bits());
         Rc::clone(self.made.borrow_mut().entry(key).or_insert_with(make))
+    }
+
+    /// Every order of so many classes, some of which may be first.
+    fn steps(&self, count: usize, firsts: &[usize]) -> Rc<Vec<Step>> {
+        let make = || Rc::new(every(count, firsts, self.ground.rules.idle));
+        let key = (count, firsts.to_vec());
+        Rc::clone(self.orders.borrow_mut().entry(key).or_insert_with(make))
     }
 }

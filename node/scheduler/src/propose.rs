@@ -23,6 +23,13 @@ const CLIMB_GROUPS_MAX: usize = 24;
 const TRIAL_REQUESTS: usize = 1_000;
 pub(crate) const TOLD_REQUESTS: usize = 8_000;
 
+/// HexGen's search, and the same with changes that know nothing.
+const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
+const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
+/// One of several, and the one that goes on from them.
+const PART: Effort = Effort { evaluations: 400, patience: 200, ..HEXGEN };
+const LAST: Effort = Effort { evaluations: 600, guided: 7, ..PART };
+
 /// Which search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Planner {
@@ -90,6 +97,7 @@ fn run(
         objective: ask.objective,
         requests_per_s: ground.workload.requests_per_s,
         serving: Serving::new(ask.seed, TRIAL_REQUESTS),
+        thorough: false,
     };
     let aim = match ask.objective {
         Objective::Slo { deadline_ms } => Aim::Within { latency_ms: deadline_ms },
@@ -106,7 +114,7 @@ fn run(
 
 /// Judges the best few again, with more requests: those that won may have been lucky.
 fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found {
-    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), ..judge };
+    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
     let of = |partition: &Partition| {
         let fronts = decoder.fronts(partition);
         let judged = judge.judge(&fronts, Score::WORST);
@@ -124,43 +132,51 @@ fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found 
     best
 }
 
-/// The genetic search as a planner has it. Ours begins with HexGen's, so that it never ends below it;
-/// beside it two that begin elsewhere, one of them guided half as often; a last one goes on from the
-/// best of all, and small steps end it. The best of each are judged again at the end.
+/// The genetic search as a planner has it.
 fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
-    let effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
     let initial = || vec![regions(decoder.ground)];
     match planner {
-        Planner::Default | Planner::Exhaustive => {
-            let mut begun = seeds(decoder);
-            let hexgen = genetic(decoder, judge, initial(), effort, seed);
-            let others = [10, 5].map(|guided| {
-                let effort = Effort { guided, evaluations: 400, patience: 200, ..effort };
-                genetic(decoder, judge, begun.clone(), effort, seed ^ guided as u64)
-            });
-            let islands: Vec<Found> = std::iter::once(hexgen).chain(others).collect();
-            let judged: usize = islands.iter().map(|found| found.evaluations).sum();
-            let best: Vec<Partition> = islands
-                .into_iter()
-                .flat_map(|found| std::iter::once(found.partition).chain(found.others))
-                .collect();
-            begun.extend(best.clone());
-            let effort = Effort { guided: 7, evaluations: 600, patience: 200, ..effort };
-            let mut found = genetic(decoder, judge, begun, effort, seed);
-            let groups = found.partition.groups.len().max(1);
-            if groups <= CLIMB_GROUPS_MAX {
-                found = climb(decoder, judge, found, CLIMB / groups);
-            }
-            found.others.extend(best);
-            found.evaluations += judged;
-            found
-        }
-        Planner::Hexgen => genetic(decoder, judge, initial(), effort, seed),
-        Planner::HexgenRandom => {
-            genetic(decoder, judge, initial(), Effort { guided: 0, ..effort }, seed)
-        }
+        Planner::Default | Planner::Exhaustive => islands(decoder, judge, seed),
+        Planner::Hexgen => genetic(decoder, judge, initial(), HEXGEN, seed),
+        Planner::HexgenRandom => genetic(decoder, judge, initial(), RANDOM, seed),
         Planner::HexgenInitial => {
-            genetic(decoder, judge, initial(), Effort { evaluations: 0, ..effort }, seed)
+            genetic(decoder, judge, initial(), Effort { evaluations: 0, ..HEXGEN }, seed)
         }
     }
+}
+
+/// Ours begins with HexGen's and with the one at random, so that it never ends below them; beside
+/// them two that begin elsewhere; a last one goes on from the best of all, and small steps end it. The
+/// best of each are judged again at the end. Half of it is done by a second thread, which changes
+/// nothing in what is found.
+fn islands(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Found {
+    let pair = |decoder: &Decoder<'_>, whole: Effort, part: Effort| {
+        let initial = vec![regions(decoder.ground)];
+        let first = genetic(decoder, judge, initial, whole, seed);
+        let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
+        [first, other]
+    };
+    let (ground, search) = (decoder.ground, decoder.search);
+    let apart = || pair(&Decoder::new(ground, search), RANDOM, PART);
+    let here = || pair(decoder, HEXGEN, Effort { guided: 5, ..PART });
+    let found = std::thread::scope(|scope| {
+        let other = scope.spawn(apart);
+        let here = here();
+        // A search that failed there fails here, too, and says why.
+        here.into_iter().chain(other.join().unwrap_or_else(|_| apart())).collect::<Vec<_>>()
+    });
+    let judged: usize = found.iter().map(|found| found.evaluations).sum();
+    let best: Vec<Partition> = found
+        .into_iter()
+        .flat_map(|found| std::iter::once(found.partition).chain(found.others))
+        .collect();
+    let begun = seeds(decoder).into_iter().chain(best.clone()).collect();
+    let mut found = genetic(decoder, judge, begun, LAST, seed);
+    let groups = found.partition.groups.len().max(1);
+    if groups <= CLIMB_GROUPS_MAX {
+        found = climb(decoder, judge, found, CLIMB / groups);
+    }
+    found.others.extend(best);
+    found.evaluations += judged;
+    found
 }

@@ -154,10 +154,14 @@ fn of_batch(
     // Every stage steps a batch of its own, so all those of a pipeline have their caches in each.
     // How many stages there are is known once they are laid out.
     let mut stages_max = 1;
+    let latest = match search.aim {
+        Aim::Within { latency_ms } => latency_ms,
+        _ => f64::INFINITY,
+    };
     let mut lay = |limit_ms: f64| loop {
         let resident = if ground.rules.plain() { 1 } else { batch.saturating_mul(stages_max) };
         let regime = Regime { batch, resident };
-        let chain = join(ground, tables, group, regime, limit_ms, search.exact)?;
+        let chain = join(ground, tables, group, (regime, limit_ms, latest), search.exact)?;
         let stages = chain.len() as u32;
         if stages <= stages_max || ground.rules.plain() {
             return Some(Layout::of(ground, tables, &chain, regime));
@@ -165,10 +169,6 @@ fn of_batch(
         stages_max = stages.next_power_of_two();
     };
     let Some(first) = lay(f64::INFINITY) else { return Vec::new() };
-    let latest = match search.aim {
-        Aim::Within { latency_ms } => latency_ms,
-        _ => f64::INFINITY,
-    };
     if first.latency_ms > latest {
         return Vec::new();
     }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::{
     Tables,
+    order::{self, Step},
     table::{Role, Table},
 };
 use crate::{ground::Ground, kind::Regime};
@@ -21,25 +22,27 @@ pub(crate) type Chain = Vec<(usize, usize, u32)>;
 /// Runs in their order: (place in the group, role, layers).
 type Runs = Vec<(usize, Role, usize)>;
 
-#[derive(Clone, Copy)]
-struct Cell {
-    ms: f64,
-    /// The state before, and the layers of the run that led here.
-    from: usize,
-    layers: usize,
-}
-
-const NONE: Cell = Cell { ms: f64::INFINITY, from: usize::MAX, layers: 0 };
-
 /// What a search over the classes of one group works with.
 struct Group<'a> {
     ground: &'a Ground,
+    all: &'a Tables<'a>,
     /// (class, devices), and its runs.
     members: &'a [(usize, usize)],
     tables: Vec<Rc<Table>>,
     hops: Vec<Vec<f64>>,
     returns: Vec<Vec<f64>>,
     layers: usize,
+    /// What takes longer is of no use.
+    latest_ms: f64,
+}
+
+/// The times of a class's runs, by their layers.
+struct Rows<'t> {
+    first: &'t [f64],
+    middle: &'t [f64],
+    last: &'t [f64],
+    /// The most layers of one in the middle.
+    most: usize,
 }
 
 /// The chain with the lowest time of a request; none if no chain fits.
@@ -47,12 +50,11 @@ pub(crate) fn join(
     ground: &Ground,
     tables: &Tables<'_>,
     members: &[(usize, usize)],
-    regime: Regime,
-    limit_ms: f64,
+    (regime, limit_ms, latest_ms): (Regime, f64, f64),
     exact: bool,
 ) -> Option<Chain> {
     let of = |members: &[(usize, usize)]| {
-        Group::new(ground, tables, members, regime, limit_ms).best(exact)
+        Group::new(ground, tables, members, (regime, limit_ms, latest_ms)).best(exact)
     };
     let mut best = of(members);
     if exact && ground.rules.token_return && members.len() > 1 {
@@ -76,24 +78,34 @@ fn better(a: Option<(f64, Chain)>, b: Option<(f64, Chain)>) -> Option<(f64, Chai
     }
 }
 
+impl<'t> Rows<'t> {
+    fn of(table: &'t Table, devices: usize) -> Self {
+        let [first, middle, last] =
+            [Role::First, Role::Middle, Role::Last].map(|role| table.row(role, devices));
+        let most = middle.iter().rposition(|ms| ms.is_finite()).unwrap_or(0);
+        Self { first, middle, last, most }
+    }
+}
+
 impl<'a> Group<'a> {
     fn new(
         ground: &'a Ground,
-        tables: &Tables<'_>,
+        tables: &'a Tables<'a>,
         members: &'a [(usize, usize)],
-        regime: Regime,
-        limit_ms: f64,
+        (regime, limit_ms, latest_ms): (Regime, f64, f64),
     ) -> Self {
         let classes = || members.iter().map(|(class, _)| *class);
         let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
         let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
         Self {
             ground,
+            all: tables,
             members,
             tables: classes().map(|class| tables.get(class, regime, limit_ms)).collect(),
             hops: classes().map(row).collect(),
             returns: classes().map(back).collect(),
             layers: ground.model.layers as usize,
+            latest_ms,
         }
     }
 
@@ -147,103 +159,19 @@ impl Group<'_> {
         let all: Vec<usize> = (0..count).collect();
         let returns = exact && self.ground.rules.token_return;
         let firsts: Vec<&[usize]> = if returns { all.chunks(1).collect() } else { vec![&all] };
-        let found = firsts.into_iter().filter_map(|firsts| self.every_order_from(firsts));
+        let found =
+            firsts.into_iter().filter_map(|firsts| self.shortest(&self.all.steps(count, firsts)));
         found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
-    }
-
-    fn every_order_from(&self, firsts: &[usize]) -> Option<(f64, Runs)> {
-        let (count, layers) = (self.members.len(), self.layers);
-        let state = |mask: usize, last: usize, covered: usize| {
-            (mask * count + last) * (layers + 1) + covered
-        };
-        let mut cells = vec![NONE; (count * (layers + 1)) << count];
-        for &first in firsts {
-            for covered in 1..layers {
-                let ms = self.run(first, Role::First, covered);
-                cells[state(1 << first, first, covered)] =
-                    Cell { ms, from: usize::MAX, layers: covered };
-            }
-        }
-        let has = |mask: usize, place: usize| mask >> place & 1 == 1;
-        for mask in 1..1usize << count {
-            for last in (0..count).filter(|last| has(mask, *last)) {
-                for covered in 1..layers {
-                    let at = state(mask, last, covered);
-                    if !cells[at].ms.is_finite() {
-                        continue;
-                    }
-                    for next in (0..count).filter(|next| !has(mask, *next)) {
-                        let used = mask | 1 << next;
-                        let base = cells[at].ms + self.hops[last][next];
-                        if base.is_finite() {
-                            self.extend(&mut cells, base, at, next, covered, |to| {
-                                state(used, next, to)
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        let place = |at: usize| at / (layers + 1) % count;
-        let all = (1usize << count) - 1;
-        let mut best: Option<(f64, usize)> = None;
-        for mask in if self.ground.rules.idle { 1..=all } else { all..=all } {
-            for last in 0..count {
-                let at = state(mask, last, layers);
-                if !cells[at].ms.is_finite() {
-                    continue;
-                }
-                let ms = cells[at].ms + self.returns[last][place(first_of(&cells, at))];
-                if best.is_none_or(|(best, _)| ms < best) {
-                    best = Some((ms, at));
-                }
-            }
-        }
-        best.filter(|(ms, _)| ms.is_finite()).map(|(ms, at)| (ms, self.walk(&cells, at, place)))
-    }
-
-    /// Runs of one more class behind a state.
-    fn extend(
-        &self,
-        cells: &mut [Cell],
-        base: f64,
-        from: usize,
-        next: usize,
-        covered: usize,
-        state: impl Fn(usize) -> usize,
-    ) {
-        let last = &self.tables[next];
-        for run in 1..=last.most(self.members[next].1).min(self.layers - covered) {
-            let role = if covered + run == self.layers { Role::Last } else { Role::Middle };
-            let ms = base + self.run(next, role, run);
-            let cell = &mut cells[state(covered + run)];
-            if ms < cell.ms {
-                *cell = Cell { ms, from, layers: run };
-            }
-        }
-    }
-
-    fn walk(&self, cells: &[Cell], end: usize, place: impl Fn(usize) -> usize) -> Runs {
-        let mut runs = Vec::new();
-        let mut at = end;
-        while at != usize::MAX {
-            let role = match (cells[at].from, at == end) {
-                (usize::MAX, _) => Role::First,
-                (_, true) => Role::Last,
-                _ => Role::Middle,
-            };
-            runs.push((place(at), role, cells[at].layers));
-            at = cells[at].from;
-        }
-        runs.reverse();
-        runs
     }
 
     /// For many classes: from each of a few firsts the nearest next, any of which may be left out.
     fn likely_orders(&self) -> Option<(f64, Chain)> {
         let count = self.members.len();
         let starts = [0, count / 3, 2 * count / 3, count - 1];
-        let found = starts.iter().filter_map(|start| self.in_order(&self.nearest(*start)));
+        let found = starts.iter().filter_map(|start| {
+            let found = self.shortest(&order::one(&self.nearest(*start)));
+            found.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
+        });
         found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
     }
 
@@ -259,45 +187,96 @@ impl Group<'_> {
         order
     }
 
-    /// The best chain of classes in a given order.
-    fn in_order(&self, order: &[usize]) -> Option<(f64, Runs)> {
-        let (count, layers) = (order.len(), self.layers);
-        let state = |place: usize, covered: usize| place * (layers + 1) + covered;
+    /// The best chain of runs along steps: for each, the least time by the layers covered.
+    fn shortest(&self, steps: &[Step]) -> Option<(f64, Runs)> {
+        let width = self.layers + 1;
+        let rows: Vec<Rows<'_>> = (self.tables.iter().zip(self.members))
+            .map(|(table, (_, devices))| Rows::of(table, *devices))
+            .collect();
+        let mut cells = vec![f64::INFINITY; steps.len() * width];
+        let mut base = vec![f64::INFINITY; width];
+        for (number, step) in steps.iter().enumerate() {
+            let (done, rest) = cells.split_at_mut(number * width);
+            let here = &mut rest[..width];
+            if step.first {
+                here[..self.layers].copy_from_slice(&rows[step.place].first[..self.layers]);
+            }
+            base.fill(f64::INFINITY);
+            for &before in &step.before {
+                let hop = self.hops[steps[before].place][step.place];
+                let from = &done[before * width..][..self.layers];
+                for (base, ms) in base.iter_mut().zip(from) {
+                    let ms = ms + hop;
+                    *base = if ms < *base { ms } else { *base };
+                }
+            }
+            self.extend(&base, &rows[step.place], here);
+        }
+        let time = |number: usize| cells[number * width + self.layers];
+        let shortest_way =
+            |place: usize| self.returns[place].iter().copied().fold(f64::INFINITY, f64::min);
+        let least = |number: usize| time(number) + shortest_way(steps[number].place);
+        let mut ends: Vec<(f64, usize)> = (0..steps.len())
+            .filter(|number| steps[*number].last)
+            .map(|number| (least(number), number))
+            .filter(|(ms, _)| ms.is_finite())
+            .collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut best: Option<(f64, Runs)> = None;
-        let mut cells = vec![NONE; count * (layers + 1)];
-        for (place, &next) in order.iter().enumerate() {
-            for covered in 1..layers {
-                let ms = self.run(next, Role::First, covered);
-                let at = state(place, covered);
-                if ms < cells[at].ms {
-                    cells[at] = Cell { ms, from: usize::MAX, layers: covered };
-                }
-                for (before, &last) in order[..place].iter().enumerate() {
-                    let from = state(before, covered);
-                    let base = cells[from].ms + self.hops[last][next];
-                    if base.is_finite() {
-                        self.extend(&mut cells, base, from, next, covered, |to| state(place, to));
-                    }
-                }
+        for (least, end) in ends {
+            if best.as_ref().is_some_and(|(best, _)| least >= *best) {
+                break;
             }
-            let end = state(place, layers);
-            if !cells[end].ms.is_finite() {
-                continue;
-            }
-            let runs = self.walk(&cells, end, |at| order[at / (layers + 1)]);
-            let ms = cells[end].ms + self.returns[next][runs[0].0];
-            if best.as_ref().is_none_or(|(best, _)| ms < *best) {
+            let runs = self.walk(steps, &rows, &cells, end);
+            let ms = time(end) + self.returns[steps[end].place][runs[0].0];
+            if ms.is_finite() && best.as_ref().is_none_or(|(best, _)| ms < *best) {
                 best = Some((ms, runs));
             }
         }
-        best.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
+        best
     }
-}
 
-/// The state that a state's chain began with.
-fn first_of(cells: &[Cell], mut at: usize) -> usize {
-    while cells[at].from != usize::MAX {
-        at = cells[at].from;
+    /// Runs of one more class behind what is covered so far. The loops are so that the compiler can
+    /// take several layers at once; who led to a cell is found when it is asked for.
+    fn extend(&self, base: &[f64], rows: &Rows<'_>, here: &mut [f64]) {
+        for covered in
+            (1..self.layers).filter(|n| base[*n].is_finite() && base[*n] <= self.latest_ms)
+        {
+            let from = base[covered];
+            let end = self.layers.min(covered + rows.most + 1);
+            for (cell, run) in
+                here[covered + 1..end.max(covered + 1)].iter_mut().zip(&rows.middle[1..])
+            {
+                let ms = from + run;
+                *cell = if ms < *cell { ms } else { *cell };
+            }
+            let whole = from + rows.last[self.layers - covered];
+            here[self.layers] = if whole < here[self.layers] { whole } else { here[self.layers] };
+        }
     }
-    at
+
+    /// The runs that led to a step with all layers covered.
+    fn walk(&self, steps: &[Step], rows: &[Rows<'_>], cells: &[f64], end: usize) -> Runs {
+        let at = |number: usize, covered: usize| cells[number * (self.layers + 1) + covered];
+        let (mut runs, mut number, mut covered) = (Vec::new(), end, self.layers);
+        loop {
+            let (step, rows) = (&steps[number], &rows[steps[number].place]);
+            let role = if covered == self.layers { Role::Last } else { Role::Middle };
+            if step.first && role == Role::Middle && rows.first[covered] == at(number, covered) {
+                runs.push((step.place, Role::First, covered));
+                break;
+            }
+            let row = if role == Role::Last { rows.last } else { rows.middle };
+            let led = |run: usize, before: usize| {
+                let hop = self.hops[steps[before].place][step.place];
+                at(before, covered - run) + hop + row[run] == at(number, covered)
+            };
+            let runs_of = (1..covered).flat_map(|r| step.before.iter().map(move |b| (r, *b)));
+            let Some((run, before)) = runs_of.into_iter().find(|(r, b)| led(*r, *b)) else { break };
+            runs.push((step.place, role, run));
+            (number, covered) = (before, covered - run);
+        }
+        runs.reverse();
+        runs
+    }
 }

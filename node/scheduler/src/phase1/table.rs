@@ -1,5 +1,7 @@
 //! Runs: consecutive stages of one class, for every number of devices and of layers.
 
+use std::collections::VecDeque;
+
 use crate::{
     ground::{Ground, Way},
     kind::{Kind, Regime},
@@ -16,15 +18,10 @@ pub(crate) enum Role {
 
 use Role::{First, Last, Middle, Only};
 
-/// The last stage of the best run; no layers if there is none.
-#[derive(Clone, Copy)]
-struct Cell {
-    ms: f64,
-    kind: u16,
-    layers: u16,
-}
+/// The last stage of the best run: its kind and its layers; no layers if there is none.
+type Stage = (u16, u16);
 
-const NONE: Cell = Cell { ms: f64::INFINITY, kind: 0, layers: 0 };
+const NONE: Stage = (0, 0);
 
 /// The best runs of a class: the least time of a request, with no stage busy for longer than a
 /// limit for each.
@@ -33,8 +30,10 @@ pub(crate) struct Table {
     layers: usize,
     /// Whether a run may leave devices out, so that runs of fewer are runs of more.
     idle: bool,
-    /// By role, devices and layers.
-    cells: [Vec<Cell>; 4],
+    /// The time of the best run and its last stage, by role, devices and layers. Apart, since times
+    /// are read far more often.
+    times: [Vec<f64>; 4],
+    stages: [Vec<Stage>; 4],
 }
 
 /// What a stage of so many layers takes of a request, and how many layers it may have.
@@ -59,8 +58,10 @@ impl Table {
         let kinds = Kind::all(ground, class, regime);
         let prices: Vec<Price> =
             kinds.iter().map(|kind| price(ground, class, kind, regime, limit_ms)).collect();
-        let cells = [(); 4].map(|()| vec![NONE; (count + 1) * (layers + 1)]);
-        let mut table = Self { kinds, layers, idle: ground.rules.idle, cells };
+        let cells = (count + 1) * (layers + 1);
+        let times = [(); 4].map(|()| vec![f64::INFINITY; cells]);
+        let stages = [(); 4].map(|()| vec![NONE; cells]);
+        let mut table = Self { kinds, layers, idle: ground.rules.idle, times, stages };
         for devices in 1..=count {
             for role in [Middle, First, Last, Only] {
                 table.fill(role, devices, &prices);
@@ -75,54 +76,53 @@ impl Table {
 
     /// The time of the best run in a role.
     pub(crate) fn ms(&self, role: Role, devices: usize, layers: usize) -> f64 {
-        self.cells[role as usize][self.at(devices, layers)].ms
+        self.times[role as usize][self.at(devices, layers)]
     }
 
-    /// The most layers that so many devices hold, in the middle or at the end.
-    pub(crate) fn most(&self, devices: usize) -> usize {
-        let held = |layers: &usize| {
-            self.ms(Middle, devices, *layers).min(self.ms(Last, devices, *layers)).is_finite()
-        };
-        (1..=self.layers).rev().find(held).unwrap_or(0)
+    /// The times of the best runs in a role, for every number of layers.
+    pub(crate) fn row(&self, role: Role, devices: usize) -> &[f64] {
+        let row = self.at(devices, 0);
+        &self.times[role as usize][row..=row + self.layers]
     }
 
     fn fill(&mut self, role: Role, devices: usize, prices: &[Price]) {
         // What comes before the last stage of such a run.
         let before = if matches!(role, First | Only) { First } else { Middle };
         let ends = matches!(role, Last | Only);
-        for layers in 1..=self.layers {
-            let mut best = NONE;
-            if self.idle {
-                best = self.cells[role as usize][self.at(devices - 1, layers)];
-            }
-            for (number, price) in prices.iter().enumerate() {
-                let degree = self.kinds[number].degree;
-                if degree > devices {
-                    continue;
-                }
-                let head_ms = if ends { price.head_ms } else { 0.0 };
-                let mut offer = |ms: f64, layers: usize| {
-                    if ms < best.ms {
-                        best = Cell { ms, kind: number as u16, layers: layers as u16 };
-                    }
-                };
-                // Alone, it takes all of them.
-                let alone = self.idle || degree == devices;
-                if alone && layers <= price.most[role as usize] {
-                    offer(price.layer_ms * layers as f64 + head_ms, layers);
-                }
-                // Behind others, it does not hold the embedding.
-                let most = price.most[if ends { Last } else { Middle } as usize].min(layers - 1);
-                let row = self.at(devices - degree, 0);
-                let earlier = &self.cells[before as usize][row..];
-                for own in 1..=most {
-                    let ms = earlier[layers - own].ms + price.hop_ms;
-                    offer(ms + price.layer_ms * own as f64 + head_ms, own);
-                }
-            }
-            let at = self.at(devices, layers);
-            self.cells[role as usize][at] = best;
+        let row = self.at(devices, 0);
+        let width = self.layers + 1;
+        let (mut times, mut stages) = (vec![f64::INFINITY; width], vec![NONE; width]);
+        if self.idle {
+            times.copy_from_slice(&self.times[role as usize][row - width..row]);
+            stages.copy_from_slice(&self.stages[role as usize][row - width..row]);
         }
+        for (number, price) in prices.iter().enumerate() {
+            let degree = self.kinds[number].degree;
+            if degree > devices {
+                continue;
+            }
+            let head_ms = if ends { price.head_ms } else { 0.0 };
+            let mut offer = |held: usize, own: usize, ms: f64| {
+                if ms < times[held] {
+                    (times[held], stages[held]) = (ms, (number as u16, own as u16));
+                }
+            };
+            let time = |own: usize| price.layer_ms * own as f64 + head_ms;
+            // Alone, it takes all of them.
+            if self.idle || degree == devices {
+                let most = price.most[role as usize].min(self.layers);
+                (1..=most).for_each(|held| offer(held, held, time(held)));
+            }
+            // Behind others, it does not hold the embedding.
+            let most = price.most[if ends { Last } else { Middle } as usize];
+            let earlier = self.row(before, devices - degree);
+            for (held, others) in least_before(earlier, price.layer_ms, most) {
+                let ms = earlier[others] + price.hop_ms + time(held - others);
+                offer(held, held - others, ms);
+            }
+        }
+        self.times[role as usize][row..row + width].copy_from_slice(&times);
+        self.stages[role as usize][row..row + width].copy_from_slice(&stages);
     }
 
     /// The stages of the best run in a role, as (kind, layers).
@@ -130,26 +130,50 @@ impl Table {
         let (mut role, mut devices, mut layers) = (role, devices, layers);
         let mut stages = Vec::new();
         while layers > 0 {
-            let cell = self.cells[role as usize][self.at(devices, layers)];
-            if cell.layers == 0 {
+            let at = |devices: usize| {
+                let at = self.at(devices, layers);
+                (self.times[role as usize][at], self.stages[role as usize][at])
+            };
+            let (_, (kind, own)) = at(devices);
+            if own == 0 {
                 return Vec::new();
             }
             // A run of fewer devices that was kept as it is leaves fewer behind its last stage.
-            let same = |fewer: &usize| {
-                let other = self.cells[role as usize][self.at(*fewer, layers)];
-                (other.ms, other.kind, other.layers) == (cell.ms, cell.kind, cell.layers)
-            };
             if self.idle {
+                let same = |fewer: &usize| at(*fewer) == at(devices);
                 devices = (1..=devices).rev().take_while(same).last().unwrap_or(devices);
             }
-            stages.push((usize::from(cell.kind), u32::from(cell.layers)));
-            devices -= self.kinds[usize::from(cell.kind)].degree;
-            layers -= usize::from(cell.layers);
+            stages.push((usize::from(kind), u32::from(own)));
+            devices -= self.kinds[usize::from(kind)].degree;
+            layers -= usize::from(own);
             role = if matches!(role, First | Only) { First } else { Middle };
         }
         stages.reverse();
         stages
     }
+}
+
+/// For each number of layers, how many of them others had best hold before a stage that takes the
+/// same time for each of its own, of which it has at most so many. The least of a sliding window:
+/// what counts is `ms - layer_ms * layers` of those before.
+fn least_before(earlier: &[f64], layer_ms: f64, most: usize) -> Vec<(usize, usize)> {
+    let worth = |held: usize| earlier[held] - layer_ms * held as f64;
+    let mut window: VecDeque<usize> = VecDeque::new();
+    let mut all = Vec::new();
+    for held in 2..earlier.len() {
+        let next = held - 1;
+        if earlier[next].is_finite() {
+            while window.back().is_some_and(|&last| worth(last) >= worth(next)) {
+                window.pop_back();
+            }
+            window.push_back(next);
+        }
+        while window.front().is_some_and(|&first| held - first > most) {
+            window.pop_front();
+        }
+        all.extend(window.front().map(|&first| (held, first)));
+    }
+    all
 }
 
 fn price(ground: &Ground, class: usize, kind: &Kind, regime: Regime, limit_ms: f64) -> Price {

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Decoder<'a> {
     pub(crate) ground: &'a Ground,
     tables: Tables<'a>,
-    search: Search,
+    pub(crate) search: Search,
     fronts: RefCell<BTreeMap<Group, Rc<Vec<Layout>>>>,
 }
 

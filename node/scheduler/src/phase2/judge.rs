@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use crate::{
     phase1::Layout,
-    serve::{Replica, Serving, capacity},
+    serve::{Replica, Serving, capacity, crowd, likely_rate},
 };
 
 /// Up to so many ways to choose a pipeline for each group are all tried.
-const CHOICES_MAX: usize = 48;
+const CHOICES_MAX: usize = 8;
+/// How often each group's pipeline is chosen anew by rule of thumb.
+const LIKELY_ROUNDS: usize = 3;
 /// Above, pipelines that take at most such a part of the deadline.
 const HASTES: [f64; 5] = [1.0, 0.8, 0.6, 0.4, 0.0];
 
@@ -47,6 +49,8 @@ pub(crate) struct Judge {
     pub(crate) objective: Objective,
     pub(crate) requests_per_s: Option<f64>,
     pub(crate) serving: Serving,
+    /// Whether other pipelines are tried for one group after the other.
+    pub(crate) thorough: bool,
 }
 
 impl Judge {
@@ -82,7 +86,10 @@ impl Judge {
                 best = Judged { score, choice };
             }
         }
-        self.change_one(fronts, deadline_ms, floor, best)
+        match self.thorough {
+            true => self.change_one(fronts, deadline_ms, floor, best),
+            false => best,
+        }
     }
 
     /// Another pipeline for one group at a time, as long as that is better.
@@ -211,7 +218,7 @@ fn choices(fronts: &[Rc<Vec<Layout>>], deadline_ms: f64) -> Vec<Vec<Option<usize
             all.into_iter().flat_map(longer).collect()
         });
     }
-    let mut all: Vec<Vec<Option<usize>>> = Vec::new();
+    let mut all = vec![likely(fronts, &timely, deadline_ms)];
     for haste in HASTES {
         let pick = |(front, of): (&Rc<Vec<Layout>>, &Vec<Option<usize>>)| {
             // In the order of their times, and so of their periods too.
@@ -225,4 +232,28 @@ fn choices(fronts: &[Rc<Vec<Layout>>], deadline_ms: f64) -> Vec<Vec<Option<usize
         }
     }
     all
+}
+
+/// The choice that serves most by rule of thumb, changed for one group after the other.
+fn likely(
+    fronts: &[Rc<Vec<Layout>>],
+    timely: &[Vec<Option<usize>>],
+    deadline_ms: f64,
+) -> Vec<Option<usize>> {
+    let worth = |place: usize, number: Option<usize>| match number {
+        Some(n) => crowd(&fronts[place][n].replica(), deadline_ms),
+        None => (0.0, 0.0),
+    };
+    let mut choice: Vec<Option<usize>> = timely.iter().map(|of| of[of.len() - 1]).collect();
+    let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
+    for _ in 0..LIKELY_ROUNDS {
+        for place in 0..fronts.len() {
+            let others = (0..fronts.len()).filter(|other| *other != place);
+            let rest = others.map(|other| worth(other, choice[other])).fold((0.0, 0.0), add);
+            let rate = |number: &Option<usize>| likely_rate(add(rest, worth(place, *number)));
+            let best = timely[place].iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+            choice[place] = best.copied().unwrap_or(choice[place]);
+        }
+    }
+    choice
 }
