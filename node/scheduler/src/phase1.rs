@@ -9,7 +9,7 @@ mod table;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-pub(crate) use front::{Aim, Layout, Search, front};
+pub(crate) use front::{Aim, Depth, Layout, Search, front};
 use order::{Step, every};
 use table::Table;
 

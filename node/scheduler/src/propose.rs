@@ -2,7 +2,7 @@
 
 use crate::{
     ground::Ground,
-    phase1::{Aim, Search},
+    phase1::{Aim, Depth, Search},
     phase2::{
         Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, climb, every, gather,
         genetic, regions, seeds,
@@ -104,32 +104,48 @@ fn run(
         Objective::Throughput => Aim::Busiest,
         Objective::Latency => Aim::Fastest,
     };
-    let exact =
-        ask.planner == Planner::Exhaustive || ask.planner == Planner::Default && small(ground);
-    let decoder = Decoder::new(ground, Search { aim, exact });
+    let ours = ask.planner == Planner::Default;
+    let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
+        true => Depth::Exact,
+        false => Depth::Coarse,
+    };
+    let decoder = Decoder::new(ground, Search { aim, depth });
     let found = search(&decoder, &judge);
-    let found = again(&decoder, judge, ask, found);
-    (found.judged.score > Score::WORST).then(|| tell(&decoder, ask, found))
+    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
+    let found = again(&decoder, &judge, found);
+    if found.judged.score == Score::WORST {
+        return None;
+    }
+    if ours && depth == Depth::Coarse {
+        let fine = Decoder::new(ground, Search { aim, depth: Depth::Fine });
+        let judged = told(&fine, &judge, &found.partition);
+        if judged.score > found.judged.score {
+            return Some(tell(&fine, ask, Found { judged, ..found }));
+        }
+    }
+    Some(tell(&decoder, ask, found))
 }
 
 /// Judges the best few again, with more requests: those that won may have been lucky.
-fn again(decoder: &Decoder<'_>, judge: Judge, ask: &Ask, found: Found) -> Found {
-    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
-    let of = |partition: &Partition| {
-        let fronts = decoder.fronts(partition);
-        let judged = judge.judge(&fronts, Score::WORST);
-        let score =
-            if judged.score > Score::WORST { judge.told(&fronts, &judged) } else { Score::WORST };
-        Judged { score, ..judged }
-    };
-    let mut best = Found { judged: of(&found.partition), ..found };
+fn again(decoder: &Decoder<'_>, judge: &Judge, found: Found) -> Found {
+    let mut best = Found { judged: told(decoder, judge, &found.partition), ..found };
     for other in std::mem::take(&mut best.others) {
-        let judged = of(&other);
+        let judged = told(decoder, judge, &other);
         if judged.score > best.judged.score {
             (best.partition, best.judged) = (other, judged);
         }
     }
     best
+}
+
+/// A partition, judged by the figure that a person is told.
+fn told(decoder: &Decoder<'_>, judge: &Judge, partition: &Partition) -> Judged {
+    let fronts = decoder.fronts(partition);
+    let judged = judge.judge(&fronts, Score::WORST);
+    if judged.score == Score::WORST {
+        return judged;
+    }
+    Judged { score: judge.told(&fronts, &judged), ..judged }
 }
 
 /// The genetic search as a planner has it.

@@ -6,11 +6,8 @@ use crate::{
     kind::{Kind, Regime},
 };
 
-/// The most pipelines kept for a group and a batch.
-const FRONT_MAX: usize = 12;
-/// Limits of a stage's time that groups share, so that they share tables too: each is this much
-/// less than the one before.
-const LIMIT_STEP: f64 = 0.84;
+/// How often the step between limits is halved, where only the least counts.
+const HALVINGS: usize = 3;
 
 /// A stage, before it has devices.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,12 +101,47 @@ pub(crate) enum Aim {
     },
 }
 
-/// What is looked for, and how thoroughly.
+/// What is looked for, and how deeply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Search {
     pub(crate) aim: Aim,
-    /// Every batch and every limit, or a few of each.
-    pub(crate) exact: bool,
+    pub(crate) depth: Depth,
+}
+
+/// Which batches and which limits of a stage's time are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Few.
+    Coarse,
+    /// Many.
+    Fine,
+    /// All limits, and whatever else it takes to be exact.
+    Exact,
+}
+
+impl Depth {
+    fn exact(self) -> bool {
+        self == Self::Exact
+    }
+
+    /// Each batch is so many times the one before.
+    fn batch_step(self) -> u32 {
+        if self == Self::Coarse { 4 } else { 2 }
+    }
+
+    /// Limits are powers of this, so that groups share them and their tables.
+    fn limit_step(self) -> f64 {
+        if self == Self::Coarse { 0.75 } else { 0.95 }
+    }
+
+    /// The most pipelines kept for a group and a batch.
+    fn front_max(self) -> usize {
+        match self {
+            Self::Coarse => 12,
+            Self::Fine => 40,
+            Self::Exact => usize::MAX,
+        }
+    }
 }
 
 /// The front of a group: so many devices of each class, in the order of their times.
@@ -122,7 +154,7 @@ pub(crate) fn front(
     let mut all: Vec<Layout> = Vec::new();
     let batches = match search {
         Search { aim: Aim::Fastest, .. } => vec![1],
-        Search { exact, .. } => ground.rules.batches(if exact { 2 } else { 4 }),
+        Search { depth, .. } => ground.rules.batches(depth.batch_step()),
     };
     for batch in batches {
         let found = of_batch(ground, tables, group, search, batch);
@@ -161,7 +193,7 @@ fn of_batch(
     let mut lay = |limit_ms: f64| loop {
         let resident = if ground.rules.plain() { 1 } else { batch.saturating_mul(stages_max) };
         let regime = Regime { batch, resident };
-        let chain = join(ground, tables, group, (regime, limit_ms, latest), search.exact)?;
+        let chain = join(ground, tables, group, (regime, limit_ms, latest), search.depth.exact())?;
         let stages = chain.len() as u32;
         if stages <= stages_max || ground.rules.plain() {
             return Some(Layout::of(ground, tables, &chain, regime));
@@ -175,21 +207,16 @@ fn of_batch(
     if search.aim == Aim::Fastest {
         return vec![first];
     }
-    if search.aim == Aim::Busiest && !search.exact {
-        // Up from what is too little, as the least period is nearer to that than to the first's.
-        let mut limit_ms = below(floor_ms(ground, tables, group, first.regime));
-        while limit_ms < first.period_ms {
-            match lay(limit_ms) {
-                Some(layout) => return vec![layout],
-                None => limit_ms /= LIMIT_STEP,
-            }
-        }
-        return vec![first];
+    if search.aim == Aim::Busiest && !search.depth.exact() {
+        return vec![busiest(ground, tables, group, search, first, lay)];
     }
     let mut found = vec![first];
-    while found.len() < FRONT_MAX || search.exact {
+    while found.len() < search.depth.front_max() {
         let period_ms = found[found.len() - 1].period_ms;
-        let limit_ms = if search.exact { period_ms * (1.0 - 1e-9) } else { below(period_ms) };
+        let limit_ms = match search.depth {
+            Depth::Exact => period_ms * (1.0 - 1e-9),
+            depth => below(period_ms, depth.limit_step()),
+        };
         match lay(limit_ms) {
             Some(layout) if layout.latency_ms <= latest && layout.period_ms < period_ms => {
                 found.push(layout);
@@ -198,6 +225,38 @@ fn of_batch(
         }
     }
     found
+}
+
+/// The least period: up from what is too little, as it is nearer to that than to the first's, and
+/// then in smaller steps down again.
+fn busiest(
+    ground: &Ground,
+    tables: &Tables<'_>,
+    group: &[(usize, usize)],
+    search: Search,
+    first: Layout,
+    mut lay: impl FnMut(f64) -> Option<Layout>,
+) -> Layout {
+    let mut step = search.depth.limit_step();
+    let mut limit_ms = below(floor_ms(ground, tables, group, first.regime), step);
+    let mut best = first;
+    while limit_ms < best.period_ms {
+        match lay(limit_ms) {
+            Some(layout) => {
+                best = layout;
+                break;
+            }
+            None => limit_ms /= step,
+        }
+    }
+    for _ in 0..HALVINGS {
+        step = step.sqrt();
+        if let Some(layout) = lay(limit_ms * step).filter(|l| l.period_ms < best.period_ms) {
+            best = layout;
+            limit_ms *= step;
+        }
+    }
+    best
 }
 
 /// No pipeline has a lesser period: all devices share the layers without loss.
@@ -210,9 +269,9 @@ fn floor_ms(ground: &Ground, tables: &Tables<'_>, group: &[(usize, usize)], regi
     f64::from(ground.model.layers) / group.iter().map(rate).sum::<f64>()
 }
 
-/// The next of the shared limits that is less: powers of a step, so that groups share tables.
-fn below(ms: f64) -> f64 {
-    let step = libm::log(LIMIT_STEP);
+/// The next of the shared limits that is less.
+fn below(ms: f64, step: f64) -> f64 {
+    let step = libm::log(step);
     let place = (libm::log(ms.max(1e-9)) / step).floor() + 1.0;
     libm::exp(place * step)
 }

@@ -3,7 +3,7 @@
 
 use swarm_proto::{Hash, ModelSpec};
 
-use super::{Aim, Layout, Search, Tables, front};
+use super::{Aim, Depth, Layout, Search, Tables, front};
 use crate::{
     CostFlavor, Ground, Model, Pace, Rules, Spot, Way, Ways, Workload,
     kind::{Kind, Regime},
@@ -13,7 +13,7 @@ const GIB: f64 = (1u64 << 30) as f64;
 const PCIE: Way = Way { ms: 0.01, bytes_per_ms: 12e6 };
 const NVLINK: Way = Way { ms: 0.005, bytes_per_ms: 300e6 };
 const LAN: Way = Way { ms: 1.0, bytes_per_ms: 1.25e6 };
-const ALL: Search = Search { aim: Aim::Within { latency_ms: f64::INFINITY }, exact: true };
+const ALL: Search = Search { aim: Aim::Within { latency_ms: f64::INFINITY }, depth: Depth::Exact };
 const ONE: Regime = Regime { batch: 1, resident: 1 };
 
 /// Llama-2-70B in 16 bits; by the paper's form, all heads are KV heads and the FFN is two matrices
