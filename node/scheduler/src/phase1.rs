@@ -13,7 +13,10 @@ pub(crate) use front::{Aim, Depth, Layout, Search, front};
 use order::{Step, every};
 use table::Table;
 
-use crate::{ground::Ground, kind::Regime};
+use crate::{
+    ground::Ground,
+    kind::{Kind, Regime},
+};
 
 /// More devices of one class than this are not put into one pipeline.
 const RUN_MAX: usize = 64;
@@ -21,19 +24,32 @@ const RUN_MAX: usize = 64;
 /// The runs of every class and the orders of classes, made when they are first asked for.
 pub(crate) struct Tables<'a> {
     ground: &'a Ground,
+    kinds: RefCell<BTreeMap<(usize, Regime), Rc<Vec<Kind>>>>,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<(usize, Vec<usize>), Rc<Vec<Step>>>>,
 }
 
 impl<'a> Tables<'a> {
     pub(crate) fn new(ground: &'a Ground) -> Self {
-        Self { ground, made: RefCell::default(), orders: RefCell::default() }
+        Self {
+            ground,
+            kinds: RefCell::default(),
+            made: RefCell::default(),
+            orders: RefCell::default(),
+        }
+    }
+
+    /// The stages that a class can give.
+    fn kinds(&self, class: usize, regime: Regime) -> Rc<Vec<Kind>> {
+        let make = || Rc::new(Kind::all(self.ground, class, regime));
+        Rc::clone(self.kinds.borrow_mut().entry((class, regime)).or_insert_with(make))
     }
 
     fn get(&self, class: usize, regime: Regime, limit_ms: f64) -> Rc<Table> {
         let make = || {
             let count = self.ground.classes[class].count().min(RUN_MAX);
-            Rc::new(Table::new(self.ground, class, count, regime, limit_ms))
+            let kinds = self.kinds(class, regime);
+            Rc::new(Table::new(self.ground, (class, kinds), count, regime, limit_ms))
         };
         let key = (class, regime, limit_ms.to_bits());
         Rc::clone(self.made.borrow_mut().entry(key).or_insert_with(make))

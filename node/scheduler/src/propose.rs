@@ -27,8 +27,8 @@ pub(crate) const TOLD_REQUESTS: usize = 8_000;
 const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
 const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
 /// One of several, and the one that goes on from them.
-const PART: Effort = Effort { evaluations: 400, patience: 200, ..HEXGEN };
-const LAST: Effort = Effort { evaluations: 600, guided: 7, ..PART };
+const PART: Effort = Effort { evaluations: 1_500, patience: 500, ..HEXGEN };
+const LAST: Effort = Effort { evaluations: 3_000, guided: 7, ..PART };
 
 /// Which search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -46,8 +46,7 @@ impl Layout {
         let (mut prompt_ms, mut tpot_ms) = (0.0, 0.0);
         let mut stages = Vec::new();
         for (number, (class, kind, layers)) in chain.iter().enumerate() {
-            let table = tables.get(*class, regime, f64::INFINITY);
-            let kind: &Kind = &table.kinds[*kind];
+            let kind: &Kind = &tables.kinds(*class, regime)[*kind];
             let last = number + 1 == chain.len();
             let (head, own) = (if last { kind.head_ms } else { (0.0, 0.0) }, f64::from(*layers));
             let (prefill, step) = (kind.prefill_ms * own + head.0, kind.decode_ms * own + head.1);
@@ -151,13 +150,20 @@ pub(crate) fn front(
     group: &[(usize, usize)],
     search: Search,
 ) -> Vec<Layout> {
-    let mut all: Vec<Layout> = Vec::new();
     let batches = match search {
         Search { aim: Aim::Fastest, .. } => vec![1],
         Search { depth, .. } => ground.rules.batches(depth.batch_step()),
     };
-    for batch in batches {
-        let found = of_batch(ground, tables, group, search, batch);
+    let lays =
+        batches.into_iter().map(|batch| Lay { ground, tables, group, search, batch, stages: 1 });
+    if search.aim == Aim::Busiest && !search.depth.exact() {
+        // The largest batch mostly has the least period: the others have that to beat.
+        let better = |best: Option<Layout>, lay: Lay<'_>| lay.busiest(best);
+        return lays.rev().fold(None, better).into_iter().collect();
+    }
+    let mut all: Vec<Layout> = Vec::new();
+    for lay in lays {
+        let found = lay.all();
         if found.is_empty() {
             break; // nor is there room or time for more
         }
@@ -176,93 +182,103 @@ pub(crate) fn front(
     kept
 }
 
-fn of_batch(
-    ground: &Ground,
-    tables: &Tables<'_>,
-    group: &[(usize, usize)],
+/// Lays a group out with one batch.
+struct Lay<'a> {
+    ground: &'a Ground,
+    tables: &'a Tables<'a>,
+    group: &'a [(usize, usize)],
     search: Search,
     batch: u32,
-) -> Vec<Layout> {
-    // Every stage steps a batch of its own, so all those of a pipeline have their caches in each.
-    // How many stages there are is known once they are laid out.
-    let mut stages_max = 1;
-    let latest = match search.aim {
-        Aim::Within { latency_ms } => latency_ms,
-        _ => f64::INFINITY,
-    };
-    let mut lay = |limit_ms: f64| loop {
-        let resident = if ground.rules.plain() { 1 } else { batch.saturating_mul(stages_max) };
-        let regime = Regime { batch, resident };
-        let chain = join(ground, tables, group, (regime, limit_ms, latest), search.depth.exact())?;
-        let stages = chain.len() as u32;
-        if stages <= stages_max || ground.rules.plain() {
-            return Some(Layout::of(ground, tables, &chain, regime));
-        }
-        stages_max = stages.next_power_of_two();
-    };
-    let Some(first) = lay(f64::INFINITY) else { return Vec::new() };
-    if first.latency_ms > latest {
-        return Vec::new();
-    }
-    if search.aim == Aim::Fastest {
-        return vec![first];
-    }
-    if search.aim == Aim::Busiest && !search.depth.exact() {
-        return vec![busiest(ground, tables, group, search, first, lay)];
-    }
-    let mut found = vec![first];
-    while found.len() < search.depth.front_max() {
-        let period_ms = found[found.len() - 1].period_ms;
-        let limit_ms = match search.depth {
-            Depth::Exact => period_ms * (1.0 - 1e-9),
-            depth => below(period_ms, depth.limit_step()),
-        };
-        match lay(limit_ms) {
-            Some(layout) if layout.latency_ms <= latest && layout.period_ms < period_ms => {
-                found.push(layout);
-            }
-            _ => break,
-        }
-    }
-    found
+    /// Stages that room is left for: each steps a batch of its own, so all have their caches in each
+    /// stage, and how many there are is known once they are laid out.
+    stages: u32,
 }
 
-/// The least period: up from what is too little, as it is nearer to that than to the first's, and
-/// then in smaller steps down again.
-fn busiest(
-    ground: &Ground,
-    tables: &Tables<'_>,
-    group: &[(usize, usize)],
-    search: Search,
-    first: Layout,
-    mut lay: impl FnMut(f64) -> Option<Layout>,
-) -> Layout {
-    let mut step = search.depth.limit_step();
-    let mut limit_ms = below(floor_ms(ground, tables, group, first.regime), step);
-    let mut best = first;
-    while limit_ms < best.period_ms {
-        match lay(limit_ms) {
-            Some(layout) => {
+impl Lay<'_> {
+    /// The fastest whose stages are busy for at most so long.
+    fn within(&mut self, limit_ms: f64) -> Option<Layout> {
+        loop {
+            let (regime, latest_ms) = (self.regime(), self.latest_ms());
+            let exact = self.search.depth.exact();
+            let limits = (regime, limit_ms, latest_ms);
+            let chain = join(self.ground, self.tables, self.group, limits, exact)?;
+            let stages = chain.len() as u32;
+            if stages <= self.stages || self.ground.rules.plain() {
+                let layout = Layout::of(self.ground, self.tables, &chain, regime);
+                return (layout.latency_ms <= latest_ms).then_some(layout);
+            }
+            self.stages = stages.next_power_of_two();
+        }
+    }
+
+    fn regime(&self) -> Regime {
+        let resident = match self.ground.rules.plain() {
+            true => 1,
+            false => self.batch.saturating_mul(self.stages),
+        };
+        Regime { batch: self.batch, resident }
+    }
+
+    fn latest_ms(&self) -> f64 {
+        match self.search.aim {
+            Aim::Within { latency_ms } => latency_ms,
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// One for each of several limits, the fastest first.
+    fn all(mut self) -> Vec<Layout> {
+        let Some(first) = self.within(f64::INFINITY) else { return Vec::new() };
+        let mut found = vec![first];
+        if self.search.aim == Aim::Fastest {
+            return found;
+        }
+        while found.len() < self.search.depth.front_max() {
+            let period_ms = found[found.len() - 1].period_ms;
+            let limit_ms = match self.search.depth {
+                Depth::Exact => period_ms * (1.0 - 1e-9),
+                depth => below(period_ms, depth.limit_step()),
+            };
+            match self.within(limit_ms) {
+                Some(layout) if layout.period_ms < period_ms => found.push(layout),
+                _ => break,
+            }
+        }
+        found
+    }
+
+    /// The least period, if it is less than the best so far: up from what is too little, as it is
+    /// nearer to that than to the fastest's, and then in smaller steps down again.
+    fn busiest(mut self, best: Option<Layout>) -> Option<Layout> {
+        let mut step = self.search.depth.limit_step();
+        let mut limit_ms =
+            below(floor_ms(self.ground, self.tables, self.group, self.regime()), step);
+        let mut best = best.or_else(|| self.within(f64::INFINITY))?;
+        loop {
+            if limit_ms >= best.period_ms {
+                return Some(best);
+            }
+            if let Some(layout) = self.within(limit_ms) {
                 best = layout;
                 break;
             }
-            None => limit_ms /= step,
+            limit_ms /= step;
         }
-    }
-    for _ in 0..HALVINGS {
-        step = step.sqrt();
-        if let Some(layout) = lay(limit_ms * step).filter(|l| l.period_ms < best.period_ms) {
-            best = layout;
-            limit_ms *= step;
+        for _ in 0..HALVINGS {
+            step = step.sqrt();
+            if let Some(layout) = self.within(limit_ms * step) {
+                best = layout;
+                limit_ms *= step;
+            }
         }
+        Some(best)
     }
-    best
 }
 
 /// No pipeline has a lesser period: all devices share the layers without loss.
 fn floor_ms(ground: &Ground, tables: &Tables<'_>, group: &[(usize, usize)], regime: Regime) -> f64 {
     let rate = |(class, count): &(usize, usize)| {
-        let kinds = &tables.get(*class, regime, f64::INFINITY).kinds;
+        let kinds = tables.kinds(*class, regime);
         let of = |kind: &Kind| 1.0 / kind.cost_ms(ground, regime.batch);
         *count as f64 * kinds.iter().map(of).fold(0.0, f64::max)
     };

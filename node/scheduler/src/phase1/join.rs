@@ -142,12 +142,14 @@ impl Group<'_> {
         }
         let time = |place: usize| {
             let run = self.run(place, Role::Only, self.layers);
-            let chain = || self.chain(&[(place, Role::Only, self.layers)]);
-            let many = run.is_finite() && chain().len() > 1;
-            run + if many { self.returns[place][place] } else { 0.0 }
+            let back = self.returns[place][place];
+            let many =
+                || self.tables[place].run(Role::Only, self.members[place].1, self.layers).len() > 1;
+            run + if run.is_finite() && back > 0.0 && many() { back } else { 0.0 }
         };
-        let best = (0..self.members.len()).min_by(|a, b| time(*a).total_cmp(&time(*b)))?;
-        let ms = time(best);
+        let times: Vec<f64> = (0..self.members.len()).map(time).collect();
+        let best = (0..times.len()).min_by(|a, b| times[*a].total_cmp(&times[*b]))?;
+        let ms = times[best];
         ms.is_finite().then(|| (ms, self.chain(&[(best, Role::Only, self.layers)])))
     }
 

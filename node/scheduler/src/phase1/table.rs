@@ -1,6 +1,6 @@
 //! Runs: consecutive stages of one class, for every number of devices and of layers.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, rc::Rc};
 
 use crate::{
     ground::{Ground, Way},
@@ -26,7 +26,7 @@ const NONE: Stage = (0, 0);
 /// The best runs of a class: the least time of a request, with no stage busy for longer than a
 /// limit for each.
 pub(crate) struct Table {
-    pub(crate) kinds: Vec<Kind>,
+    pub(crate) kinds: Rc<Vec<Kind>>,
     layers: usize,
     /// Whether a run may leave devices out, so that runs of fewer are runs of more.
     idle: bool,
@@ -49,22 +49,22 @@ impl Table {
     /// many.
     pub(crate) fn new(
         ground: &Ground,
-        class: usize,
+        (class, kinds): (usize, Rc<Vec<Kind>>),
         count: usize,
         regime: Regime,
         limit_ms: f64,
     ) -> Self {
         let layers = ground.model.layers as usize;
-        let kinds = Kind::all(ground, class, regime);
         let prices: Vec<Price> =
             kinds.iter().map(|kind| price(ground, class, kind, regime, limit_ms)).collect();
         let cells = (count + 1) * (layers + 1);
         let times = [(); 4].map(|()| vec![f64::INFINITY; cells]);
         let stages = [(); 4].map(|()| vec![NONE; cells]);
         let mut table = Self { kinds, layers, idle: ground.rules.idle, times, stages };
+        let mut window = VecDeque::new();
         for devices in 1..=count {
             for role in [Middle, First, Last, Only] {
-                table.fill(role, devices, &prices);
+                table.fill(role, devices, &prices, &mut window);
             }
         }
         table
@@ -85,7 +85,7 @@ impl Table {
         &self.times[role as usize][row..=row + self.layers]
     }
 
-    fn fill(&mut self, role: Role, devices: usize, prices: &[Price]) {
+    fn fill(&mut self, role: Role, devices: usize, prices: &[Price], window: &mut VecDeque<usize>) {
         // What comes before the last stage of such a run.
         let before = if matches!(role, First | Only) { First } else { Middle };
         let ends = matches!(role, Last | Only);
@@ -116,10 +116,10 @@ impl Table {
             // Behind others, it does not hold the embedding.
             let most = price.most[if ends { Last } else { Middle } as usize];
             let earlier = self.row(before, devices - degree);
-            for (held, others) in least_before(earlier, price.layer_ms, most) {
+            least_before(earlier, price.layer_ms, most, window, |held, others| {
                 let ms = earlier[others] + price.hop_ms + time(held - others);
                 offer(held, held - others, ms);
-            }
+            });
         }
         self.times[role as usize][row..row + width].copy_from_slice(&times);
         self.stages[role as usize][row..row + width].copy_from_slice(&stages);
@@ -156,10 +156,15 @@ impl Table {
 /// For each number of layers, how many of them others had best hold before a stage that takes the
 /// same time for each of its own, of which it has at most so many. The least of a sliding window:
 /// what counts is `ms - layer_ms * layers` of those before.
-fn least_before(earlier: &[f64], layer_ms: f64, most: usize) -> Vec<(usize, usize)> {
+fn least_before(
+    earlier: &[f64],
+    layer_ms: f64,
+    most: usize,
+    window: &mut VecDeque<usize>,
+    mut found: impl FnMut(usize, usize),
+) {
     let worth = |held: usize| earlier[held] - layer_ms * held as f64;
-    let mut window: VecDeque<usize> = VecDeque::new();
-    let mut all = Vec::new();
+    window.clear();
     for held in 2..earlier.len() {
         let next = held - 1;
         if earlier[next].is_finite() {
@@ -171,9 +176,10 @@ fn least_before(earlier: &[f64], layer_ms: f64, most: usize) -> Vec<(usize, usiz
         while window.front().is_some_and(|&first| held - first > most) {
             window.pop_front();
         }
-        all.extend(window.front().map(|&first| (held, first)));
+        if let Some(&others) = window.front() {
+            found(held, others);
+        }
     }
-    all
 }
 
 fn price(ground: &Ground, class: usize, kind: &Kind, regime: Regime, limit_ms: f64) -> Price {
