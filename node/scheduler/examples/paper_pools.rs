@@ -116,8 +116,17 @@ fn show(ground: &Ground, what: &str, found: &Proposal, ms: u128) {
 
 fn main() {
     let objectives = [Objective::Slo { deadline_ms: DEADLINE_MS }, Objective::Throughput];
-    let planners =
-        [Planner::HexgenInitial, Planner::HexgenRandom, Planner::Hexgen, Planner::Default];
+    let planners = [
+        Planner::Petals,
+        Planner::Parallax,
+        Planner::Symmetric,
+        Planner::Helix,
+        Planner::Hexgen2,
+        Planner::HexgenInitial,
+        Planner::HexgenRandom,
+        Planner::Hexgen,
+        Planner::Default,
+    ];
     for (rules, named) in [(Rules::exact(), "HexGen's sums"), (Rules::fitted(), "batched")] {
         for machines in [&FULL[..], &FULL[4..]] {
             let ground = ground(machines, rules);

@@ -6,19 +6,69 @@ use crate::{
 };
 
 /// Requests a second that no pipelines of this ground exceed: each device works at the best degree
-/// and batch that its class has, on nothing but layers, without a gap and without a hop.
+/// and batch that its class has, on nothing but layers, without a gap and without a hop, and does
+/// prompts and answers in whatever parts are best for all.
 ///
 /// It is the maximum flow where every link is free and every device can hold any layers.
 pub(crate) fn bound(ground: &Ground) -> f64 {
-    let class = |class: usize| {
-        let mut best = 0.0f64;
-        for batch in ground.rules.batches(2) {
-            let resident = if ground.rules.plain() { 1 } else { batch };
-            for kind in Kind::all(ground, class, Regime { batch, resident }) {
-                best = best.max(1e3 / kind.cost_ms(ground, batch));
-            }
+    let layers = f64::from(ground.model.layers);
+    let rates = (0..ground.classes.len()).map(|class| rates(ground, class)).collect();
+    split(rates) / layers
+}
+
+/// Prompts and answers a second, of one layer, that the devices of a class could do if they did
+/// nothing else.
+fn rates(ground: &Ground, class: usize) -> (f64, f64) {
+    let (mut prompts, mut answers) = (0.0f64, 0.0f64);
+    for batch in ground.rules.batches(2) {
+        let resident = ground.resident(batch, 1);
+        for kind in Kind::all(ground, class, Regime { batch, resident }) {
+            let degree = kind.degree as f64;
+            prompts = prompts.max(1e3 / (kind.prefill_ms * degree));
+            let answer_ms = ground.steps() / f64::from(batch) * kind.decode_ms;
+            answers = answers.max(1e3 / (answer_ms * degree));
         }
-        best * ground.classes[class].count() as f64
-    };
-    (0..ground.classes.len()).map(class).sum::<f64>() / f64::from(ground.model.layers)
+    }
+    let count = ground.classes[class].count() as f64;
+    (prompts * count, answers * count)
+}
+
+/// The most that all of them do of both: those that are best at prompts do prompts, those that are
+/// best at answers do answers, and one does both. Answers of one token are done with the prompt.
+fn split(mut rates: Vec<(f64, f64)>) -> f64 {
+    rates.retain(|(prompts, _)| *prompts > 0.0);
+    rates.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
+    let mut left: f64 = rates.iter().map(|(_, answers)| answers).sum();
+    if left.is_infinite() {
+        return rates.iter().map(|(prompts, _)| prompts).sum();
+    }
+    let mut done = 0.0;
+    for (prompts, answers) in rates {
+        left -= answers;
+        if done + prompts >= left {
+            // The part of its time that makes both equal.
+            let part = (left + answers - done) / (prompts + answers);
+            return done + part.clamp(0.0, 1.0) * prompts;
+        }
+        done += prompts;
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn who_is_good_at_prompts_does_prompts() {
+        // Alike, they do both: each request takes 1 + 1.
+        assert!((split(vec![(1.0, 1.0); 2]) - 1.0).abs() < 1e-12);
+        // Unlike, each does what it is good at: not 2 * 1 / (1 / 10 + 1).
+        assert!((split(vec![(1.0, 10.0), (10.0, 1.0)]) - 10.0).abs() < 1e-12);
+        // Two thirds of the second one's time go to answers.
+        assert!((split(vec![(1.0, 0.1), (3.0, 3.0)]) - 2.0).abs() < 1e-12);
+        // Answers that take no time leave all of it for prompts.
+        assert_eq!(split(vec![(2.0, f64::INFINITY), (1.0, f64::INFINITY)]), 3.0);
+        assert_eq!(split(Vec::new()), 0.0);
+    }
 }

@@ -1,5 +1,7 @@
 //! Why a plan is as it is, and what would make it better.
 
+use std::collections::BTreeSet;
+
 use crate::{
     fit::Pace,
     ground::{Ground, Share},
@@ -116,16 +118,19 @@ pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
     Explanation { value, bounds, gains, needless }
 }
 
+/// The devices of each pipeline; those of several count for the first.
 fn groups(proposal: &Proposal) -> Vec<Vec<usize>> {
-    let spots = |pipeline: &ProposedPipeline| {
-        pipeline.stages.iter().flat_map(|s| &s.members).map(|member| member.spot).collect()
+    let mut seen = BTreeSet::new();
+    let mut spots = |pipeline: &ProposedPipeline| {
+        let members = pipeline.stages.iter().flat_map(|s| &s.members).map(|member| member.spot);
+        members.filter(|spot| seen.insert(*spot)).collect()
     };
-    proposal.pipelines.iter().map(spots).collect()
+    proposal.pipelines.iter().map(&mut spots).collect()
 }
 
 fn worth(ask: &Ask, ground: &Ground, proposal: &Proposal) -> f64 {
     match ask.objective {
-        Objective::Latency => proposal.pipelines[0].latency_ms,
+        Objective::Latency => proposal.routes[0].latency_ms,
         Objective::Slo { .. } if ground.workload.requests_per_s.is_some() => {
             proposal.attainment.unwrap_or(0.0)
         }
@@ -145,8 +150,7 @@ fn bound_of(ground: &Ground, pipeline: &ProposedPipeline) -> Bound {
     } else {
         binding(ground, of, ground.decode(pipeline.batch))
     };
-    let stages = u32::try_from(pipeline.stages.len()).unwrap_or(u32::MAX).next_power_of_two();
-    let resident = if ground.rules.plain() { 1 } else { pipeline.batch.saturating_mul(stages) };
+    let resident = ground.resident(pipeline.batch, pipeline.stages.len());
     let spot = of.members[0].spot;
     let class = ground.classes.iter().position(|class| class.spots.contains(&spot)).unwrap_or(0);
     let kinds = Kind::all(ground, class, Regime { batch: pipeline.batch, resident });

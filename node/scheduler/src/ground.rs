@@ -7,7 +7,7 @@ use swarm_proto::{BLOCK_TOKENS, ModelSpec};
 use crate::{
     class::Class,
     fit::Pace,
-    rules::{Rules, Workload},
+    rules::{Phase, Rules, Workload},
 };
 
 /// More layers than this, and it is no model.
@@ -143,6 +143,8 @@ pub struct Ground {
     pub(crate) inside: Vec<Way>,
     pub(crate) ways: Ways,
     pub(crate) classes: Vec<Class>,
+    /// What of a request is reckoned with.
+    pub(crate) phase: Phase,
 }
 
 impl Ground {
@@ -158,7 +160,8 @@ impl Ground {
         let classes = Class::all(&spots, &inside, &ways, &model.spec);
         let params = (model.head_params, model.column_params);
         let Model { spec: model, mixture, .. } = model;
-        Self { model, mixture, params, rules, workload, spots, inside, ways, classes }
+        let phase = Phase::Both;
+        Self { model, mixture, params, rules, workload, spots, inside, ways, classes, phase }
     }
 
     /// How many devices there are.
@@ -200,6 +203,18 @@ impl Ground {
             return Some(self.inside[from]);
         }
         self.ways.between(from, to)
+    }
+
+    /// The same ground, where pipelines do only one thing.
+    pub(crate) fn only(&self, phase: Phase) -> Self {
+        Self { phase, ..self.clone() }
+    }
+
+    /// Requests whose KV cache a stage has room for, where so many stages each step a batch of their
+    /// own; rounded up, so that pipelines of about the same depth are reckoned alike.
+    pub(crate) fn resident(&self, batch: u32, stages: usize) -> u32 {
+        let stages = u32::try_from(stages).unwrap_or(u32::MAX >> 1).next_power_of_two();
+        if self.rules.plain() { 1 } else { batch.saturating_mul(stages) }
     }
 
     /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,

@@ -2,6 +2,7 @@
 
 use crate::{
     ground::{Ground, Share},
+    rules::Phase,
     share::last,
     task::Task,
 };
@@ -76,13 +77,17 @@ impl Kind {
         };
         let caps = [most(false, false), most(true, false), most(false, true), most(true, true)];
         let (prompt, token) = (ground.prefill(), ground.decode(regime.batch));
-        let (prefill_ms, decode_ms) = (layer(prompt), layer(token));
+        let prompts = |ms: f64| if ground.phase == Phase::Decode { 0.0 } else { ms };
+        let (prefill_ms, decode_ms) = (prompts(layer(prompt)), layer(token));
         (caps[0] > 0 && decode_ms.is_finite()).then(|| Self {
             degree: members.len(),
             parts,
             prefill_ms,
             decode_ms,
-            head_ms: (ground.head_ms(members[0], prompt), ground.head_ms(members[0], token)),
+            head_ms: (
+                prompts(ground.head_ms(members[0], prompt)),
+                ground.head_ms(members[0], token),
+            ),
             caps,
         })
     }

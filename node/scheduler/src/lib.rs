@@ -3,6 +3,7 @@
 //! Pure: the same pool and options give the same plan anywhere. See
 //! `docs/decisions/0004-one-pipeline-search.md` for what is exact and what is not.
 
+mod baseline;
 mod beam;
 mod bound;
 mod caps;
@@ -11,6 +12,7 @@ mod chain;
 mod change;
 mod class;
 mod cost;
+mod draft;
 mod exact;
 mod explain;
 mod field;
@@ -20,6 +22,8 @@ mod ground;
 mod infeasible;
 mod kind;
 mod lack;
+mod measure;
+mod partitions;
 mod phase1;
 mod phase2;
 mod place;
@@ -43,8 +47,8 @@ pub use lack::lack;
 pub use phase2::Objective;
 pub use pool_file::{Other as OtherFile, PoolDevice, PoolError, PoolFile, PoolMachine};
 pub use predict::{Predicted, predict};
-pub use proposal::{Proposal, ProposedMember, ProposedPipeline, ProposedStage};
+pub use proposal::{Proposal, ProposedMember, ProposedPipeline, ProposedRoute, ProposedStage};
 pub use propose::{Ask, Planner, propose, propose_from};
-pub use rules::{CostFlavor, Exchange, Rules, Workload};
+pub use rules::{CostFlavor, Exchange, Phase, Rules, Workload};
 pub use search::{Options, Planned, plan};
-pub use serve::{Replica, Serving, capacity};
+pub use serve::{Replica, Serves, Serving, capacity};

@@ -14,6 +14,7 @@ pub(crate) use decode::Decoder;
 pub(crate) use every::every;
 pub(crate) use genetic::{Effort, Found, genetic};
 pub use judge::Objective;
-pub(crate) use judge::{Judge, Judged, Score, chosen, replicas};
+pub(crate) use judge::{Judge, Judged, Score, chosen};
+pub(crate) use mutate::mutate;
 pub(crate) use partition::{Group, Partition};
 pub(crate) use seeds::{gather, regions, seeds};

@@ -1,10 +1,50 @@
 //! From layouts to devices: which of a class's machines each stage gets.
 
-use crate::{ground::Ground, phase1::Layout};
+use crate::{
+    draft::{Draft, Lane, Placed},
+    ground::Ground,
+    phase1::Layout,
+    proposal::ProposedMember,
+    rules::Phase,
+};
+
+/// Layouts, fastest first, with devices.
+pub(crate) fn draft(ground: &Ground, mut layouts: Vec<&Layout>) -> Draft {
+    layouts.sort_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
+    let whole: Vec<_> = layouts.into_iter().map(|layout| (Phase::Both, layout)).collect();
+    Draft::of(lanes(ground, &whole))
+}
+
+/// Layouts with devices.
+pub(crate) fn lanes(ground: &Ground, layouts: &[(Phase, &Layout)]) -> Vec<Lane> {
+    let placed = place(ground, &layouts.iter().map(|(_, layout)| *layout).collect::<Vec<_>>());
+    layouts.iter().zip(placed).map(|((phase, layout), spots)| lane(*phase, layout, spots)).collect()
+}
+
+fn lane(phase: Phase, layout: &Layout, spots: Vec<Option<Vec<usize>>>) -> Lane {
+    let mut first = 0;
+    let stages = layout.stages.iter().zip(spots).map(|(laid, spots)| {
+        let layers = (first, first + laid.layers);
+        first = layers.1;
+        Placed { layers, held: layers, members: members(&laid.parts, spots.unwrap_or_default()) }
+    });
+    Lane { stages: stages.collect(), batch: layout.regime.batch, phase }
+}
+
+/// Devices, and the KV heads and FFN columns of each.
+pub(crate) fn members(parts: &[(u32, u32)], spots: Vec<usize>) -> Vec<ProposedMember> {
+    let (mut head, mut column) = (0, 0);
+    let member = |(spot, (heads, columns)): (usize, &(u32, u32))| {
+        let (kv_heads, ffn_columns) = ((head, head + heads), (column, column + columns));
+        (head, column) = (kv_heads.1, ffn_columns.1);
+        ProposedMember { spot, kv_heads, ffn_columns }
+    };
+    spots.into_iter().zip(parts).map(member).collect()
+}
 
 /// Devices of every stage of every layout, in their order; none for a stage that cannot be packed,
 /// which degrees that were chosen to be packed never are.
-pub(crate) fn place(ground: &Ground, layouts: &[&Layout]) -> Vec<Vec<Option<Vec<usize>>>> {
+fn place(ground: &Ground, layouts: &[&Layout]) -> Vec<Vec<Option<Vec<usize>>>> {
     let mut free: Vec<Vec<Vec<usize>>> = ground
         .classes
         .iter()

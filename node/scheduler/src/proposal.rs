@@ -2,11 +2,13 @@
 
 use crate::{
     bound::bound,
-    phase1::Layout,
-    phase2::{Decoder, Found, Objective, chosen, replicas},
-    place::place,
+    draft::{Draft, Lane},
+    ground::Ground,
+    measure::{LanePace, Measured, measure},
+    phase2::{Objective, Score},
     propose::{Ask, TOLD_REQUESTS},
-    serve::{Serving, capacity},
+    rules::Phase,
+    serve::{Serves, Serving},
 };
 
 /// A member of a stage.
@@ -38,6 +40,8 @@ pub struct ProposedStage {
 pub struct ProposedPipeline {
     /// First layers first.
     pub stages: Vec<ProposedStage>,
+    /// What it does of a request.
+    pub phase: Phase,
     /// Time to first token.
     pub ttft_ms: f64,
     /// Time per output token.
@@ -50,11 +54,27 @@ pub struct ProposedPipeline {
     pub requests_per_s: f64,
 }
 
+/// A way that requests take: through one pipeline, or through one for the prompt and one for the
+/// answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProposedRoute {
+    /// Pipelines, by their places.
+    pub pipelines: Vec<usize>,
+    /// Time to first token.
+    pub ttft_ms: f64,
+    /// A request, alone, with its KV cache's way from one pipeline to the other.
+    pub latency_ms: f64,
+    /// Requests a second when there are always more.
+    pub requests_per_s: f64,
+}
+
 /// Pipelines, and what they are worth.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
     /// Fastest first.
     pub pipelines: Vec<ProposedPipeline>,
+    /// Fastest first.
+    pub routes: Vec<ProposedRoute>,
     /// Devices without a part.
     pub idle: Vec<usize>,
     /// The part of requests done within the deadline at the rate asked for; if none was, 0.99 at
@@ -71,62 +91,93 @@ pub struct Proposal {
     pub progress: Vec<(usize, f64)>,
 }
 
-pub(crate) fn tell(decoder: &Decoder<'_>, ask: &Ask, found: Found) -> Proposal {
-    let ground = decoder.ground;
-    let fronts = decoder.fronts(&found.partition);
-    let mut layouts: Vec<&Layout> = chosen(&fronts, &found.judged.choice).collect();
-    layouts.sort_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
-    let placed = place(ground, &layouts);
-    let pipelines: Vec<_> =
-        layouts.iter().zip(placed).map(|(layout, spots)| pipeline(layout, spots)).collect();
-    let mut busy = vec![false; ground.spots.len()];
-    let members = pipelines.iter().flat_map(|p| &p.stages).flat_map(|s| &s.members);
-    members.for_each(|member| busy[member.spot] = true);
-    let replicas = replicas(layouts.iter().copied());
+/// Measures a draft, and says what it is worth.
+pub(crate) fn tell(ground: &Ground, ask: &Ask, draft: &Draft) -> Proposal {
+    let measured = measure(ground, draft);
     let serving = Serving::new(ask.seed, TOLD_REQUESTS);
     let rate = ground.workload.requests_per_s;
     let (attainment, requests_per_s) = match (ask.objective, rate) {
         (Objective::Slo { deadline_ms }, Some(rate)) => {
-            (Some(serving.attainment(&replicas, rate, deadline_ms)), capacity(&replicas))
+            (Some(serving.attainment(&measured, rate, deadline_ms)), measured.requests_per_s())
         }
         (Objective::Slo { deadline_ms }, None) => {
-            let rate = serving.peak_rate(&replicas, deadline_ms);
-            (Some(serving.attainment(&replicas, rate, deadline_ms)), rate)
+            let rate = serving.peak_rate(&measured, deadline_ms);
+            (Some(serving.attainment(&measured, rate, deadline_ms)), rate)
         }
-        _ => (None, capacity(&replicas)),
+        _ => (None, measured.requests_per_s()),
     };
+    let mut busy = vec![false; ground.spots.len()];
+    let stages = draft.lanes.iter().flat_map(|lane| &lane.stages);
+    stages.flat_map(|stage| &stage.members).for_each(|member| busy[member.spot] = true);
+    let (pipelines, routes) = pipelines(ground, draft, &measured);
     Proposal {
         pipelines,
+        routes,
         idle: (0..busy.len()).filter(|spot| !busy[*spot]).collect(),
         attainment,
         requests_per_s,
         bound_requests_per_s: bound(ground),
-        evaluations: found.evaluations,
-        progress: found.progress,
+        evaluations: 0,
+        progress: Vec::new(),
     }
 }
 
-fn pipeline(layout: &Layout, spots: Vec<Option<Vec<usize>>>) -> ProposedPipeline {
-    let mut first_layer = 0;
-    let stages = layout.stages.iter().zip(spots).map(|(laid, spots)| {
-        let layers = (first_layer, first_layer + laid.layers);
-        first_layer = layers.1;
-        let (mut head, mut column) = (0, 0);
-        let members =
-            spots.into_iter().flatten().zip(&laid.parts).map(|(spot, (heads, columns))| {
-                let (kv_heads, ffn_columns) = ((head, head + heads), (column, column + columns));
-                (head, column) = (kv_heads.1, ffn_columns.1);
-                ProposedMember { spot, kv_heads, ffn_columns }
-            });
-        let members = members.collect();
-        ProposedStage { layers, members, step_ms: laid.step_ms, busy_ms: laid.busy_ms }
+/// Lanes as pipelines, fastest first, and the ways through them.
+fn pipelines(
+    ground: &Ground,
+    draft: &Draft,
+    measured: &Measured,
+) -> (Vec<ProposedPipeline>, Vec<ProposedRoute>) {
+    let steps = ground.steps();
+    let plain = ground.rules.plain();
+    let one = |(lane, pace): (&Lane, &LanePace)| {
+        let stages = lane.stages.iter().zip(&pace.stages).map(|(stage, pace)| ProposedStage {
+            layers: stage.layers,
+            members: stage.members.clone(),
+            step_ms: pace.step_ms,
+            busy_ms: pace.busy_ms,
+        });
+        let first_ms = if plain && lane.phase != Phase::Prefill { pace.token_ms } else { 0.0 };
+        ProposedPipeline {
+            stages: stages.collect(),
+            phase: lane.phase,
+            ttft_ms: pace.prompt_ms + first_ms,
+            tpot_ms: pace.token_ms,
+            latency_ms: pace.prompt_ms + steps * pace.token_ms,
+            batch: lane.batch,
+            requests_per_s: 0.0,
+        }
+    };
+    let mut all: Vec<(usize, ProposedPipeline)> =
+        draft.lanes.iter().zip(&measured.lanes).map(one).enumerate().collect();
+    for (route, pace) in draft.routes.iter().zip(&measured.routes) {
+        route.lanes.iter().for_each(|lane| all[*lane].1.requests_per_s += pace.requests_per_s);
+    }
+    all.sort_by(|a, b| a.1.latency_ms.total_cmp(&b.1.latency_ms));
+    let place = |lane: &usize| all.iter().position(|(number, _)| number == lane).unwrap_or(0);
+    let routes = draft.routes.iter().zip(&measured.routes).map(|(route, pace)| ProposedRoute {
+        pipelines: route.lanes.iter().map(place).collect(),
+        ttft_ms: pace.ttft_ms,
+        latency_ms: pace.latency_ms,
+        requests_per_s: pace.requests_per_s,
     });
-    ProposedPipeline {
-        stages: stages.collect(),
-        ttft_ms: layout.ttft_ms,
-        tpot_ms: layout.tpot_ms,
-        latency_ms: layout.latency_ms,
-        batch: layout.regime.batch,
-        requests_per_s: 1e3 / layout.period_ms,
+    let mut routes: Vec<ProposedRoute> = routes.collect();
+    routes.sort_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
+    (all.into_iter().map(|(_, pipeline)| pipeline).collect(), routes)
+}
+
+impl Proposal {
+    /// What it is worth to who asks; of equals, the second decides.
+    pub(crate) fn score(&self, ask: &Ask, rate: Option<f64>) -> Score {
+        let times = || self.routes.iter().map(|route| route.latency_ms);
+        let mean = || times().sum::<f64>() / self.routes.len().max(1) as f64;
+        match (ask.objective, rate) {
+            (Objective::Latency, _) => Score(-times().fold(f64::INFINITY, f64::min), 0.0),
+            (Objective::Throughput, _) => Score(self.requests_per_s, -mean()),
+            (Objective::Slo { .. }, Some(_)) => Score(self.attainment.unwrap_or(0.0), -mean()),
+            (Objective::Slo { .. }, None) => {
+                Score(self.requests_per_s, self.routes.iter().map(|r| r.requests_per_s).sum())
+            }
+        }
     }
 }

@@ -1,34 +1,19 @@
 //! The search for pipelines, as each planner has it.
 
 use crate::{
+    baseline::{Helix, Hexgen2, Parallax, Petals, Symmetric},
+    draft::Draft,
     ground::Ground,
-    phase1::{Aim, Depth, Search},
-    phase2::{
-        Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, climb, every, gather,
-        genetic, regions, seeds,
-    },
+    partitions::{self, Partitions},
+    phase2::Objective,
     proposal::{Proposal, tell},
-    serve::Serving,
 };
 
-/// Up to so many devices every partition is looked at.
-const EVERY_DEVICES: usize = 6;
-/// Judgements of small steps times groups.
-const CLIMB: usize = 4_000;
-/// Judgements of small steps when little has changed.
-const CLIMB_WARM: usize = 200;
-/// Of more groups there are too many small steps.
-const CLIMB_GROUPS_MAX: usize = 24;
-/// Requests that the search serves, and those that the result is told by.
-const TRIAL_REQUESTS: usize = 1_000;
+/// Requests that a plan is told by.
 pub(crate) const TOLD_REQUESTS: usize = 8_000;
-
-/// HexGen's search, and the same with changes that know nothing.
-const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
-const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
-/// One of several, and the one that goes on from them.
-const PART: Effort = Effort { evaluations: 1_500, patience: 500, ..HEXGEN };
-const LAST: Effort = Effort { evaluations: 3_000, guided: 7, ..PART };
+/// Flows that Helix's search looks at; and ours, beside all else.
+const HELIX_EVALUATIONS: usize = 400_000;
+const SHARE_EVALUATIONS: usize = 20_000;
 
 /// Which search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +28,16 @@ pub enum Planner {
     HexgenInitial,
     /// Every partition.
     Exhaustive,
+    /// One degree and equal layers for all stages of a pipeline.
+    Symmetric,
+    /// Petals' rule: each server takes the weakest layers.
+    Petals,
+    /// Helix's objective: the placement with the largest flow.
+    Helix,
+    /// HexGen-2's: prompts and answers on devices of their own.
+    Hexgen2,
+    /// Parallax's allocation: few stages, layers by speed.
+    Parallax,
 }
 
 /// What to plan for, and how.
@@ -56,143 +51,89 @@ pub struct Ask {
     pub seed: u64,
 }
 
-/// The best pipelines found; none if the model fits nowhere.
+/// What a planner found: drafts, of which the best is told.
+#[derive(Default)]
+pub(crate) struct Drafted {
+    pub(crate) drafts: Vec<Draft>,
+    /// What was judged on the way, and the best score whenever it rose.
+    pub(crate) evaluations: usize,
+    pub(crate) progress: Vec<(usize, f64)>,
+}
+
+/// A way to plan.
+pub(crate) trait Plans {
+    /// Drafts for a ground that is sane; none if the model fits nowhere.
+    fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted;
+}
+
+/// The best plan found; none if the model fits nowhere.
 pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
-    run(ground, ask, |decoder, judge| match ask.planner {
-        Planner::Exhaustive => every(decoder, judge),
-        Planner::Default if small(ground) => every(decoder, judge),
-        planner => search(decoder, judge, planner, ask.seed),
-    })
+    let planner: &dyn Plans = match ask.planner {
+        Planner::Default => &Best,
+        Planner::Symmetric => &Symmetric,
+        Planner::Petals => &Petals,
+        Planner::Helix => &Helix { evaluations: HELIX_EVALUATIONS },
+        Planner::Hexgen2 => &Hexgen2,
+        Planner::Parallax => &Parallax,
+        _ => &Partitions,
+    };
+    told_of(ground, ask, || planner.drafts(ground, ask))
 }
 
 /// The best pipelines found near some that are known, as groups of devices: when a few devices have
 /// come or gone. What is in no group is free.
 pub fn propose_from(ground: &Ground, ask: &Ask, groups: &[Vec<usize>]) -> Option<Proposal> {
-    run(ground, ask, |decoder, judge| {
-        if small(ground) {
-            return every(decoder, judge);
-        }
-        let known = Partition::of_spots(ground, groups);
-        let mut whole = known.clone();
-        gather(decoder, &mut whole);
-        let effort = Effort { population: 16, evaluations: 40, patience: 40, guided: 8 };
-        let found = genetic(decoder, judge, vec![known, whole], effort, ask.seed);
-        climb(decoder, judge, found, CLIMB_WARM)
-    })
+    told_of(ground, ask, || partitions::near(ground, ask, groups))
 }
 
-fn small(ground: &Ground) -> bool {
-    ground.spots.len() <= EVERY_DEVICES
-}
-
-fn run(
-    ground: &Ground,
-    ask: &Ask,
-    search: impl FnOnce(&Decoder<'_>, &Judge) -> Found,
-) -> Option<Proposal> {
+fn told_of(ground: &Ground, ask: &Ask, drafts: impl FnOnce() -> Drafted) -> Option<Proposal> {
     if !ground.sane() {
         return None;
     }
-    let judge = Judge {
-        objective: ask.objective,
-        requests_per_s: ground.workload.requests_per_s,
-        serving: Serving::new(ask.seed, TRIAL_REQUESTS),
-        thorough: false,
-    };
-    let aim = match ask.objective {
-        Objective::Slo { deadline_ms } => Aim::Within { latency_ms: deadline_ms },
-        Objective::Throughput => Aim::Busiest,
-        Objective::Latency => Aim::Fastest,
-    };
-    let ours = ask.planner == Planner::Default;
-    let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
-        true => Depth::Exact,
-        false => Depth::Coarse,
-    };
-    let decoder = Decoder::new(ground, Search { aim, depth });
-    let found = search(&decoder, &judge);
-    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
-    let found = again(&decoder, &judge, found);
-    if found.judged.score == Score::WORST {
-        return None;
-    }
-    if ours && depth == Depth::Coarse {
-        let fine = Decoder::new(ground, Search { aim, depth: Depth::Fine });
-        let judged = told(&fine, &judge, &found.partition);
-        if judged.score > found.judged.score {
-            return Some(tell(&fine, ask, Found { judged, ..found }));
+    let Drafted { drafts, evaluations, progress } = drafts();
+    let score = |told: &Proposal| told.score(ask, ground.workload.requests_per_s);
+    let mut best: Option<Proposal> = None;
+    for draft in drafts {
+        let told = tell(ground, ask, &draft);
+        if best.as_ref().is_none_or(|best| score(&told) > score(best)) {
+            best = Some(told);
         }
     }
-    Some(tell(&decoder, ask, found))
-}
-
-/// Judges the best few again, with more requests: those that won may have been lucky.
-fn again(decoder: &Decoder<'_>, judge: &Judge, found: Found) -> Found {
-    let mut best = Found { judged: told(decoder, judge, &found.partition), ..found };
-    for other in std::mem::take(&mut best.others) {
-        let judged = told(decoder, judge, &other);
-        if judged.score > best.judged.score {
-            (best.partition, best.judged) = (other, judged);
+    let in_time = |best: &Proposal| match ask.objective {
+        Objective::Slo { deadline_ms } => {
+            best.routes.iter().any(|route| route.latency_ms <= deadline_ms)
         }
-    }
-    best
-}
-
-/// A partition, judged by the figure that a person is told.
-fn told(decoder: &Decoder<'_>, judge: &Judge, partition: &Partition) -> Judged {
-    let fronts = decoder.fronts(partition);
-    let judged = judge.judge(&fronts, Score::WORST);
-    if judged.score == Score::WORST {
-        return judged;
-    }
-    Judged { score: judge.told(&fronts, &judged), ..judged }
-}
-
-/// The genetic search as a planner has it.
-fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
-    let initial = || vec![regions(decoder.ground)];
-    match planner {
-        Planner::Default | Planner::Exhaustive => islands(decoder, judge, seed),
-        Planner::Hexgen => genetic(decoder, judge, initial(), HEXGEN, seed),
-        Planner::HexgenRandom => genetic(decoder, judge, initial(), RANDOM, seed),
-        Planner::HexgenInitial => {
-            genetic(decoder, judge, initial(), Effort { evaluations: 0, ..HEXGEN }, seed)
-        }
-    }
-}
-
-/// Ours begins with HexGen's and with the one at random, so that it never ends below them; beside
-/// them two that begin elsewhere; a last one goes on from the best of all, and small steps end it. The
-/// best of each are judged again at the end. Half of it is done by a second thread, which changes
-/// nothing in what is found.
-fn islands(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Found {
-    let pair = |decoder: &Decoder<'_>, whole: Effort, part: Effort| {
-        let initial = vec![regions(decoder.ground)];
-        let first = genetic(decoder, judge, initial, whole, seed);
-        let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
-        [first, other]
+        _ => true,
     };
-    let (ground, search) = (decoder.ground, decoder.search);
-    let apart = || pair(&Decoder::new(ground, search), RANDOM, PART);
-    let here = || pair(decoder, HEXGEN, Effort { guided: 5, ..PART });
-    let found = std::thread::scope(|scope| {
-        let other = scope.spawn(apart);
-        let here = here();
-        // A search that failed there fails here, too, and says why.
-        here.into_iter().chain(other.join().unwrap_or_else(|_| apart())).collect::<Vec<_>>()
-    });
-    let judged: usize = found.iter().map(|found| found.evaluations).sum();
-    let best: Vec<Partition> = found
-        .into_iter()
-        .flat_map(|found| std::iter::once(found.partition).chain(found.others))
-        .collect();
-    let begun = seeds(decoder).into_iter().chain(best.clone()).collect();
-    let mut found = genetic(decoder, judge, begun, LAST, seed);
-    let groups = found.partition.groups.len().max(1);
-    if groups <= CLIMB_GROUPS_MAX {
-        found = climb(decoder, judge, found, CLIMB / groups);
+    best.filter(in_time).map(|best| Proposal { evaluations, progress, ..best })
+}
+
+/// Ours: the best of our own search, of stages that requests share, and of prompts and answers apart.
+struct Best;
+
+impl Plans for Best {
+    fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
+        let apart: &[&(dyn Plans + Sync)] = match ask.objective {
+            // A request alone has nothing to share.
+            Objective::Latency => &[],
+            _ => &[
+                &Symmetric,
+                &Petals,
+                &Parallax,
+                &Hexgen2,
+                &Helix { evaluations: SHARE_EVALUATIONS },
+            ],
+        };
+        let others = || apart.iter().map(|planner| planner.drafts(ground, ask)).collect::<Vec<_>>();
+        std::thread::scope(|scope| {
+            let apart = scope.spawn(others);
+            let mut found = Partitions.drafts(ground, ask);
+            // What failed there fails here, too, and says why.
+            for other in apart.join().unwrap_or_else(|_| others()) {
+                found.evaluations += other.evaluations;
+                found.drafts.extend(other.drafts);
+            }
+            found
+        })
     }
-    found.others.extend(best);
-    found.evaluations += judged;
-    found
 }

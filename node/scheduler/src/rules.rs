@@ -109,6 +109,17 @@ impl Rules {
     }
 }
 
+/// What is done of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Its prompt and its answer.
+    Both,
+    /// Its prompt.
+    Prefill,
+    /// Its answer.
+    Decode,
+}
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Workload {

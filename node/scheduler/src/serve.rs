@@ -27,6 +27,42 @@ pub struct Replica {
     pub period_ms: f64,
 }
 
+/// What takes requests: each goes where it would be done first.
+pub trait Serves {
+    /// Clocks that say until when something is taken.
+    fn clocks(&self) -> usize;
+
+    /// Takes a request in, and says when it is done; never, if nobody is there.
+    fn serve(&self, free: &mut [f64], arrival: f64) -> f64;
+
+    /// Requests a second when there are always more.
+    fn requests_per_s(&self) -> f64;
+}
+
+impl Serves for [Replica] {
+    fn clocks(&self) -> usize {
+        self.len()
+    }
+
+    fn serve(&self, free: &mut [f64], arrival: f64) -> f64 {
+        let mut first = (f64::INFINITY, 0);
+        for (n, (replica, free)) in self.iter().zip(free.iter()).enumerate() {
+            let done = free.max(arrival) + replica.latency_ms;
+            if done < first.0 {
+                first = (done, n);
+            }
+        }
+        if let Some(replica) = self.get(first.1) {
+            free[first.1] = free[first.1].max(arrival) + replica.period_ms;
+        }
+        first.0
+    }
+
+    fn requests_per_s(&self) -> f64 {
+        capacity(self)
+    }
+}
+
 /// Arrivals that every plan is tried with.
 #[derive(Clone, Debug)]
 pub struct Serving {
@@ -49,26 +85,13 @@ impl Serving {
     }
 
     /// Times that requests take at so many a second, without the first and the last.
-    pub fn latencies_ms<'a>(
+    pub fn latencies_ms<'a, S: Serves + ?Sized>(
         &'a self,
-        replicas: &'a [Replica],
+        serves: &'a S,
         requests_per_s: f64,
     ) -> impl Iterator<Item = f64> + 'a {
-        let mut free = vec![0.0f64; replicas.len()];
-        let serve = move |arrival: f64| {
-            let mut first = (f64::INFINITY, 0);
-            for (n, (replica, free)) in replicas.iter().zip(&free).enumerate() {
-                let done = free.max(arrival) + replica.latency_ms;
-                if done < first.0 {
-                    first = (done, n);
-                }
-            }
-            let (done, n) = first;
-            if let Some(replica) = replicas.get(n) {
-                free[n] = free[n].max(arrival) + replica.period_ms;
-            }
-            done - arrival
-        };
+        let mut free = vec![0.0f64; serves.clocks()];
+        let serve = move |arrival: f64| serves.serve(&mut free, arrival) - arrival;
         let scale = 1e3 / requests_per_s;
         let all = self.arrivals.iter().map(move |at| at * scale).map(serve);
         all.take(self.arrivals.len() - self.arrivals.len() / COOL).skip(self.warm())
@@ -84,21 +107,31 @@ impl Serving {
     }
 
     /// The part of the requests that are done within their deadline.
-    pub fn attainment(&self, replicas: &[Replica], requests_per_s: f64, deadline_ms: f64) -> f64 {
+    pub fn attainment<S: Serves + ?Sized>(
+        &self,
+        replicas: &S,
+        requests_per_s: f64,
+        deadline_ms: f64,
+    ) -> f64 {
         let met = self.latencies_ms(replicas, requests_per_s).filter(|ms| *ms <= deadline_ms);
         met.count() as f64 / self.count().max(1) as f64
     }
 
     /// Whether 99 of 100 requests are: known as soon as too many are not.
-    fn meets(&self, replicas: &[Replica], requests_per_s: f64, deadline_ms: f64) -> bool {
+    fn meets<S: Serves + ?Sized>(
+        &self,
+        replicas: &S,
+        requests_per_s: f64,
+        deadline_ms: f64,
+    ) -> bool {
         let spare = (self.count() as f64 * (1.0 - TARGET)) as usize;
         let late = self.latencies_ms(replicas, requests_per_s).filter(|ms| *ms > deadline_ms);
         late.take(spare + 1).count() <= spare
     }
 
     /// The highest rate at which 99 of 100 requests are done within their deadline.
-    pub fn peak_rate(&self, replicas: &[Replica], deadline_ms: f64) -> f64 {
-        self.peak_within(replicas, deadline_ms, 0.0, capacity(replicas), HALVINGS)
+    pub fn peak_rate<S: Serves + ?Sized>(&self, replicas: &S, deadline_ms: f64) -> f64 {
+        self.peak_within(replicas, deadline_ms, 0.0, replicas.requests_per_s(), HALVINGS)
     }
 
     /// The same for a comparison: exact if it is above `bar`, else less by as much as `bar` is missed.
@@ -114,9 +147,9 @@ impl Serving {
         self.peak_within(replicas, deadline_ms, bar, most, HALVINGS)
     }
 
-    fn peak_within(
+    fn peak_within<S: Serves + ?Sized>(
         &self,
-        replicas: &[Replica],
+        replicas: &S,
         deadline_ms: f64,
         mut low: f64,
         mut high: f64,
@@ -194,7 +227,7 @@ mod tests {
             let replicas = replicas(layout);
             assert!((capacity(&replicas) - most).abs() < 0.006, "{}", capacity(&replicas));
             for (scale, rate) in [3.0, 5.0, 8.0, 10.0, 20.0].into_iter().zip(rates) {
-                let peak = |serving: &Serving| serving.peak_rate(&replicas, scale * 1446.0);
+                let peak = |serving: &Serving| serving.peak_rate(&replicas[..], scale * 1446.0);
                 let mut found: Vec<f64> = servings.iter().map(peak).collect();
                 found.sort_by(f64::total_cmp);
                 assert!((found[2] / rate - 1.0).abs() < 0.1, "{found:?} for {rate} at {scale}");
@@ -205,7 +238,8 @@ mod tests {
     #[test]
     fn nobody_serves_nothing() {
         let serving = Serving::new(1, 100);
-        assert_eq!(serving.attainment(&[], 1.0, 1e9), 0.0);
-        assert_eq!(serving.peak_rate(&[], 1e9), 0.0);
+        let nobody: &[Replica] = &[];
+        assert_eq!(serving.attainment(nobody, 1.0, 1e9), 0.0);
+        assert_eq!(serving.peak_rate(nobody, 1e9), 0.0);
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     ground::{Ground, Share, Way},
-    rules::Exchange,
+    rules::{Exchange, Phase},
 };
 
 /// What a stage computes at once.
@@ -38,6 +38,9 @@ impl Ground {
 
     /// Decode steps of a request: the prefill gives its first token, unless the rules are HexGen's.
     pub(crate) fn steps(&self) -> f64 {
+        if self.phase == Phase::Prefill {
+            return 0.0;
+        }
         let tokens = self.workload.output_tokens;
         f64::from(if self.rules.plain() { tokens } else { tokens.saturating_sub(1) })
     }

@@ -191,7 +191,7 @@ struct Lay<'a> {
     batch: u32,
     /// Stages that room is left for: each steps a batch of its own, so all have their caches in each
     /// stage, and how many there are is known once they are laid out.
-    stages: u32,
+    stages: usize,
 }
 
 impl Lay<'_> {
@@ -202,7 +202,7 @@ impl Lay<'_> {
             let exact = self.search.depth.exact();
             let limits = (regime, limit_ms, latest_ms);
             let chain = join(self.ground, self.tables, self.group, limits, exact)?;
-            let stages = chain.len() as u32;
+            let stages = chain.len();
             if stages <= self.stages || self.ground.rules.plain() {
                 let layout = Layout::of(self.ground, self.tables, &chain, regime);
                 return (layout.latency_ms <= latest_ms).then_some(layout);
@@ -212,10 +212,7 @@ impl Lay<'_> {
     }
 
     fn regime(&self) -> Regime {
-        let resident = match self.ground.rules.plain() {
-            true => 1,
-            false => self.batch.saturating_mul(self.stages),
-        };
+        let resident = self.ground.resident(self.batch, self.stages);
         Regime { batch: self.batch, resident }
     }
 

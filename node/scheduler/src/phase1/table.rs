@@ -5,6 +5,7 @@ use std::{collections::VecDeque, rc::Rc};
 use crate::{
     ground::{Ground, Way},
     kind::{Kind, Regime},
+    rules::Phase,
 };
 
 /// Where in the pipeline a run lies.
@@ -242,7 +243,11 @@ impl Ground {
         regime: Regime,
     ) -> (f64, f64) {
         let way = self.next_way(from, to, degree);
-        (self.hop_ms(way, self.prefill()), self.hop_ms(way, self.decode(regime.batch)))
+        let prompt_ms = match self.phase {
+            Phase::Decode => 0.0,
+            _ => self.hop_ms(way, self.prefill()),
+        };
+        (prompt_ms, self.hop_ms(way, self.decode(regime.batch)))
     }
 
     /// Milliseconds of all tokens of a request on their way back from the last stage to the first.

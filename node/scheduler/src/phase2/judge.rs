@@ -70,7 +70,7 @@ impl Judge {
         match (self.objective, self.requests_per_s) {
             (Objective::Slo { deadline_ms }, None) => {
                 let replicas = replicas(chosen(fronts, &judged.choice));
-                Score(self.serving.peak_rate(&replicas, deadline_ms), capacity(&replicas))
+                Score(self.serving.peak_rate(&replicas[..], deadline_ms), capacity(&replicas))
             }
             _ => judged.score,
         }

@@ -1,0 +1,180 @@
+//! Pipelines that share nothing: a partition of the devices, and a pipeline for each part.
+
+use crate::{
+    draft::Draft,
+    ground::Ground,
+    phase1::{Aim, Depth, Search},
+    phase2::{
+        Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, chosen, climb, every,
+        gather, genetic, regions, seeds,
+    },
+    place::draft,
+    propose::{Ask, Drafted, Planner, Plans, TOLD_REQUESTS},
+    serve::Serving,
+};
+
+/// Up to so many devices every partition is looked at.
+const EVERY_DEVICES: usize = 6;
+/// Judgements of small steps times groups.
+const CLIMB: usize = 4_000;
+/// Judgements of small steps when little has changed.
+const CLIMB_WARM: usize = 200;
+/// Of more groups there are too many small steps.
+const CLIMB_GROUPS_MAX: usize = 24;
+/// Requests that the search serves.
+const TRIAL_REQUESTS: usize = 1_000;
+
+/// HexGen's search, and the same with changes that know nothing.
+const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
+const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
+/// One of several, and the one that goes on from them.
+const PART: Effort = Effort { evaluations: 1_500, patience: 500, ..HEXGEN };
+const LAST: Effort = Effort { evaluations: 3_000, guided: 7, ..PART };
+
+/// HexGen's two phases, as the planner that is asked for has them.
+pub(crate) struct Partitions;
+
+impl Plans for Partitions {
+    fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
+        run(ground, ask, |decoder, judge| match ask.planner {
+            Planner::Exhaustive => every(decoder, judge),
+            Planner::Default if small(ground) => every(decoder, judge),
+            planner => search(decoder, judge, planner, ask.seed),
+        })
+    }
+}
+
+/// The same near some that are known, as groups of devices.
+pub(crate) fn near(ground: &Ground, ask: &Ask, groups: &[Vec<usize>]) -> Drafted {
+    run(ground, ask, |decoder, judge| {
+        if small(ground) {
+            return every(decoder, judge);
+        }
+        let known = Partition::of_spots(ground, groups);
+        let mut whole = known.clone();
+        gather(decoder, &mut whole);
+        let effort = Effort { population: 16, evaluations: 40, patience: 40, guided: 8 };
+        let found = genetic(decoder, judge, vec![known, whole], effort, ask.seed);
+        climb(decoder, judge, found, CLIMB_WARM)
+    })
+}
+
+fn small(ground: &Ground) -> bool {
+    ground.spots.len() <= EVERY_DEVICES
+}
+
+fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> Found) -> Drafted {
+    let judge = Judge {
+        objective: ask.objective,
+        requests_per_s: ground.workload.requests_per_s,
+        serving: Serving::new(ask.seed, TRIAL_REQUESTS),
+        thorough: false,
+    };
+    let ours = ask.planner == Planner::Default;
+    let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
+        true => Depth::Exact,
+        false => Depth::Coarse,
+    };
+    let aim = aim(ask.objective);
+    let decoder = Decoder::new(ground, Search { aim, depth });
+    let found = search(&decoder, &judge);
+    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
+    let found = again(&decoder, &judge, found);
+    let mut drafted = Drafted { evaluations: found.evaluations, ..Drafted::default() };
+    if found.judged.score == Score::WORST {
+        return drafted;
+    }
+    drafted.progress = found.progress;
+    drafted.drafts.push(laid_out(&decoder, &found.partition, &found.judged));
+    if ours && depth == Depth::Coarse {
+        let fine = Decoder::new(ground, Search { aim, depth: Depth::Fine });
+        let judged = told(&fine, &judge, &found.partition);
+        if judged.score > found.judged.score {
+            drafted.drafts.push(laid_out(&fine, &found.partition, &judged));
+        }
+    }
+    drafted
+}
+
+/// Which pipelines are of use for an objective.
+pub(crate) fn aim(objective: Objective) -> Aim {
+    match objective {
+        Objective::Slo { deadline_ms } => Aim::Within { latency_ms: deadline_ms },
+        Objective::Throughput => Aim::Busiest,
+        Objective::Latency => Aim::Fastest,
+    }
+}
+
+fn laid_out(decoder: &Decoder<'_>, partition: &Partition, judged: &Judged) -> Draft {
+    let fronts = decoder.fronts(partition);
+    draft(decoder.ground, chosen(&fronts, &judged.choice).collect())
+}
+
+/// Judges the best few again, with more requests: those that won may have been lucky.
+fn again(decoder: &Decoder<'_>, judge: &Judge, found: Found) -> Found {
+    let mut best = Found { judged: told(decoder, judge, &found.partition), ..found };
+    for other in std::mem::take(&mut best.others) {
+        let judged = told(decoder, judge, &other);
+        if judged.score > best.judged.score {
+            (best.partition, best.judged) = (other, judged);
+        }
+    }
+    best
+}
+
+/// A partition, judged by the figure that a person is told.
+fn told(decoder: &Decoder<'_>, judge: &Judge, partition: &Partition) -> Judged {
+    let fronts = decoder.fronts(partition);
+    let judged = judge.judge(&fronts, Score::WORST);
+    if judged.score == Score::WORST {
+        return judged;
+    }
+    Judged { score: judge.told(&fronts, &judged), ..judged }
+}
+
+/// The genetic search as a planner has it.
+fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
+    let initial = || vec![regions(decoder.ground)];
+    match planner {
+        Planner::Default | Planner::Exhaustive => islands(decoder, judge, seed),
+        Planner::Hexgen => genetic(decoder, judge, initial(), HEXGEN, seed),
+        Planner::HexgenRandom => genetic(decoder, judge, initial(), RANDOM, seed),
+        _ => genetic(decoder, judge, initial(), Effort { evaluations: 0, ..HEXGEN }, seed),
+    }
+}
+
+/// Ours begins with HexGen's and with the one at random, so that it never ends below them; beside
+/// them two that begin elsewhere; a last one goes on from the best of all, and small steps end it. The
+/// best of each are judged again at the end. Half of it is done by a second thread, which changes
+/// nothing in what is found.
+fn islands(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Found {
+    let pair = |decoder: &Decoder<'_>, whole: Effort, part: Effort| {
+        let initial = vec![regions(decoder.ground)];
+        let first = genetic(decoder, judge, initial, whole, seed);
+        let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
+        [first, other]
+    };
+    let (ground, search) = (decoder.ground, decoder.search);
+    let apart = || pair(&Decoder::new(ground, search), RANDOM, PART);
+    let here = || pair(decoder, HEXGEN, Effort { guided: 5, ..PART });
+    let found = std::thread::scope(|scope| {
+        let other = scope.spawn(apart);
+        let here = here();
+        // A search that failed there fails here, too, and says why.
+        here.into_iter().chain(other.join().unwrap_or_else(|_| apart())).collect::<Vec<_>>()
+    });
+    let judged: usize = found.iter().map(|found| found.evaluations).sum();
+    let best: Vec<Partition> = found
+        .into_iter()
+        .flat_map(|found| std::iter::once(found.partition).chain(found.others))
+        .collect();
+    let begun = seeds(decoder).into_iter().chain(best.clone()).collect();
+    let mut found = genetic(decoder, judge, begun, LAST, seed);
+    let groups = found.partition.groups.len().max(1);
+    if groups <= CLIMB_GROUPS_MAX {
+        found = climb(decoder, judge, found, CLIMB / groups);
+    }
+    found.others.extend(best);
+    found.evaluations += judged;
+    found
+}
