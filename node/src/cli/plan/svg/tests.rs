@@ -58,7 +58,15 @@ fn plans() -> Vec<PlanDocument> {
         let second = stage([40, 80], &format!("rack-b-{number}"), "L4", 64);
         vec![stage([0, 40], &format!("rack-a-{number}"), "T4", 8), second]
     };
+    // Names a little shorter, and a little longer, than there is room for.
+    let sized = |length: usize| {
+        let name = "n".repeat(length);
+        let two = [stage([0, 3], &name, "T4", 1), stage([3, 17], &name, &name, 4)];
+        [&two[..], &[stage([17, 25], &name, "T4", 2), stage([25, 80], &name, "T4", 1)]].concat()
+    };
     vec![
+        plan((1..=16).map(sized).collect()),
+        plan((17..=32).map(sized).collect()),
         PlanDocument { reason: Some(odd.to_owned()), ..PlanDocument::default() },
         plan(vec![vec![stage([0, 1], "one", "T4", 1)]]),
         plan(vec![vec![stage([0, 3], odd, &long, 2), stage([3, 80], &long, odd, 5)]]),
