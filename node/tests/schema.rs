@@ -8,13 +8,18 @@ use hexswarm::{
     demo::DemoDocument,
     status::{PlanView, Status},
 };
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, schema_for};
+use swarm_scheduler::PoolFile;
+
+fn holds<T: JsonSchema>(name: &str) {
+    current(name, &schema_for!(T));
+}
 
 /// Compares a schema with its file. `UPDATE_SCHEMAS=1` writes the file anew.
-fn holds<T: JsonSchema>(name: &str) {
+fn current(name: &str, schema: &Schema) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema");
     let file = folder.join(format!("{name}.schema.json"));
-    let schema = serde_json::to_string_pretty(&schema_for!(T)).expect("JSON") + "\n";
+    let schema = serde_json::to_string_pretty(schema).expect("JSON") + "\n";
     if std::env::var_os("UPDATE_SCHEMAS").is_some() {
         fs::write(&file, &schema).expect("a file");
     }
@@ -45,4 +50,9 @@ fn the_schema_of_the_demo_is_up_to_date() {
 #[test]
 fn the_schema_of_replicas_is_up_to_date() {
     holds::<PlanDocument>("proposal");
+}
+
+#[test]
+fn the_schema_of_pool_files_is_up_to_date() {
+    current("pool", &PoolFile::schema());
 }

@@ -5,7 +5,7 @@ mod links;
 
 use std::{collections::BTreeMap, io};
 
-use serde::Deserialize;
+use schemars::Schema;
 
 use crate::{
     catalogue::{DeviceFacts, Unknown, device},
@@ -13,11 +13,16 @@ use crate::{
     ground::{Ground, Model, Spot, Way, Ways},
     rules::{Rules, Workload},
 };
-use links::{Network, links};
+use keys::{File, Group};
+use links::links;
 
-/// Machines and devices that one file may describe.
+/// Machines that one file may describe, and devices in all.
 const MACHINES_MAX: usize = 10_000;
 const DEVICES_MAX: usize = 10_000;
+/// Devices of a machine.
+const MACHINE_DEVICES_MAX: usize = 64;
+/// Layers that a model may be given.
+const LAYERS_MAX: u32 = 512;
 /// Regions of one file.
 const REGIONS_MAX: usize = 512;
 /// Figures above this are a mistake, in whatever unit.
@@ -104,52 +109,25 @@ pub struct PoolFile {
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    name: Option<String>,
-    #[serde(rename = "about")]
-    _about: Option<String>,
-    #[serde(rename = "source")]
-    _source: Option<String>,
-    #[serde(rename = "checked")]
-    _checked: Option<String>,
-    price_usd_h: Option<f64>,
-    stage_tensor_parallel: Option<Vec<u32>>,
-    test_layers: Option<u32>,
-    network: Option<Network>,
-    #[serde(default)]
-    machine: Vec<Group>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Group {
-    name: Option<String>,
-    gpu: Option<String>,
-    gpus: Option<usize>,
-    count: Option<usize>,
-    region: Option<String>,
-    price_usd_h: Option<f64>,
-    memory: Option<Vec<String>>,
-    bandwidth_gb_s: Option<f64>,
-    tflop_s: Option<f64>,
-}
-
 impl PoolFile {
+    /// The JSON Schema of pool files, for editors and programs that write them.
+    pub fn schema() -> Schema {
+        keys::schema()
+    }
+
     /// Reads a pool's text; `other` gives the text of a file that it names.
     pub fn parse(text: &str, other: &Other<'_>) -> Result<Self, PoolError> {
         let table: toml::Table = text.parse().map_err(|e| PoolError::Toml(format!("{e}")))?;
         keys::check(&table)?;
         let file: File = toml::from_str(text).map_err(|e| PoolError::Toml(format!("{e}")))?;
         above_zero("price_usd_h", file.price_usd_h)?;
-        if file.test_layers == Some(0) || file.test_layers.is_some_and(|layers| layers > 512) {
-            return Err(value("test_layers", file.test_layers.unwrap_or(0), "is not 1 to 512"));
+        if let Some(layers) = file.test_layers {
+            one_to(LAYERS_MAX as usize, "test_layers", layers as usize)?;
         }
-        let degrees = file.stage_tensor_parallel.iter().flatten();
-        if let Some(degree) = degrees.copied().find(|degree| !(1..=64).contains(degree)) {
-            return Err(value("stage_tensor_parallel", degree, "is not 1 to 64"));
-        }
+        let mut degrees = file.stage_tensor_parallel.iter().flatten();
+        degrees.try_for_each(|degree| {
+            one_to(MACHINE_DEVICES_MAX, "stage_tensor_parallel", *degree as usize)
+        })?;
         let machines = machines(&file.machine)?;
         let mut notes = Vec::new();
         let ways = links(file.network.as_ref(), &machines, other, &mut notes)?;
@@ -194,6 +172,14 @@ impl PoolFile {
 
 fn value(key: &str, value: impl ToString, reason: impl Into<String>) -> PoolError {
     PoolError::Value { key: key.to_owned(), value: value.to_string(), reason: reason.into() }
+}
+
+/// Refuses what is none or too many.
+fn one_to(most: usize, key: &str, count: usize) -> Result<(), PoolError> {
+    if (1..=most).contains(&count) {
+        return Ok(());
+    }
+    Err(value(key, count, format!("is not 1 to {most}")))
 }
 
 /// Refuses what is no figure of the real world.
@@ -249,9 +235,7 @@ fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
     if let Some(gpu) = &group.gpu {
         let facts = device(gpu)?;
         let count = group.gpus.unwrap_or(1);
-        if !(1..=64).contains(&count) {
-            return Err(value("gpus", count, "is not 1 to 64"));
-        }
+        one_to(MACHINE_DEVICES_MAX, "gpus", count)?;
         let one = PoolDevice {
             memory_bytes: (facts.memory_gib * (1u64 << 30) as f64) as u64,
             bytes_per_s: group.bandwidth_gb_s.unwrap_or(facts.bandwidth_gb_s) * 1e9,
@@ -270,9 +254,7 @@ fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
     };
     let name = group.name.clone().unwrap_or_else(|| region.clone());
     let key = format!("memory of {name}");
-    if memory.is_empty() || memory.len() > 64 {
-        return Err(value(&key, memory.len(), "a machine has 1 to 64 devices"));
-    }
+    one_to(MACHINE_DEVICES_MAX, &format!("devices in {key}"), memory.len())?;
     let size = |text: &String| {
         let parsed = text.parse::<bytesize::ByteSize>();
         let bytes = parsed.map_err(|_| value(&key, text, "is no size such as 512MiB or 8GiB"))?.0;

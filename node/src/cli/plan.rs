@@ -4,6 +4,7 @@ mod ask;
 pub mod document;
 mod drawn;
 mod pool;
+mod svg;
 
 use std::{
     path::{Path, PathBuf},
@@ -42,6 +43,8 @@ Examples:
       For another model and more context; the plan as JSON (docs/schema/plan.schema.json)
   hexswarm plan --pool docs/pools/hexgen_half30.toml --model llama-2-70b --slo 5x --explain
       Replicas of a model of the catalogue on cards of the catalogue, for a deadline, and why
+  hexswarm plan --pool docs/pools/hexgen_full58.toml --model llama-2-70b --slo 5x --svg plan.svg
+      The plan as a picture: replicas, their stages, and each device's share of them
   hexswarm plan --pool pool.toml --model qwen3-32b --weights q4_k_m --workload 763,232,2 --slo 20s
       For prompts of 763 tokens and answers of 232, two a second
 
@@ -99,6 +102,9 @@ pub struct Options {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    /// Also draw the plan, as an SVG picture; with --explain it tells what binds each replica
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
@@ -147,6 +153,9 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
     };
     if let Some(found) = found.filter(|_| options.explain) {
         plan.explain(&places, &explain(&ground, &ask, &found));
+    }
+    if let Some(file) = &options.svg {
+        svg::write(file, &plan, &format!("{} on {}", model.spec.name, pool.name))?;
     }
     if options.json {
         return print::json(&plan);
@@ -208,6 +217,7 @@ async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<(
     }
     let (machines, names) = pool::machines(pool);
     let model = spec(options.model).await?;
+    let (file, title) = (pool, format!("{} on {}", model.name, pool.name));
     let pool = Pool { model, machines, context_tokens: options.context, running: None };
     let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
@@ -217,6 +227,9 @@ async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<(
         };
         eyre!(pool.machines.iter().fold(none.why, named))
     })?;
+    if let Some(to) = &options.svg {
+        svg::write(to, &pool::document(file, &found), &title)?;
+    }
     let mut plan = view::plan(&found.plan);
     let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
     for member in stages.flat_map(|stage| &mut stage.members) {

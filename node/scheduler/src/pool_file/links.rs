@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{FIGURE_MAX, Other, PoolError, PoolMachine, REGIONS_MAX, above_zero, value};
+use super::{
+    FIGURE_MAX, Other, PoolError, PoolMachine, REGIONS_MAX, above_zero, keys::Network, value,
+};
 use crate::ground::{Way, Ways};
 
 /// Machines whose pairs are listed one by one.
@@ -12,38 +14,6 @@ const PAIRS_MAX: usize = 1_000;
 /// What is assumed of links that a file says nothing of: within a region, and between two.
 const INSIDE: Way = Way { ms: 1.0, bytes_per_ms: 1.25e6 };
 const BETWEEN: Way = Way { ms: 50.0, bytes_per_ms: 62.5e3 };
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Network {
-    matrix: Option<String>,
-    inside_bandwidth_gbit_s: Option<f64>,
-    inside_bandwidth_sd_gbit_s: Option<f64>,
-    inside_latency_ms: Option<f64>,
-    inside_latency_sd_ms: Option<f64>,
-    between_bandwidth_gbit_s: Option<f64>,
-    between_bandwidth_sd_gbit_s: Option<f64>,
-    between_latency_ms: Option<f64>,
-    between_latency_sd_ms: Option<f64>,
-    link_min_gbit_s: Option<f64>,
-    link_max_gbit_s: Option<f64>,
-    rtt_ms: Option<f64>,
-    gbit_s: Option<f64>,
-    #[serde(default)]
-    between: Vec<Pair>,
-}
-
-/// A link between regions: both ways by `regions`, one way by `from` and `to`. No bandwidth is no
-/// link.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pair {
-    regions: Option<[String; 2]>,
-    from: Option<String>,
-    to: Option<String>,
-    latency_ms: f64,
-    bandwidth_gbit_s: f64,
-}
 
 /// A row of a matrix file.
 #[derive(Debug, Deserialize)]
@@ -101,7 +71,7 @@ pub(super) fn links(
         }
     }
     for pair in &network.between {
-        match (&pair.regions, &pair.from, &pair.to) {
+        match (pair.regions.as_deref(), &pair.from, &pair.to) {
             (Some([a, b]), None, None) => {
                 set(a, b, pair.latency_ms, pair.bandwidth_gbit_s);
                 set(b, a, pair.latency_ms, pair.bandwidth_gbit_s);

@@ -8,5 +8,6 @@ mod helix;
 mod laws;
 mod oracle;
 mod pool_file;
+mod pool_schema;
 mod pools;
 mod replicas;

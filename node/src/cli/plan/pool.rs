@@ -1,15 +1,19 @@
-//! Machines of a file, as a leader would hear of them.
+//! Machines of a file, as a leader would hear of them, and its plan as the other planner's are told.
 
 use std::collections::BTreeMap;
 
 use swarm_proto::{Device, DeviceKind, Hash, LinkReport, Machine, NodeId};
-use swarm_scheduler::{PoolFile, PoolMachine};
+use swarm_scheduler::{Planned, PoolFile, PoolMachine};
 
+use super::document::{MemberDocument, PipelineDocument, PlanDocument, StageDocument};
 use crate::view;
+
+fn id(machine: &PoolMachine) -> NodeId {
+    NodeId(Hash::of(machine.name.as_bytes()).0)
+}
 
 /// The machines, by their ids, and what a person calls each peer.
 pub(super) fn machines(pool: &PoolFile) -> (Vec<Machine>, BTreeMap<String, String>) {
-    let id = |machine: &PoolMachine| NodeId(Hash::of(machine.name.as_bytes()).0);
     let mut all: Vec<Machine> = Vec::new();
     for (number, machine) in pool.machines.iter().enumerate() {
         let link = |(other, to): (usize, &PoolMachine)| {
@@ -44,4 +48,46 @@ fn devices(machine: &PoolMachine) -> Vec<Device> {
         drift_class: Hash::of(b"plan"),
     };
     machine.devices.iter().enumerate().map(device).collect()
+}
+
+/// A leader's plan, as a document of one replica.
+pub(super) fn document(pool: &PoolFile, found: &Planned) -> PlanDocument {
+    let machines: BTreeMap<NodeId, &PoolMachine> =
+        pool.machines.iter().map(|machine| (id(machine), machine)).collect();
+    let member = |member: &swarm_proto::Member| {
+        let machine = machines.get(&member.node)?;
+        Some(MemberDocument {
+            machine: machine.name.clone(),
+            device: member.device.into(),
+            gpu: machine.device.clone(),
+            kv_heads: [member.kv_heads.first(), member.kv_heads.end()],
+            ffn_columns: [member.ffn_columns.first(), member.ffn_columns.end()],
+        })
+    };
+    let mut steps = found.predicted.step_ms.iter().copied();
+    let mut stage = |stage: &swarm_proto::Stage| StageDocument {
+        layers: [stage.layers.first(), stage.layers.end()],
+        members: stage.members.iter().filter_map(member).collect(),
+        step_ms: steps.next().unwrap_or_default(),
+    };
+    let pipelines = found.plan.pipelines.iter().map(|pipeline| PipelineDocument {
+        stages: pipeline.stages.iter().map(&mut stage).collect(),
+        ttft_ms: found.predicted.ttft_ms,
+        tpot_ms: found.predicted.tpot_ms,
+        latency_ms: found.predicted.ttft_ms,
+        batch: 1,
+        requests_per_s: found.predicted.requests_per_s,
+    });
+    let idle = found.idle.iter().filter_map(|(node, device)| {
+        machines.get(node).map(|machine| (machine.name.clone(), usize::from(*device)))
+    });
+    PlanDocument {
+        feasible: true,
+        pipelines: pipelines.collect(),
+        idle: idle.collect(),
+        requests_per_s: found.predicted.requests_per_s,
+        binding: vec![found.binding.clone()],
+        notes: pool.notes.clone(),
+        ..PlanDocument::default()
+    }
 }
