@@ -6,6 +6,7 @@ use crate::{
     fit::Pace,
     ground::{Ground, Share},
     kind::{Kind, Regime},
+    loss::{Loss, losses},
     phase2::Objective,
     proposal::{Proposal, ProposedPipeline, ProposedStage},
     propose::{Ask, propose_from},
@@ -71,8 +72,8 @@ pub enum Change {
 pub struct Explanation {
     /// What the proposal itself is worth.
     pub value: f64,
-    /// Pipeline by pipeline.
-    pub bounds: Vec<Bound>,
+    /// What is left if a machine goes and nothing is planned anew, the worst first.
+    pub losses: Vec<Loss>,
     /// The best first.
     pub gains: Vec<Gain>,
     /// Machines without which the plan is worth as much.
@@ -114,8 +115,12 @@ pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
         without.is_some_and(|without| near(without, value) || better(without, value))
     });
     let needless = needless.collect();
-    let bounds = proposal.pipelines.iter().map(|pipeline| bound_of(ground, pipeline)).collect();
-    Explanation { value, bounds, gains, needless }
+    Explanation { value, losses: losses(ground, ask, proposal), gains, needless }
+}
+
+/// What binds each pipeline.
+pub fn bounds(ground: &Ground, proposal: &Proposal) -> Vec<Bound> {
+    proposal.pipelines.iter().map(|pipeline| bound_of(ground, pipeline)).collect()
 }
 
 /// The devices of each pipeline; those of several count for the first.
@@ -128,7 +133,7 @@ fn groups(proposal: &Proposal) -> Vec<Vec<usize>> {
     proposal.pipelines.iter().map(&mut spots).collect()
 }
 
-fn worth(ask: &Ask, ground: &Ground, proposal: &Proposal) -> f64 {
+pub(crate) fn worth(ask: &Ask, ground: &Ground, proposal: &Proposal) -> f64 {
     match ask.objective {
         Objective::Latency => proposal.routes[0].latency_ms,
         Objective::Slo { .. } if ground.workload.requests_per_s.is_some() => {

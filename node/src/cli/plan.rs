@@ -17,8 +17,8 @@ use document::{Places, PlanDocument};
 use swarm_engine::Weights;
 use swarm_proto::{Machine, ModelSpec, Pool};
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue, explain, lack,
-    propose,
+    Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue, explain,
+    lack, propose,
 };
 
 use super::{print, signals::Signals};
@@ -148,7 +148,7 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
     let found = propose(&ground, &ask);
     let wall_ms = began.elapsed().as_secs_f64() * 1e3;
     let mut plan = match &found {
-        Some(found) => PlanDocument::new(&places, found, wall_ms),
+        Some(found) => PlanDocument::new(&places, found, &bounds(&ground, found), wall_ms),
         None => PlanDocument::infeasible(pool, why_not(&ground, &ask), wall_ms),
     };
     if let Some(found) = found.filter(|_| options.explain) {
@@ -172,7 +172,7 @@ fn why_not(ground: &Ground, ask: &Ask) -> String {
     match (ask.objective, fastest) {
         (Objective::Slo { deadline_ms }, Some(fastest)) => format!(
             "no request can be done within {deadline_ms:.0} ms: the fastest pipeline takes {:.0} ms",
-            fastest.pipelines[0].latency_ms
+            fastest.routes[0].latency_ms
         ),
         _ => lack(ground),
     }
@@ -184,7 +184,7 @@ fn reference(model: &Model, workload: Workload) -> Option<f64> {
     let pool = PoolFile::parse(pool, &|_| Err(std::io::ErrorKind::NotFound.into())).ok()?;
     let ground = pool.ground(model.clone(), Rules::exact(), workload);
     let ask = Ask { planner: Planner::Default, objective: Objective::Latency, seed: 0 };
-    propose(&ground, &ask).map(|found| found.pipelines[0].latency_ms)
+    propose(&ground, &ask).map(|found| found.routes[0].latency_ms)
 }
 
 /// A model of the catalogue, or one whose weights are here or can be fetched.

@@ -277,8 +277,8 @@ fn rates(groups: &[(Vec<usize>, (f64, f64))], left: &[usize], from: usize) -> f6
     best
 }
 
-fn planned(world: &World, objective: Objective) -> Option<Proposal> {
-    propose(&world.ground(), &Ask { planner: Planner::Default, objective, seed: 1 })
+fn planned(world: &World, planner: Planner, objective: Objective) -> Option<Proposal> {
+    propose(&world.ground(), &Ask { planner, objective, seed: 1 })
 }
 
 fn near(a: f64, b: f64) -> bool {
@@ -287,14 +287,14 @@ fn near(a: f64, b: f64) -> bool {
 
 #[test]
 fn no_way_to_plan_six_devices_is_better() {
-    let (mut feasible, mut parted, mut shared) = (0, 0, 0);
+    let (mut feasible, mut parted, mut shared, mut more) = (0, 0, 0, 0);
     for seed in 0..600 {
         let world = world(seed);
         let groups = world.groups();
         let time = groups.iter().map(|(_, best)| best.0).fold(f64::INFINITY, f64::min);
         let counts: Vec<usize> = world.classes.iter().map(Vec::len).collect();
         let rate = rates(&groups, &counts, 0);
-        match planned(&world, Objective::Latency) {
+        match planned(&world, Planner::Default, Objective::Latency) {
             Some(found) => {
                 let ms = found.pipelines[0].latency_ms;
                 assert!(near(ms, time), "seed {seed}: {ms} ms, and {time} can be had");
@@ -302,10 +302,15 @@ fn no_way_to_plan_six_devices_is_better() {
             }
             None => assert!(time.is_infinite(), "seed {seed}: {time} ms can be had"),
         }
-        if let Some(found) = planned(&world, Objective::Throughput) {
+        if let Some(found) = planned(&world, Planner::Exhaustive, Objective::Throughput) {
             let served = found.requests_per_s;
             assert!(near(served, rate), "seed {seed}: {served}/s, and {rate} can be had");
-            assert!(served <= found.bound_requests_per_s * (1.0 + 1e-9), "seed {seed}: the bound");
+            // Where requests share stages, or prompts and answers go apart, more can be had.
+            let best = planned(&world, Planner::Default, Objective::Throughput).unwrap();
+            assert!(best.requests_per_s >= served, "seed {seed}: {}/s", best.requests_per_s);
+            more += usize::from(best.requests_per_s > served * 1.001);
+            let bound = best.bound_requests_per_s * (1.0 + 1e-9);
+            assert!(best.requests_per_s <= bound, "seed {seed}: the bound");
             parted += usize::from(found.pipelines.len() > 1);
             let stages = found.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
             shared += usize::from(stages.into_iter().any(|stage| stage.members.len() > 1));
@@ -314,4 +319,5 @@ fn no_way_to_plan_six_devices_is_better() {
         }
     }
     assert!(feasible > 300 && parted > 50 && shared > 50, "{feasible} {parted} {shared}");
+    assert!(more > 10, "sharing serves more in {more} worlds only");
 }

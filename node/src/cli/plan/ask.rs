@@ -13,6 +13,16 @@ pub(super) enum Search {
     Hexgen,
     /// HexGen's baseline: changes at random
     HexgenRandom,
+    /// HexGen with one degree and equal layers for all stages of a pipeline
+    Symmetric,
+    /// Petals': servers of one device take the layers that are served least
+    Petals,
+    /// Helix': the placement with the largest flow
+    Helix,
+    /// HexGen-2's: prompts and answers on devices of their own
+    Hexgen2,
+    /// Parallax': few stages, layers by speed
+    Parallax,
     /// Every partition: for a few devices
     Exhaustive,
 }
@@ -23,6 +33,11 @@ impl From<Search> for Planner {
             Search::Default => Self::Default,
             Search::Hexgen => Self::Hexgen,
             Search::HexgenRandom => Self::HexgenRandom,
+            Search::Symmetric => Self::Symmetric,
+            Search::Petals => Self::Petals,
+            Search::Helix => Self::Helix,
+            Search::Hexgen2 => Self::Hexgen2,
+            Search::Parallax => Self::Parallax,
             Search::Exhaustive => Self::Exhaustive,
         }
     }

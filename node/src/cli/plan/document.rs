@@ -4,7 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use swarm_scheduler::{
-    Binding, Change, Explanation, PoolFile, Proposal, ProposedPipeline, ProposedStage,
+    Binding, Bound, Change, Explanation, Phase, PoolFile, Proposal, ProposedPipeline,
+    ProposedRoute, ProposedStage,
 };
 
 /// A plan for a pool, or why there is none.
@@ -14,8 +15,11 @@ pub struct PlanDocument {
     pub feasible: bool,
     /// Why not.
     pub reason: Option<String>,
-    /// Replicas of the model, fastest first.
+    /// Chains of stages that hold the whole model, fastest first. Several may go through one device:
+    /// then it holds what they need of it once.
     pub pipelines: Vec<PipelineDocument>,
+    /// The ways that requests take, where a way is more than one pipeline.
+    pub routes: Vec<RouteDocument>,
     /// Devices without a part: machine and device.
     pub idle: Vec<(String, usize)>,
     /// The part of requests that meet the deadline, at the rate asked for or else at the one told.
@@ -25,12 +29,14 @@ pub struct PlanDocument {
     pub requests_per_s: f64,
     /// What no plan of these devices serves more than.
     pub bound_requests_per_s: f64,
-    /// What binds each pipeline.
+    /// What binds each pipeline, in their order.
     pub binding: Vec<String>,
     /// With `--explain`: what would make the plan better.
     pub gains: Vec<String>,
     /// With `--explain`: machines without which it is as good.
     pub needless: Vec<String>,
+    /// With `--explain`: what is left if a machine goes and nothing is planned anew, the worst first.
+    pub losses: Vec<String>,
     /// What was assumed where the pool says nothing.
     pub notes: Vec<String>,
     /// The search.
@@ -53,6 +59,8 @@ pub struct SearchDocument {
 pub struct PipelineDocument {
     /// First layers first.
     pub stages: Vec<StageDocument>,
+    /// What it does of a request.
+    pub phase: PhaseDocument,
     /// Time to first token.
     pub ttft_ms: f64,
     /// Time per output token.
@@ -63,6 +71,31 @@ pub struct PipelineDocument {
     pub batch: u32,
     /// Requests a second when there are always more.
     pub requests_per_s: f64,
+}
+
+/// A prompt in one pipeline and its answer in another.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct RouteDocument {
+    /// Numbers of the pipelines, in the order of a request.
+    pub pipelines: Vec<usize>,
+    /// Time to first token.
+    pub ttft_ms: f64,
+    /// A request, alone, with its KV cache's way from one to the other.
+    pub latency_ms: f64,
+    /// Requests a second when there are always more.
+    pub requests_per_s: f64,
+}
+
+/// What a pipeline does of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PhaseDocument {
+    /// Its prompt and its answer.
+    Both,
+    /// Its prompt.
+    Prefill,
+    /// Its answer.
+    Decode,
 }
 
 /// Consecutive layers and who computes them.
@@ -113,7 +146,12 @@ impl<'a> Places<'a> {
 
 impl PlanDocument {
     /// The document of a proposal.
-    pub(super) fn new(places: &Places<'_>, found: &Proposal, wall_ms: f64) -> Self {
+    pub(super) fn new(
+        places: &Places<'_>,
+        found: &Proposal,
+        bounds: &[Bound],
+        wall_ms: f64,
+    ) -> Self {
         let idle = |spot: &usize| {
             let (machine, device) = places.places[*spot];
             (places.machine(machine), device)
@@ -121,6 +159,8 @@ impl PlanDocument {
         Self {
             feasible: true,
             pipelines: found.pipelines.iter().map(|found| pipeline(places, found)).collect(),
+            routes: found.routes.iter().filter(|r| r.pipelines.len() > 1).map(route).collect(),
+            binding: bounds.iter().map(binding).collect(),
             idle: found.idle.iter().map(idle).collect(),
             attainment: found.attainment,
             requests_per_s: found.requests_per_s,
@@ -143,20 +183,6 @@ impl PlanDocument {
 
     /// Adds what is known beyond figures.
     pub(super) fn explain(&mut self, places: &Places<'_>, why: &Explanation) {
-        self.binding = why
-            .bounds
-            .iter()
-            .map(|bound| {
-                let what = match bound.binding {
-                    Binding::Bandwidth => "memory bandwidth",
-                    Binding::Arithmetic => "arithmetic",
-                    Binding::Exchange => "adding up between members",
-                    Binding::Links => "the way between stages",
-                };
-                let full = if bound.full { ", whose memory is full" } else { "" };
-                format!("{what}; stage {} is the busiest{full}", bound.stage)
-            })
-            .collect();
         let gain = |gain: &swarm_scheduler::Gain| {
             let what = match gain.change {
                 Change::Another(machine) => {
@@ -168,13 +194,43 @@ impl PlanDocument {
             format!("{what}: {:.4} in place of {:.4}", gain.value, why.value)
         };
         self.gains = why.gains.iter().map(gain).collect();
+        let loss = |loss: &swarm_scheduler::Loss| {
+            let left = loss.value.map_or("nothing".to_owned(), |value| format!("{value:.4}"));
+            format!("{left} of {:.4} without {}", why.value, places.machine(loss.machine))
+        };
+        self.losses = why.losses.iter().map(loss).collect();
         self.needless = why.needless.iter().map(|machine| places.machine(*machine)).collect();
+    }
+}
+
+fn binding(bound: &Bound) -> String {
+    let what = match bound.binding {
+        Binding::Bandwidth => "memory bandwidth",
+        Binding::Arithmetic => "arithmetic",
+        Binding::Exchange => "adding up between members",
+        Binding::Links => "the way between stages",
+    };
+    let full = if bound.full { ", whose memory is full" } else { "" };
+    format!("{what}; stage {} is the busiest{full}", bound.stage)
+}
+
+fn route(found: &ProposedRoute) -> RouteDocument {
+    RouteDocument {
+        pipelines: found.pipelines.clone(),
+        ttft_ms: found.ttft_ms,
+        latency_ms: found.latency_ms,
+        requests_per_s: found.requests_per_s,
     }
 }
 
 fn pipeline(places: &Places<'_>, found: &ProposedPipeline) -> PipelineDocument {
     PipelineDocument {
         stages: found.stages.iter().map(|found| stage(places, found)).collect(),
+        phase: match found.phase {
+            Phase::Both => PhaseDocument::Both,
+            Phase::Prefill => PhaseDocument::Prefill,
+            Phase::Decode => PhaseDocument::Decode,
+        },
         ttft_ms: found.ttft_ms,
         tpot_ms: found.tpot_ms,
         latency_ms: found.latency_ms,

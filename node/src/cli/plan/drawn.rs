@@ -1,12 +1,17 @@
 //! A plan for a pool as people read it: a table, a picture of each replica, and why.
 
-use super::document::{PipelineDocument, PlanDocument, StageDocument};
+use super::document::{
+    PhaseDocument, PipelineDocument, PlanDocument, RouteDocument, StageDocument,
+};
 use crate::{cli::print, client::bar};
 
 /// Characters of a bar that shows all layers.
 const BAR: u32 = 40;
 /// Replicas that are drawn; the table has all.
 const DRAWN_MAX: usize = 12;
+
+/// The worst losses that are told.
+const LOSSES_MAX: usize = 3;
 
 /// Everything about a plan.
 pub(super) fn drawn(plan: &PlanDocument) -> String {
@@ -35,6 +40,9 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
         ]);
     }
     let mut text = format!("{table}\n");
+    if !plan.routes.is_empty() {
+        text += &routes(&plan.routes);
+    }
     for (number, pipeline) in plan.pipelines.iter().enumerate().take(DRAWN_MAX) {
         text += &replica(number, pipeline, plan.binding.get(number));
     }
@@ -50,6 +58,7 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
     }
     let mut lists =
         vec![("better with", plan.gains.clone()), ("as good without", plan.needless.clone())];
+    lists.push(("left if a machine goes", plan.losses.iter().take(LOSSES_MAX).cloned().collect()));
     lists.push(("idle", idle(plan)));
     lists.push(("assumed", plan.notes.clone()));
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
@@ -57,6 +66,24 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
     }
     let search = &plan.search;
     text + &format!("{} partitions judged in {:.0} ms\n", search.evaluations, search.wall_ms)
+}
+
+/// Prompts here, answers there.
+fn routes(routes: &[RouteDocument]) -> String {
+    let mut table = print::table();
+    table.set_header(["prompt in", "answer in", "TTFT, ms", "request, ms", "requests/s"]);
+    for route in routes {
+        let place =
+            |place: usize| route.pipelines.get(place).map_or(String::new(), usize::to_string);
+        table.add_row([
+            place(0),
+            place(1),
+            format!("{:.1}", route.ttft_ms),
+            format!("{:.0}", route.latency_ms),
+            format!("{:.3}", route.requests_per_s),
+        ]);
+    }
+    format!("{table}\n")
 }
 
 /// Idle devices, machine by machine.
@@ -74,7 +101,12 @@ fn idle(plan: &PlanDocument) -> Vec<String> {
 /// A line a stage: which part of the layers, on what.
 fn replica(number: usize, pipeline: &PipelineDocument, binding: Option<&String>) -> String {
     let layers = pipeline.stages.last().map_or(1, |stage| stage.layers[1]).max(1);
-    let mut text = format!("\nreplica {number}");
+    let phase = match pipeline.phase {
+        PhaseDocument::Both => "",
+        PhaseDocument::Prefill => ", prompts only",
+        PhaseDocument::Decode => ", answers only",
+    };
+    let mut text = format!("\nreplica {number}{phase}");
     if let Some(binding) = binding {
         text += &format!(", bound by {binding}");
     }

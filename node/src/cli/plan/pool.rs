@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use swarm_proto::{Device, DeviceKind, Hash, LinkReport, Machine, NodeId};
 use swarm_scheduler::{Planned, PoolFile, PoolMachine};
 
-use super::document::{MemberDocument, PipelineDocument, PlanDocument, StageDocument};
+use super::document::{
+    MemberDocument, PhaseDocument, PipelineDocument, PlanDocument, StageDocument,
+};
 use crate::view;
 
 fn id(machine: &PoolMachine) -> NodeId {
@@ -72,6 +74,7 @@ pub(super) fn document(pool: &PoolFile, found: &Planned) -> PlanDocument {
     };
     let pipelines = found.plan.pipelines.iter().map(|pipeline| PipelineDocument {
         stages: pipeline.stages.iter().map(&mut stage).collect(),
+        phase: PhaseDocument::Both,
         ttft_ms: found.predicted.ttft_ms,
         tpot_ms: found.predicted.tpot_ms,
         latency_ms: found.predicted.ttft_ms,

@@ -7,7 +7,7 @@ use swarm_scheduler::{
 
 use super::{HEAD, IDLE_MAX, MARGIN, Style, WIDTH, picture};
 use crate::cli::plan::document::{
-    MemberDocument, PipelineDocument, Places, PlanDocument, StageDocument,
+    MemberDocument, PhaseDocument, PipelineDocument, Places, PlanDocument, StageDocument,
 };
 
 /// A stage of these layers, by so many like devices of a machine.
@@ -25,6 +25,7 @@ fn stage(layers: [u32; 2], machine: &str, gpu: &str, devices: u32) -> StageDocum
 fn plan(pipelines: Vec<Vec<StageDocument>>) -> PlanDocument {
     let pipeline = |stages| PipelineDocument {
         stages,
+        phase: PhaseDocument::Both,
         ttft_ms: 12_345.6,
         tpot_ms: 123.45,
         latency_ms: 3_000.0,
