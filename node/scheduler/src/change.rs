@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ground::{Ground, Model, Spot, Way, Ways};
+use crate::{
+    ends::Ends,
+    ground::{Ground, Model, Spot, Way, Ways},
+};
 
 impl Ground {
     /// Without a machine, and the old place of every device that is left.
@@ -25,7 +28,8 @@ impl Ground {
                 Ways::Regions { of, regions: *regions, ways: ways.clone() }
             }
         };
-        (self.with(spots.collect(), inside.collect(), ways), kept)
+        let ends = self.ends.renamed(|m| if m == machine { vec![] } else { vec![place(m)] });
+        (self.with(spots.collect(), inside.collect(), ways, ends), kept)
     }
 
     /// With another machine like one that is there, behind all others.
@@ -58,7 +62,8 @@ impl Ground {
                 Ways::Regions { of, regions: *regions, ways: ways.clone() }
             }
         };
-        self.with(spots, inside, ways)
+        let ends = self.ends.renamed(|m| if m == machine { vec![m, new] } else { vec![m] });
+        self.with(spots, inside, ways, ends)
     }
 
     /// With links between machines so many times as fast, in delay and in throughput.
@@ -74,7 +79,7 @@ impl Ground {
                 ways: ways.iter().map(|way| way.map(faster)).collect(),
             },
         };
-        self.with(self.spots.clone(), self.inside.clone(), ways)
+        self.with(self.spots.clone(), self.inside.clone(), ways, self.ends.clone())
     }
 
     /// With weights of so many times the bytes.
@@ -89,11 +94,11 @@ impl Ground {
         other
     }
 
-    fn with(&self, spots: Vec<Spot>, inside: Vec<Way>, ways: Ways) -> Self {
+    fn with(&self, spots: Vec<Spot>, inside: Vec<Way>, ways: Ways, ends: Ends) -> Self {
         let rules = (self.rules, self.workload);
         let (head_params, column_params) = self.params;
         let (spec, mixture) = (self.model.clone(), self.mixture);
         let model = Model { spec, mixture, head_params, column_params };
-        Self::new(model, spots, inside, ways, rules)
+        Self { ends, ..Self::new(model, spots, inside, ways, rules) }.classed()
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use swarm_proto::ModelSpec;
 
-use crate::ground::{Spot, Way, Ways};
+use crate::{
+    ends::Ends,
+    ground::{Spot, Way, Ways},
+};
 
 /// Devices that are alike, on machines that are alike: any of them may stand for any other.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +25,16 @@ impl Class {
     ///
     /// Devices of one name on one machine are alike. Machines of a region are alike if they have
     /// the same number of such devices, and that number is a power of two: then stages whose
-    /// degrees are powers of two can be packed into them whatever their order.
-    pub(crate) fn all(spots: &[Spot], inside: &[Way], ways: &Ways, model: &ModelSpec) -> Vec<Self> {
+    /// degrees are powers of two can be packed into them whatever their order. Unless machines are to
+    /// be merged, none are alike.
+    pub(crate) fn all(
+        spots: &[Spot],
+        inside: &[Way],
+        ways: &Ways,
+        ends: &Ends,
+        model: &ModelSpec,
+        merge: bool,
+    ) -> Vec<Self> {
         let mut runs: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
         for (number, spot) in spots.iter().enumerate() {
             runs.entry((spot.machine, &spot.name)).or_default().push(number);
@@ -33,12 +44,14 @@ impl Class {
             let size = run.len();
             let twin = all.iter_mut().find(|class| {
                 let (a, b) = (&spots[class.spots[0]], &spots[run[0]]);
-                class.size == size
+                merge
+                    && class.size == size
                     && size.is_power_of_two()
                     && size <= model.kv_heads as usize
                     && region(ways, class.machines[0]).is_some()
                     && region(ways, class.machines[0]) == region(ways, machine)
                     && inside[class.machines[0]] == inside[machine]
+                    && ends.may(class.machines[0]) == ends.may(machine)
                     && Spot { machine: a.machine, ..b.clone() } == *a
             });
             match twin {

@@ -102,6 +102,8 @@ impl Placed {
         let within = self.held.0 <= self.layers.0
             && self.layers.0 < self.layers.1
             && self.layers.1 <= self.held.1;
+        let class = |member: &ProposedMember| ground.class_of(member.spot);
+        let may = self.members.iter().all(|m| ground.may_hold(class(m), self.layers));
         let requests = ground.resident(batch, stages);
         let room = self.members.iter().enumerate().all(|(place, member)| {
             let share = Share {
@@ -113,6 +115,6 @@ impl Placed {
             };
             ground.fits(member.spot, share, requests)
         });
-        whole && within && room
+        whole && within && may && room
     }
 }

@@ -157,7 +157,7 @@ fn bound_of(ground: &Ground, pipeline: &ProposedPipeline) -> Bound {
     };
     let resident = ground.resident(pipeline.batch, pipeline.stages.len());
     let spot = of.members[0].spot;
-    let class = ground.classes.iter().position(|class| class.spots.contains(&spot)).unwrap_or(0);
+    let class = ground.class_of(spot);
     let kinds = Kind::all(ground, class, Regime { batch: pipeline.batch, resident });
     let layers = of.layers.1 - of.layers.0;
     let ends = usize::from(stage == 0) + 2 * usize::from(stage + 1 == pipeline.stages.len());

@@ -6,6 +6,7 @@ use swarm_proto::{BLOCK_TOKENS, ModelSpec};
 
 use crate::{
     class::Class,
+    ends::Ends,
     fit::Pace,
     rules::{Phase, Rules, Workload},
 };
@@ -16,6 +17,9 @@ pub(crate) const LAYERS_MAX: u32 = 512;
 pub(crate) const WIDTH_MAX: u32 = 1 << 20;
 /// More bytes than this, and sums of them might overflow.
 pub(crate) const BYTES_MAX: f64 = (1u64 << 56) as f64;
+
+/// Of more devices than this no stages of unlike ones are looked at.
+pub(crate) const TEAM_DEVICES_MAX: usize = 6;
 
 /// A device, as fast as it is believed to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,6 +147,7 @@ pub struct Ground {
     pub(crate) inside: Vec<Way>,
     pub(crate) ways: Ways,
     pub(crate) classes: Vec<Class>,
+    pub(crate) ends: Ends,
     /// What of a request is reckoned with.
     pub(crate) phase: Phase,
 }
@@ -157,11 +162,32 @@ impl Ground {
         ways: Ways,
         (rules, workload): (Rules, Workload),
     ) -> Self {
-        let classes = Class::all(&spots, &inside, &ways, &model.spec);
         let params = (model.head_params, model.column_params);
         let Model { spec: model, mixture, .. } = model;
-        let phase = Phase::Both;
-        Self { model, mixture, params, rules, workload, spots, inside, ways, classes, phase }
+        let (classes, ends, phase) = (Vec::new(), Ends::default(), Phase::Both);
+        let ground = Self {
+            model,
+            mixture,
+            params,
+            rules,
+            workload,
+            spots,
+            inside,
+            ways,
+            classes,
+            ends,
+            phase,
+        };
+        ground.classed()
+    }
+
+    /// With the classes that its devices are of.
+    pub(crate) fn classed(self) -> Self {
+        let Self { spots, inside, ways, ends, model, .. } = &self;
+        // Of few devices any may be a stage together, wherever they are.
+        let merge = self.rules.powers_of_two || spots.len() > TEAM_DEVICES_MAX;
+        let classes = Class::all(spots, inside, ways, ends, model, merge);
+        Self { classes, ..self }
     }
 
     /// How many devices there are.
@@ -203,6 +229,11 @@ impl Ground {
             return Some(self.inside[from]);
         }
         self.ways.between(from, to)
+    }
+
+    /// The class of a device.
+    pub(crate) fn class_of(&self, spot: usize) -> usize {
+        self.classes.iter().position(|class| class.spots.contains(&spot)).unwrap_or(0)
     }
 
     /// The same ground, where pipelines do only one thing.

@@ -51,7 +51,16 @@ impl Kind {
     }
 
     fn of(ground: &Ground, members: &[usize], regime: Regime) -> Option<Self> {
-        let parts = parts(ground, members.len())?;
+        Self::with(ground, members, parts(ground, members.len())?, regime)
+    }
+
+    /// Members with these parts each; none if they do not hold a layer, or cannot reach each other.
+    pub(crate) fn with(
+        ground: &Ground,
+        members: &[usize],
+        parts: Vec<(u32, u32)>,
+        regime: Regime,
+    ) -> Option<Self> {
         let share = |(heads, columns): (u32, u32), layers, embeds, samples| Share {
             layers,
             heads,
@@ -95,7 +104,7 @@ impl Kind {
 
 /// KV heads and FFN columns of like members, as even as whole heads and grains allow: who has a
 /// head more has the fewer columns, by weight. None if there is not one of each for everybody.
-fn parts(ground: &Ground, count: usize) -> Option<Vec<(u32, u32)>> {
+pub(crate) fn parts(ground: &Ground, count: usize) -> Option<Vec<(u32, u32)>> {
     let m = &ground.model;
     let count = u32::try_from(count).ok()?;
     if count == 1 {

@@ -2,7 +2,7 @@
 
 use crate::{
     draft::Draft,
-    ground::Ground,
+    ground::{Ground, TEAM_DEVICES_MAX},
     phase1::{Aim, Depth, Search},
     phase2::{
         Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, chosen, climb, every,
@@ -13,8 +13,6 @@ use crate::{
     serve::Serving,
 };
 
-/// Up to so many devices every partition is looked at.
-const EVERY_DEVICES: usize = 6;
 /// Judgements of small steps times groups.
 const CLIMB: usize = 4_000;
 /// Judgements of small steps when little has changed.
@@ -60,7 +58,7 @@ pub(crate) fn near(ground: &Ground, ask: &Ask, groups: &[Vec<usize>]) -> Drafted
 }
 
 fn small(ground: &Ground) -> bool {
-    ground.spots.len() <= EVERY_DEVICES
+    ground.spots.len() <= TEAM_DEVICES_MAX
 }
 
 fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> Found) -> Drafted {

@@ -4,6 +4,7 @@ mod front;
 #[cfg(test)]
 mod golden;
 mod join;
+mod mixed;
 mod order;
 mod table;
 
@@ -16,6 +17,7 @@ use table::Table;
 use crate::{
     ground::Ground,
     kind::{Kind, Regime},
+    team::Team,
 };
 
 /// More devices of one class than this are not put into one pipeline.
@@ -27,6 +29,7 @@ pub(crate) struct Tables<'a> {
     kinds: RefCell<BTreeMap<(usize, Regime), Rc<Vec<Kind>>>>,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<(usize, Vec<usize>), Rc<Vec<Step>>>>,
+    teams: RefCell<BTreeMap<(Vec<(usize, usize)>, Regime), Vec<Rc<Team>>>>,
 }
 
 impl<'a> Tables<'a> {
@@ -36,6 +39,7 @@ impl<'a> Tables<'a> {
             kinds: RefCell::default(),
             made: RefCell::default(),
             orders: RefCell::default(),
+            teams: RefCell::default(),
         }
     }
 
@@ -53,6 +57,12 @@ impl<'a> Tables<'a> {
         };
         let key = (class, regime, limit_ms.to_bits());
         Rc::clone(self.made.borrow_mut().entry(key).or_insert_with(make))
+    }
+
+    /// The ways in which some devices, given as (class, devices), can be a stage.
+    fn teams(&self, group: &[(usize, usize)], regime: Regime) -> Vec<Rc<Team>> {
+        let make = || Team::all(self.ground, group, regime).into_iter().map(Rc::new).collect();
+        self.teams.borrow_mut().entry((group.to_vec(), regime)).or_insert_with(make).clone()
     }
 
     /// Every order of so many classes, some of which may be first.

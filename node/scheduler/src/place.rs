@@ -62,6 +62,12 @@ fn place(ground: &Ground, layouts: &[&Layout]) -> Vec<Vec<Option<Vec<usize>>>> {
     for (n, stage) in order {
         let laid = &layouts[n].stages[stage];
         let degree = laid.parts.len();
+        if laid.classes.iter().any(|class| *class != laid.classes[0]) {
+            // Classes of unlike stages lie in one machine each: any of their devices will do.
+            let one = |class: &usize| free[*class].iter_mut().find_map(|machine| machine.pop());
+            placed[n][stage] = laid.classes.iter().map(one).collect();
+            continue;
+        }
         let ours = |spot: usize| {
             placed[n]
                 .iter()
@@ -70,11 +76,11 @@ fn place(ground: &Ground, layouts: &[&Layout]) -> Vec<Vec<Option<Vec<usize>>>> {
                 .any(|s| ground.spots[*s].machine == ground.spots[spot].machine)
         };
         // A machine that this pipeline has a part of; then the one that is fullest.
-        let machines = &free[laid.class];
+        let machines = &free[laid.classes[0]];
         let fits = (0..machines.len()).filter(|m| machines[*m].len() >= degree);
         let best = fits.min_by_key(|m| (!ours(machines[*m][0]), machines[*m].len(), *m));
         if let Some(machine) = best {
-            placed[n][stage] = Some(free[laid.class][machine].drain(..degree).collect());
+            placed[n][stage] = Some(free[laid.classes[0]][machine].drain(..degree).collect());
         }
     }
     placed

@@ -2,6 +2,7 @@
 
 mod keys;
 mod links;
+mod named;
 
 use std::{collections::BTreeMap, io};
 
@@ -151,12 +152,9 @@ impl PoolFile {
             spots.extend(machine.devices.iter().enumerate().map(|(index, device)| Spot {
                 machine: number,
                 // Devices that differ must differ in name, too.
-                name: match machine.known {
-                    true => machine.device.clone(),
-                    false => {
-                        let first = machine.devices.iter().position(|other| other == device);
-                        format!("{} {}", machine.device, first.unwrap_or(index))
-                    }
+                name: match machine.devices.iter().position(|other| other == device) {
+                    Some(0) if machine.known => machine.device.clone(),
+                    first => format!("{} {}", machine.device, first.unwrap_or(index)),
                 },
                 memory_bytes: device.memory_bytes,
                 pace: match facts {

@@ -93,7 +93,8 @@ fn told_of(ground: &Ground, ask: &Ask, drafts: impl FnOnce() -> Drafted) -> Opti
     let Drafted { drafts, evaluations, progress } = drafts();
     let score = |told: &Proposal| told.score(ask, ground.workload.requests_per_s);
     let mut best: Option<Proposal> = None;
-    for draft in drafts.into_iter().filter_map(|draft| draft.connected(ground)) {
+    let drafts = drafts.into_iter().filter(|draft| draft.holds(ground));
+    for draft in drafts.filter_map(|draft| draft.connected(ground)) {
         let told = tell(ground, ask, &draft);
         if best.as_ref().is_none_or(|best| score(&told) > score(best)) {
             best = Some(told);

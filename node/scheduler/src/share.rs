@@ -81,7 +81,12 @@ pub(crate) fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> 
 
 /// So many grains for each place, at least one and at most its cap, that the slowest is fastest;
 /// none if that is no faster than `bar`. The caps have room for all.
-fn level(grains: u32, caps: &[u32], bar: f64, ms: &impl Fn(usize, u32) -> f64) -> Option<Vec<u32>> {
+pub(crate) fn level(
+    grains: u32,
+    caps: &[u32],
+    bar: f64,
+    ms: &impl Fn(usize, u32) -> f64,
+) -> Option<Vec<u32>> {
     let least: Vec<f64> = (0..caps.len()).map(|p| ms(p, 1)).collect();
     let most: Vec<f64> = caps.iter().enumerate().map(|(p, &cap)| ms(p, cap)).collect();
     let within = |bar: f64| -> Vec<u32> {
@@ -158,7 +163,13 @@ fn head_splits(field: &Field<'_>, members: &[usize]) -> Vec<Vec<u32>> {
     ]
 }
 
-fn compositions(left: u32, places: usize, so_far: &mut Vec<u32>, all: &mut Vec<Vec<u32>>) {
+/// All ways to share out so many among so many places, at least one each.
+pub(crate) fn compositions(
+    left: u32,
+    places: usize,
+    so_far: &mut Vec<u32>,
+    all: &mut Vec<Vec<u32>>,
+) {
     if places == 1 {
         all.push([so_far.as_slice(), &[left]].concat());
         return;
@@ -171,7 +182,7 @@ fn compositions(left: u32, places: usize, so_far: &mut Vec<u32>, all: &mut Vec<V
 }
 
 /// `total` in whole parts of at least one, as near to `weights` as that goes.
-fn proportional(total: u32, weights: &[f64]) -> Vec<u32> {
+pub(crate) fn proportional(total: u32, weights: &[f64]) -> Vec<u32> {
     let sum: f64 = weights.iter().sum();
     let free = total - weights.len() as u32;
     let mut parts: Vec<u32> =

@@ -4,6 +4,7 @@ mod ask;
 pub mod document;
 mod drawn;
 mod pool;
+mod running;
 mod svg;
 
 use std::{
@@ -18,7 +19,7 @@ use swarm_engine::Weights;
 use swarm_proto::{Machine, ModelSpec, Pool};
 use swarm_scheduler::{
     Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue, explain,
-    lack, propose,
+    lack, moves, propose, propose_from,
 };
 
 use super::{print, signals::Signals};
@@ -28,6 +29,8 @@ use crate::{
     view,
 };
 
+/// KV cache of one pipeline, unless told.
+const CONTEXT_TOKENS: u32 = 8192;
 /// Machines that one leader plans: each pair has its links.
 const LEADER_MACHINES_MAX: usize = 1_000;
 /// Devices of which every partition is looked at in a bearable time.
@@ -75,9 +78,9 @@ pub struct Options {
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
     /// Without what follows: one pipeline as a swarm's leader plans it, with KV cache for so many
-    /// tokens
-    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(16..))]
-    context: u32,
+    /// tokens [default: 8192]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(16..))]
+    context: Option<u32>,
     /// Weight format of a model of the catalogue, such as fp16 or q4_k_m
     #[arg(long, value_name = "FORMAT")]
     weights: Option<String>,
@@ -93,6 +96,18 @@ pub struct Options {
     /// Which search
     #[arg(long, value_enum)]
     planner: Option<ask::Search>,
+    /// Leave out a machine, a region, or a device (`machine:number`); repeatable
+    #[arg(long, value_name = "NAME")]
+    without: Vec<String>,
+    /// Only these machines or regions may hold the first and the last layers; repeatable
+    #[arg(long, value_name = "NAME")]
+    trust: Vec<String>,
+    /// How many layers at either end --trust is about
+    #[arg(long, value_name = "LAYERS", requires = "trust", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    ends: u32,
+    /// A plan that runs, as --json prints it: look near it, and say what going over takes
+    #[arg(long, value_name = "FILE")]
+    running: Option<PathBuf>,
     /// For what is drawn by lot; the same seed gives the same plan
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -113,13 +128,34 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
         std::fs::read_to_string(&options.pool).wrap_err_with(|| format!("reading {shown}"))?;
     let folder = options.pool.parent().unwrap_or(Path::new("."));
     let other = |name: &str| std::fs::read_to_string(folder.join(name));
-    let pool = PoolFile::parse(&text, &other).wrap_err_with(|| format!("in {shown}"))?;
-    let known = pool.machines.iter().any(|machine| machine.known);
-    let asked = options.workload.is_some() || options.slo.is_some() || options.objective.is_some();
-    if known || asked || options.planner.is_some() || options.explain || options.weights.is_some() {
-        return replicas(&options, &pool).await;
+    let mut pool = PoolFile::parse(&text, &other).wrap_err_with(|| format!("in {shown}"))?;
+    for name in &options.without {
+        pool.leave_out(name).wrap_err("--without")?;
     }
-    one_pipeline(options, &pool).await
+    let Some(why) = replicated(&options, &pool) else { return one_pipeline(options, &pool).await };
+    if let Some(context) = options.context {
+        bail!(
+            "--context {context} is for one pipeline as a leader plans it, but {why} plans replicas \
+             for a workload: give --workload IN,OUT"
+        );
+    }
+    replicas(&options, &pool).await
+}
+
+/// What says that replicas are to be planned for a workload; none if one pipeline is.
+fn replicated(options: &Options, pool: &PoolFile) -> Option<&'static str> {
+    let flags = [
+        (options.workload.is_some(), "--workload"),
+        (options.slo.is_some(), "--slo"),
+        (options.objective.is_some(), "--objective"),
+        (options.planner.is_some(), "--planner"),
+        (options.weights.is_some(), "--weights"),
+        (options.explain, "--explain"),
+        (!options.trust.is_empty(), "--trust"),
+        (options.running.is_some(), "--running"),
+        (pool.machines.iter().any(|machine| machine.known), "a card of the catalogue"),
+    ];
+    flags.into_iter().find(|(given, _)| *given).map(|(_, what)| what)
 }
 
 /// Replicas for a workload: phase 1 and phase 2.
@@ -133,7 +169,12 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
     let workload = options.workload.as_deref().map(ask::workload).transpose()?;
     let workload =
         workload.unwrap_or(Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None });
-    let ground = pool.ground(model.clone(), rules, workload);
+    let trusted = options.trust.iter().map(|name| pool.named(name));
+    let trusted = trusted.collect::<Result<Vec<_>, _>>().wrap_err("--trust")?.concat();
+    let mut ground = pool.ground(model.clone(), rules, workload);
+    if !trusted.is_empty() {
+        ground = ground.with_ends(options.ends, &trusted);
+    }
     let deadline = options.slo.as_deref().map(ask::deadline).transpose()?;
     let objective = ask::objective(options.objective, deadline, || reference(&model, workload))?;
     let planner = options.planner.map_or(Planner::Default, Planner::from);
@@ -144,13 +185,29 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
         );
     }
     let ask = Ask { planner, objective, seed: options.seed };
-    let (began, places) = (Instant::now(), Places::new(pool));
-    let found = propose(&ground, &ask);
+    let places = Places::new(pool);
+    let running =
+        options.running.as_deref().map(|file| running::read(file, &places)).transpose()?;
+    let began = Instant::now();
+    let found = match &running {
+        Some(running) => propose_from(&ground, &ask, &running.groups),
+        None => propose(&ground, &ask),
+    };
     let wall_ms = began.elapsed().as_secs_f64() * 1e3;
     let mut plan = match &found {
         Some(found) => PlanDocument::new(&places, found, &bounds(&ground, found), wall_ms),
-        None => PlanDocument::infeasible(pool, why_not(&ground, &ask), wall_ms),
+        None => {
+            let free = pool.ground(model.clone(), rules, workload);
+            let why = match trusted.is_empty() || propose(&free, &ask).is_none() {
+                true => why_not(&ground, &ask),
+                false => ends_missing(options, pool, &trusted),
+            };
+            PlanDocument::infeasible(pool, why, wall_ms)
+        }
     };
+    if let (Some(running), Some(found)) = (&running, &found) {
+        plan.moves = Some(document::moves(&places, &moves(&ground, &running.parts, found)));
+    }
     if let Some(found) = found.filter(|_| options.explain) {
         plan.explain(&places, &explain(&ground, &ask, &found));
     }
@@ -164,6 +221,18 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
         bail!("there is no plan: {reason}");
     }
     Ok(print::text(&drawn::drawn(&plan))?)
+}
+
+/// That there would be a plan if anybody might hold the ends.
+fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String {
+    let devices: usize = trusted.iter().map(|machine| pool.machines[*machine].devices.len()).sum();
+    format!(
+        "only {} may hold the first and the last {} layers, and no plan keeps to that: their \
+         {devices} devices lack the room, or nobody reaches the others in time. --ends may be less, or \
+         --trust name more",
+        options.trust.join(" and "),
+        options.ends,
+    )
 }
 
 /// That the deadline is too early, or what is missing.
@@ -218,7 +287,12 @@ async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<(
     let (machines, names) = pool::machines(pool);
     let model = spec(options.model).await?;
     let (file, title) = (pool, format!("{} on {}", model.name, pool.name));
-    let pool = Pool { model, machines, context_tokens: options.context, running: None };
+    let pool = Pool {
+        model,
+        machines,
+        context_tokens: options.context.unwrap_or(CONTEXT_TOKENS),
+        running: None,
+    };
     let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
     let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
     let found = found.map_err(|none| {

@@ -1,8 +1,8 @@
 //! The pipelines of a group that no other is better than in both time and throughput.
 
-use super::{Tables, join::join};
+use super::{Tables, join::join, mixed::mixed};
 use crate::{
-    ground::Ground,
+    ground::{Ground, TEAM_DEVICES_MAX},
     kind::{Kind, Regime},
 };
 
@@ -12,7 +12,8 @@ const HALVINGS: usize = 3;
 /// A stage, before it has devices.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Laid {
-    pub(crate) class: usize,
+    /// The class of each member.
+    pub(crate) classes: Vec<usize>,
     pub(crate) layers: u32,
     /// KV heads and FFN columns, a member.
     pub(crate) parts: Vec<(u32, u32)>,
@@ -36,29 +37,23 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn of(
-        ground: &Ground,
-        tables: &Tables<'_>,
-        chain: &[(usize, usize, u32)],
-        regime: Regime,
-    ) -> Self {
+    fn of(ground: &Ground, chain: &[(&[usize], &Kind, u32)], regime: Regime) -> Self {
         let (steps, batch) = (ground.steps(), f64::from(regime.batch));
         let (mut prompt_ms, mut tpot_ms) = (0.0, 0.0);
         let mut stages = Vec::new();
-        for (number, (class, kind, layers)) in chain.iter().enumerate() {
-            let kind: &Kind = &tables.kinds(*class, regime)[*kind];
+        for (number, (classes, kind, layers)) in chain.iter().enumerate() {
             let last = number + 1 == chain.len();
             let (head, own) = (if last { kind.head_ms } else { (0.0, 0.0) }, f64::from(*layers));
             let (prefill, step) = (kind.prefill_ms * own + head.0, kind.decode_ms * own + head.1);
             if let Some((before, ..)) = number.checked_sub(1).map(|n| chain[n]) {
-                let hop = ground.hop_of(before, *class, kind.degree, regime);
+                let hop = ground.hop_of(before[0], classes[0], kind.degree, regime);
                 prompt_ms += hop.0;
                 tpot_ms += hop.1;
             }
             prompt_ms += prefill;
             tpot_ms += step;
             stages.push(Laid {
-                class: *class,
+                classes: classes.to_vec(),
                 layers: *layers,
                 parts: kind.parts.clone(),
                 step_ms: step,
@@ -66,7 +61,7 @@ impl Layout {
             });
         }
         if let [first, .., last] = chain {
-            tpot_ms += ground.return_ms(last.0, first.0, regime) / steps.max(1.0);
+            tpot_ms += ground.return_ms(last.0[0], first.0[0], regime) / steps.max(1.0);
         }
         let first_ms = if ground.rules.plain() { tpot_ms } else { 0.0 };
         Self {
@@ -201,14 +196,48 @@ impl Lay<'_> {
             let (regime, latest_ms) = (self.regime(), self.latest_ms());
             let exact = self.search.depth.exact();
             let limits = (regime, limit_ms, latest_ms);
-            let chain = join(self.ground, self.tables, self.group, limits, exact)?;
-            let stages = chain.len();
+            let layout = match self.unlike() {
+                true => self.teams(limits)?,
+                false => self.runs(limits, exact)?,
+            };
+            let stages = layout.stages.len();
             if stages <= self.stages || self.ground.rules.plain() {
-                let layout = Layout::of(self.ground, self.tables, &chain, regime);
                 return (layout.latency_ms <= latest_ms).then_some(layout);
             }
             self.stages = stages.next_power_of_two();
         }
+    }
+
+    /// Whether stages of unlike devices are looked at: where there are few, each of which can stand
+    /// for all of its class.
+    fn unlike(&self) -> bool {
+        let devices: usize = self.group.iter().map(|(_, count)| count).sum();
+        let one = |(class, _): &(usize, usize)| self.ground.classes[*class].machines.len() == 1;
+        !self.ground.rules.powers_of_two
+            && self.search.depth != Depth::Coarse
+            && devices <= TEAM_DEVICES_MAX
+            && self.group.iter().all(one)
+    }
+
+    fn teams(&self, limits: (Regime, f64, f64)) -> Option<Layout> {
+        let chain = mixed(self.ground, self.tables, self.group, limits)?;
+        let chain: Vec<_> =
+            chain.iter().map(|(team, layers)| (&team.classes[..], &team.kind, *layers)).collect();
+        Some(Layout::of(self.ground, &chain, limits.0))
+    }
+
+    fn runs(&self, limits: (Regime, f64, f64), exact: bool) -> Option<Layout> {
+        let chain = join(self.ground, self.tables, self.group, limits, exact)?;
+        let of = |(class, kind, layers): &(usize, usize, u32)| {
+            let kinds = self.tables.kinds(*class, limits.0);
+            (vec![*class; kinds[*kind].degree], kinds, *kind, *layers)
+        };
+        let chain: Vec<_> = chain.iter().map(of).collect();
+        let chain: Vec<_> = chain
+            .iter()
+            .map(|(classes, kinds, kind, layers)| (&classes[..], &kinds[*kind], *layers))
+            .collect();
+        Some(Layout::of(self.ground, &chain, limits.0))
     }
 
     fn regime(&self) -> Regime {

@@ -141,7 +141,10 @@ impl Group<'_> {
             return None;
         }
         let time = |place: usize| {
-            let run = self.run(place, Role::Only, self.layers);
+            let run = match self.inner(place) {
+                None => self.run(place, Role::Only, self.layers),
+                Some(_) => f64::INFINITY,
+            };
             let back = self.returns[place][place];
             let many =
                 || self.tables[place].run(Role::Only, self.members[place].1, self.layers).len() > 1;
@@ -200,7 +203,8 @@ impl Group<'_> {
         for (number, step) in steps.iter().enumerate() {
             let (done, rest) = cells.split_at_mut(number * width);
             let here = &mut rest[..width];
-            if step.first {
+            let inner = self.inner(step.place);
+            if step.first && inner.is_none() {
                 here[..self.layers].copy_from_slice(&rows[step.place].first[..self.layers]);
             }
             base.fill(f64::INFINITY);
@@ -212,7 +216,7 @@ impl Group<'_> {
                     *base = if ms < *base { ms } else { *base };
                 }
             }
-            self.extend(&base, &rows[step.place], here);
+            self.extend(&base, &rows[step.place], inner, here);
         }
         let time = |number: usize| cells[number * width + self.layers];
         let shortest_way =
@@ -238,22 +242,39 @@ impl Group<'_> {
         best
     }
 
+    /// The layers that a class must keep to if it may not hold all.
+    fn inner(&self, place: usize) -> Option<(usize, usize)> {
+        let ends = &self.ground.ends;
+        let free = ends.may(self.ground.classes[self.members[place].0].machines[0]);
+        let end = self.layers.saturating_sub(ends.layers as usize);
+        (!free).then_some((ends.layers as usize, end))
+    }
+
     /// Runs of one more class behind what is covered so far. The loops are so that the compiler can
     /// take several layers at once; who led to a cell is found when it is asked for.
-    fn extend(&self, base: &[f64], rows: &Rows<'_>, here: &mut [f64]) {
-        for covered in
-            (1..self.layers).filter(|n| base[*n].is_finite() && base[*n] <= self.latest_ms)
-        {
+    fn extend(
+        &self,
+        base: &[f64],
+        rows: &Rows<'_>,
+        inner: Option<(usize, usize)>,
+        here: &mut [f64],
+    ) {
+        let (begin, end) = inner.unwrap_or((1, self.layers - 1));
+        for covered in begin..self.layers {
             let from = base[covered];
-            let end = self.layers.min(covered + rows.most + 1);
-            for (cell, run) in
-                here[covered + 1..end.max(covered + 1)].iter_mut().zip(&rows.middle[1..])
-            {
+            if !from.is_finite() || from > self.latest_ms {
+                continue;
+            }
+            let end = end.min(covered + rows.most).max(covered);
+            for (cell, run) in here[covered + 1..=end].iter_mut().zip(&rows.middle[1..]) {
                 let ms = from + run;
                 *cell = if ms < *cell { ms } else { *cell };
             }
-            let whole = from + rows.last[self.layers - covered];
-            here[self.layers] = if whole < here[self.layers] { whole } else { here[self.layers] };
+            if inner.is_none() {
+                let whole = from + rows.last[self.layers - covered];
+                here[self.layers] =
+                    if whole < here[self.layers] { whole } else { here[self.layers] };
+            }
         }
     }
 
@@ -264,7 +285,8 @@ impl Group<'_> {
         loop {
             let (step, rows) = (&steps[number], &rows[steps[number].place]);
             let role = if covered == self.layers { Role::Last } else { Role::Middle };
-            if step.first && role == Role::Middle && rows.first[covered] == at(number, covered) {
+            let begins = step.first && self.inner(step.place).is_none();
+            if begins && role == Role::Middle && rows.first[covered] == at(number, covered) {
                 runs.push((step.place, Role::First, covered));
                 break;
             }

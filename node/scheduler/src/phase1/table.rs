@@ -157,7 +157,7 @@ impl Table {
 /// For each number of layers, how many of them others had best hold before a stage that takes the
 /// same time for each of its own, of which it has at most so many. The least of a sliding window:
 /// what counts is `ms - layer_ms * layers` of those before.
-fn least_before(
+pub(super) fn least_before(
     earlier: &[f64],
     layer_ms: f64,
     most: usize,

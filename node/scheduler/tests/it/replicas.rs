@@ -297,15 +297,18 @@ fn no_way_to_plan_six_devices_is_better() {
         match planned(&world, Planner::Default, Objective::Latency) {
             Some(found) => {
                 let ms = found.pipelines[0].latency_ms;
-                assert!(near(ms, time), "seed {seed}: {ms} ms, and {time} can be had");
+                // Uneven parts, and unlike devices as one stage, may do better than what is tried here.
+                let better = !world.rules.powers_of_two && ms < time;
+                assert!(better || near(ms, time), "seed {seed}: {ms} ms, and {time} can be had");
                 feasible += 1;
             }
             None => assert!(time.is_infinite(), "seed {seed}: {time} ms can be had"),
         }
+        // Where requests share stages, or prompts and answers go apart, more can be had.
         if let Some(found) = planned(&world, Planner::Exhaustive, Objective::Throughput) {
             let served = found.requests_per_s;
-            assert!(near(served, rate), "seed {seed}: {served}/s, and {rate} can be had");
-            // Where requests share stages, or prompts and answers go apart, more can be had.
+            let better = !world.rules.powers_of_two && served > rate;
+            assert!(better || near(served, rate), "seed {seed}: {served}/s, {rate} can be had");
             let best = planned(&world, Planner::Default, Objective::Throughput).unwrap();
             assert!(best.requests_per_s >= served, "seed {seed}: {}/s", best.requests_per_s);
             more += usize::from(best.requests_per_s > served * 1.001);

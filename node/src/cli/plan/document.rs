@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use swarm_scheduler::{
-    Binding, Bound, Change, Explanation, Phase, PoolFile, Proposal, ProposedPipeline,
+    Binding, Bound, Change, Explanation, Moves, Phase, PoolFile, Proposal, ProposedPipeline,
     ProposedRoute, ProposedStage,
 };
 
@@ -37,10 +37,25 @@ pub struct PlanDocument {
     pub needless: Vec<String>,
     /// With `--explain`: what is left if a machine goes and nothing is planned anew, the worst first.
     pub losses: Vec<String>,
+    /// With `--running`: what it takes to go over to this plan.
+    pub moves: Option<MovesDocument>,
     /// What was assumed where the pool says nothing.
     pub notes: Vec<String>,
     /// The search.
     pub search: SearchDocument,
+}
+
+/// What it takes to go from the plan that runs to this one.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct MovesDocument {
+    /// Weights that devices must load which do not have them.
+    pub load_bytes: u64,
+    /// The device that must load most: machine, device and bytes.
+    pub most: Option<(String, usize, u64)>,
+    /// KV cache of one request, half-way through its answer, that must go to another device.
+    pub session_bytes: u64,
+    /// Requests under way when the swarm is busy, if any of their KV cache must go.
+    pub sessions: f64,
 }
 
 /// How the plan was found.
@@ -139,6 +154,12 @@ impl<'a> Places<'a> {
         Self { pool, places: pool.machines.iter().enumerate().flat_map(of).collect() }
     }
 
+    /// The device of a machine, if both are there.
+    pub(super) fn spot(&self, machine: &str, device: usize) -> Option<usize> {
+        let machine = self.pool.machines.iter().position(|known| known.name == machine)?;
+        self.places.binary_search(&(machine, device)).ok()
+    }
+
     fn machine(&self, number: usize) -> String {
         self.pool.machines[number].name.clone()
     }
@@ -200,6 +221,19 @@ impl PlanDocument {
         };
         self.losses = why.losses.iter().map(loss).collect();
         self.needless = why.needless.iter().map(|machine| places.machine(*machine)).collect();
+    }
+}
+
+/// What it takes to go over.
+pub(super) fn moves(places: &Places<'_>, moves: &Moves) -> MovesDocument {
+    MovesDocument {
+        load_bytes: moves.load_bytes,
+        most: moves.most.map(|(spot, bytes)| {
+            let (machine, device) = places.places[spot];
+            (places.machine(machine), device, bytes)
+        }),
+        session_bytes: moves.session_bytes,
+        sessions: moves.sessions,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plan for a pool as people read it: a table, a picture of each replica, and why.
 
 use super::document::{
-    PhaseDocument, PipelineDocument, PlanDocument, RouteDocument, StageDocument,
+    MovesDocument, PhaseDocument, PipelineDocument, PlanDocument, RouteDocument, StageDocument,
 };
 use crate::{cli::print, client::bar};
 
@@ -64,8 +64,28 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
         text += &format!("{what}: {}\n", list.join("; "));
     }
+    if let Some(moves) = &plan.moves {
+        text += &going_over(moves);
+    }
     let search = &plan.search;
     text + &format!("{} partitions judged in {:.0} ms\n", search.evaluations, search.wall_ms)
+}
+
+/// What it takes to go over from the plan that runs.
+fn going_over(moves: &MovesDocument) -> String {
+    let gib = |bytes: u64| format!("{:.2} GiB", bytes as f64 / (1u64 << 30) as f64);
+    let most = moves.most.as_ref().map_or(String::new(), |(machine, device, bytes)| {
+        format!(", most of them, {}, by device {device} of {machine}", gib(*bytes))
+    });
+    let sessions = match moves.sessions > 0.0 {
+        true => format!(
+            "; of about {:.0} requests under way {} of KV cache each",
+            moves.sessions,
+            gib(moves.session_bytes)
+        ),
+        false => "; no KV cache".to_owned(),
+    };
+    format!("going over: {} of weights to load{most}{sessions}\n", gib(moves.load_bytes))
 }
 
 /// Prompts here, answers there.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 use swarm_scheduler::{
-    Ask, Objective, Planner, PoolFile, Rules, Workload, catalogue, explain, propose,
+    Ask, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue, explain, propose,
 };
 
 use super::{HEAD, IDLE_MAX, MARGIN, Style, WIDTH, picture};
@@ -230,7 +230,7 @@ fn a_plan_that_was_found_is_drawn_with_the_names_of_its_pool() {
     let ask = Ask { planner: Planner::Default, objective: Objective::Throughput, seed: 0 };
     let found = propose(&ground, &ask).unwrap();
     let places = Places::new(&pool);
-    let mut plan = PlanDocument::new(&places, &found, 1.0);
+    let mut plan = PlanDocument::new(&places, &found, &bounds(&ground, &found), 1.0);
     plan.explain(&places, &explain(&ground, &ask, &found));
     let text = picture(&plan, &format!("llama on {name}"));
     let all = Document::parse(&text).unwrap();

@@ -1,0 +1,107 @@
+//! Devices that need not be alike as one stage, with parts that need not be even.
+
+use crate::{
+    ground::{Ground, Share},
+    kind::{Kind, Regime, parts},
+    share::{compositions, level, proportional},
+};
+
+/// Up to so many ways to share out KV heads are all tried; above, likely ones only.
+const HEAD_SPLITS_MAX: usize = 24;
+
+/// Devices as a stage, and the class of each; the first leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Team {
+    pub(crate) classes: Vec<usize>,
+    pub(crate) kind: Kind,
+}
+
+impl Team {
+    /// The ways in which some devices of classes, given as (class, devices), can be a stage. Of two
+    /// that hold as many layers only the faster one.
+    pub(crate) fn all(ground: &Ground, group: &[(usize, usize)], regime: Regime) -> Vec<Self> {
+        let classes: Vec<usize> =
+            group.iter().flat_map(|(class, count)| vec![*class; *count]).collect();
+        let members: Vec<usize> = group
+            .iter()
+            .flat_map(|(class, count)| ground.classes[*class].spots[..*count].iter().copied())
+            .collect();
+        if members.len() > ground.model.kv_heads as usize {
+            return Vec::new();
+        }
+        let mut kinds: Vec<Kind> = Vec::new();
+        for parts in shares(ground, &members, regime) {
+            let Some(kind) = Kind::with(ground, &members, parts, regime) else { continue };
+            if !kinds.iter().any(|known| covers(known, &kind)) {
+                kinds.retain(|known| !covers(&kind, known));
+                kinds.push(kind);
+            }
+        }
+        kinds.into_iter().map(|kind| Self { classes: classes.clone(), kind }).collect()
+    }
+}
+
+/// Whether one is at least as good as another in all.
+fn covers(one: &Kind, other: &Kind) -> bool {
+    one.prefill_ms <= other.prefill_ms
+        && one.decode_ms <= other.decode_ms
+        && one.caps.iter().zip(&other.caps).all(|(a, b)| a >= b)
+}
+
+/// KV heads and FFN columns of each member: even, by speed, and by memory.
+fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u32)>> {
+    let m = &ground.model;
+    let (count, grain) = (members.len() as u32, m.ffn_grain.max(1));
+    let mut all: Vec<_> = parts(ground, members.len()).into_iter().collect();
+    let grains = m.ffn / grain;
+    let alike = members.iter().all(|spot| {
+        let (a, b) = (&ground.spots[*spot], &ground.spots[members[0]]);
+        (a.memory_bytes, a.pace) == (b.memory_bytes, b.pace)
+    });
+    if count < 2 || alike && m.kv_heads.is_multiple_of(count) {
+        return all; // no other is better
+    }
+    if !m.ffn.is_multiple_of(grain) || grains < count || m.kv_heads < count {
+        return all;
+    }
+    let room = |spot: &usize| {
+        ground.spots[*spot].memory_bytes.saturating_sub(ground.rules.reserve_bytes) as f64 + 1.0
+    };
+    let rooms: Vec<f64> = members.iter().map(room).collect();
+    let speeds: Vec<f64> =
+        members.iter().map(|spot| ground.spots[*spot].pace.bytes_per_ms).collect();
+    let whole = |heads: &[u32], ks: &[u32]| {
+        heads.iter().zip(ks).map(|(heads, k)| (*heads, k * grain)).collect::<Vec<_>>()
+    };
+    for heads in splits(m.kv_heads, members.len(), [&speeds, &rooms]) {
+        let ms = |place: usize, k: u32| {
+            request_ms(ground, members[place], (heads[place], k * grain), regime)
+        };
+        let caps = vec![grains - (count - 1); members.len()];
+        all.extend(level(grains, &caps, f64::INFINITY, &ms).map(|ks| whole(&heads, &ks)));
+    }
+    let heads = proportional(m.kv_heads, &rooms);
+    all.push(whole(&heads, &proportional(grains, &rooms)));
+    all
+}
+
+/// What a layer of a request takes on a member.
+fn request_ms(ground: &Ground, spot: usize, (heads, columns): (u32, u32), regime: Regime) -> f64 {
+    let share = Share { layers: 1, heads, columns, embeds: false, samples: false };
+    ground.layer_ms(spot, share, ground.prefill())
+        + ground.steps() * ground.layer_ms(spot, share, ground.decode(regime.batch))
+}
+
+fn splits(heads: u32, count: usize, weights: [&Vec<f64>; 2]) -> Vec<Vec<u32>> {
+    // Choose the cuts among the gaps.
+    let ways = (1..count as u32).fold(1u64, |n, i| n * u64::from(heads - i) / u64::from(i));
+    if ways <= HEAD_SPLITS_MAX as u64 {
+        let mut all = Vec::new();
+        compositions(heads, count, &mut Vec::new(), &mut all);
+        return all;
+    }
+    let mut all: Vec<Vec<u32>> = weights.iter().map(|of| proportional(heads, of)).collect();
+    all.push(proportional(heads, &vec![1.0; count]));
+    all.dedup();
+    all
+}
