@@ -257,6 +257,9 @@ impl Ground {
             return 0.0;
         }
         let far = if from == to { b[1] } else { b[0] };
+        if far == a[0] {
+            return 0.0; // what one machine has, it need not send
+        }
         let bytes = 4.0 * f64::from(regime.batch);
         self.steps() * self.way(a[0], far).map_or(f64::INFINITY, |way| way.of(bytes))
     }

@@ -11,3 +11,4 @@ mod pool_file;
 mod pool_schema;
 mod pools;
 mod replicas;
+mod teams;
