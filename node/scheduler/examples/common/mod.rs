@@ -5,7 +5,8 @@
 use std::{fs, path::Path, time::Instant};
 
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, PoolFile, Proposal, Rules, Workload, catalogue, propose,
+    Ask, Ground, Model, Objective, Planner, PoolFile, Proposal, ProposedRoute, Replica, Rules,
+    Serving, Workload, catalogue, propose,
 };
 
 /// Tokens of a prompt and of an answer, and the scale of the deadline, where nothing else is said.
@@ -69,6 +70,27 @@ pub(crate) fn timed(
     let mut all: Vec<f64> = (1..runs).map(|_| one().1).chain([ms]).collect();
     all.sort_by(f64::total_cmp);
     (found, all)
+}
+
+/// What a plan of another seed is worth with the requests of this one: plans are told by 8,000.
+/// Nothing if requests share devices, which cannot be reckoned from outside.
+pub(crate) fn again(found: &Proposal, objective: Objective, seed: u64) -> f64 {
+    let Objective::Slo { deadline_ms } = objective else { return found.requests_per_s };
+    let stages = found.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+    let mut spots: Vec<usize> =
+        stages.flat_map(|stage| &stage.members).map(|member| member.spot).collect();
+    let all = spots.len();
+    spots.sort_unstable();
+    spots.dedup();
+    if spots.len() < all || found.routes.iter().any(|route| route.pipelines.len() > 1) {
+        return 0.0;
+    }
+    let replica = |route: &ProposedRoute| Replica {
+        latency_ms: route.latency_ms,
+        period_ms: 1e3 / route.requests_per_s,
+    };
+    let replicas: Vec<Replica> = found.routes.iter().map(replica).collect();
+    Serving::new(seed, 8_000).peak_rate(&replicas[..], deadline_ms)
 }
 
 /// The middle of figures that are in order; of an even number, the lower.
