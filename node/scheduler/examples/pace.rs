@@ -1,7 +1,8 @@
 //! How soon our planner plans, beside what it is to keep: the HexGen paper's pools, pools drawn by
 //! lot of a thousand and of ten thousand devices, and pools that four devices leave, from the plan
-//! before and from nothing. The median of five runs, for Llama-2-70B in 16 bits, prompts of 128
-//! tokens and answers of 64, done within five times what eight A100 take.
+//! before and from nothing. The median of five runs, or of as many as a minute has room for. For
+//! Llama-2-70B in 16 bits, prompts of 128 tokens and answers of 64, done within five times what eight
+//! A100 take.
 //!
 //!     cargo run --release -p swarm-scheduler --example pace [-- --runs 5]
 
@@ -42,7 +43,7 @@ fn main() {
     let ask = Ask { planner: Planner::Default, objective: slo(common::SCALE), seed: 1 };
     let heads = ["pool", "ms", "least", "most", "bar", "requests/s", "of bound", "judged"];
     for (named, rules) in rules() {
-        println!("\n{named}, median of {runs}");
+        println!("\n{named}, median of up to {runs}");
         let mut rows = Vec::new();
         for (name, bar) in POOLS {
             rows.push(cold(name, &pool(name), rules, &ask, (runs, bar)));
@@ -54,7 +55,7 @@ fn main() {
     }
     for (devices, bar) in DRAWN {
         for (named, rules) in rules() {
-            println!("\n{named}, median of {runs}");
+            println!("\n{named}, median of up to {runs}");
             let name = format!("{devices} drawn by lot");
             table(&heads, &[cold(&name, &drawn(devices, 1), rules, &ask, (runs, bar))]);
         }
