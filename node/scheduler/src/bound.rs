@@ -1,15 +1,13 @@
 //! What no plan can serve more than.
 
-use crate::{
-    ground::Ground,
-    kind::{Kind, Regime},
-};
+use crate::ground::{Ground, Share};
 
-/// Requests a second that no pipelines of this ground exceed: each device works at the best degree
-/// and batch that its class has, on nothing but layers, without a gap and without a hop, and does
-/// prompts and answers in whatever parts are best for all.
+/// Requests a second that no pipelines of this ground exceed: each device works with the best batch
+/// that it has room for, on nothing but layers, without a gap, a hop or an exchange, and does prompts
+/// and answers in whatever parts are best for all.
 ///
-/// It is the maximum flow where every link is free and every device can hold any layers.
+/// It is the maximum flow where every link is free and every device can hold any layers. A part of a
+/// layer takes at least that part of its time, so no degree and no uneven share does better.
 pub(crate) fn bound(ground: &Ground) -> f64 {
     let layers = f64::from(ground.model.layers);
     let rates = (0..ground.classes.len()).map(|class| rates(ground, class)).collect();
@@ -19,15 +17,19 @@ pub(crate) fn bound(ground: &Ground) -> f64 {
 /// Prompts and answers a second, of one layer, that the devices of a class could do if they did
 /// nothing else.
 fn rates(ground: &Ground, class: usize) -> (f64, f64) {
+    let m = &ground.model;
+    let share = |heads, columns| Share { layers: 1, heads, columns, embeds: false, samples: false };
+    let (whole, least) = (share(m.kv_heads, m.ffn), share(1, m.ffn_grain.clamp(1, m.ffn)));
+    let spot = ground.classes[class].spots[0];
     let (mut prompts, mut answers) = (0.0f64, 0.0f64);
     for batch in ground.rules.batches(2) {
-        let resident = ground.resident(batch, 1);
-        for kind in Kind::all(ground, class, Regime { batch, resident }) {
-            let degree = kind.degree as f64;
-            prompts = prompts.max(1e3 / (kind.prefill_ms * degree));
-            let answer_ms = ground.steps() / f64::from(batch) * kind.decode_ms;
-            answers = answers.max(1e3 / (answer_ms * degree));
+        if !ground.fits(spot, least, ground.resident(batch, 1)) {
+            break;
         }
+        prompts = 1e3 / ground.layer_ms(spot, whole, ground.prefill());
+        let answer_ms =
+            ground.steps() / f64::from(batch) * ground.layer_ms(spot, whole, ground.decode(batch));
+        answers = answers.max(1e3 / answer_ms);
     }
     let count = ground.classes[class].count() as f64;
     (prompts * count, answers * count)

@@ -3,7 +3,7 @@
 use crate::{
     ground::{Ground, Share},
     kind::{Kind, Regime, parts},
-    share::{compositions, level, proportional},
+    share::{compositions, last, level, proportional},
 };
 
 /// Up to so many ways to share out KV heads are all tried; above, likely ones only.
@@ -48,7 +48,8 @@ fn covers(one: &Kind, other: &Kind) -> bool {
         && one.caps.iter().zip(&other.caps).all(|(a, b)| a >= b)
 }
 
-/// KV heads and FFN columns of each member: even, by speed, and by memory.
+/// KV heads and FFN columns of each member: even, as fast as they can be for so many layers, and by
+/// memory.
 fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u32)>> {
     let m = &ground.model;
     let (count, grain) = (members.len() as u32, m.ffn_grain.max(1));
@@ -77,11 +78,35 @@ fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u
         let ms = |place: usize, k: u32| {
             request_ms(ground, members[place], (heads[place], k * grain), regime)
         };
-        let caps = vec![grains - (count - 1); members.len()];
-        all.extend(level(grains, &caps, f64::INFINITY, &ms).map(|ks| whole(&heads, &ks)));
+        for layers in spans(m.layers) {
+            let fits = |place: usize, k: u32| {
+                let (heads, columns) = (heads[place], k * grain);
+                let share = Share { layers, heads, columns, embeds: false, samples: false };
+                ground.fits(members[place], share, regime.resident)
+            };
+            if !(0..members.len()).all(|place| fits(place, 1)) {
+                break; // nor do more layers
+            }
+            let most = |place: usize| last(1, grains - (count - 1), |k| fits(place, k));
+            let caps: Vec<u32> = (0..members.len()).map(most).collect();
+            if caps.iter().map(|k| u64::from(*k)).sum::<u64>() < u64::from(grains) {
+                break;
+            }
+            all.extend(level(grains, &caps, f64::INFINITY, &ms).map(|ks| whole(&heads, &ks)));
+        }
     }
     let heads = proportional(m.kv_heads, &rooms);
     all.push(whole(&heads, &proportional(grains, &rooms)));
+    all
+}
+
+/// Numbers of layers that parts are made for: what is fastest depends on what fits.
+fn spans(layers: u32) -> Vec<u32> {
+    let mut all: Vec<u32> = match layers <= 8 {
+        true => (1..=layers).collect(),
+        false => [5, 4, 3, 2, 1].iter().map(|part| layers.div_ceil(*part)).collect(),
+    };
+    all.dedup();
     all
 }
 
