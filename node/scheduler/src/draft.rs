@@ -81,12 +81,12 @@ impl Draft {
         let alone = stages()
             .flat_map(|s| s.members.iter().map(move |m| (s.held, m)))
             .all(|part| *parts.entry(part.1.spot).or_insert(part) == part);
-        let deepest = self.lanes.iter().map(|lane| lane.stages.len()).max().unwrap_or(0);
         let whole = |lane: &Lane| {
             let ends = lane.stages.iter().map(|stage| stage.layers.1);
             let begins = lane.stages.iter().map(|stage| stage.layers.0);
             let follow = std::iter::once(0).chain(ends).eq(begins.chain([ground.model.layers]));
-            follow && lane.stages.iter().all(|stage| stage.fits(ground, lane.batch, deepest))
+            let depth = lane.stages.len();
+            follow && lane.stages.iter().all(|stage| stage.fits(ground, lane.batch, depth))
         };
         alone && self.lanes.iter().all(whole)
     }

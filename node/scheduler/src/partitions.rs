@@ -22,6 +22,9 @@ const CLIMB_GROUPS_MAX: usize = 24;
 /// Requests that the search serves.
 const TRIAL_REQUESTS: usize = 1_000;
 
+/// Of more devices than this fewer partitions are judged, and more roughly.
+const FEW_DEVICES: usize = 64;
+
 /// HexGen's search, and the same with changes that know nothing.
 const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
 const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
@@ -71,6 +74,7 @@ fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> 
     let ours = ask.planner == Planner::Default;
     let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
         true => Depth::Exact,
+        false if ours && ground.devices() > FEW_DEVICES => Depth::Rough,
         false => Depth::Coarse,
     };
     let aim = aim(ask.objective);
@@ -146,33 +150,56 @@ fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> 
 /// best of each are judged again at the end. Half of it is done by a second thread, which changes
 /// nothing in what is found.
 fn islands(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Found {
+    let scale = |effort: Effort| {
+        let part = (FEW_DEVICES as f64 / decoder.ground.devices() as f64).min(1.0);
+        let scale = |count: usize| (count as f64 * part).ceil() as usize;
+        let (evaluations, patience) = (scale(effort.evaluations), scale(effort.patience));
+        Effort { evaluations, patience, ..effort }
+    };
     let pair = |decoder: &Decoder<'_>, whole: Effort, part: Effort| {
         let initial = vec![regions(decoder.ground)];
         let first = genetic(decoder, judge, initial, whole, seed);
         let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
         [first, other]
     };
+    let [hexgen, random, part, last] = [HEXGEN, RANDOM, PART, LAST].map(scale);
     let (ground, search) = (decoder.ground, decoder.search);
-    let apart = || pair(&Decoder::new(ground, search), RANDOM, PART);
-    let here = || pair(decoder, HEXGEN, Effort { guided: 5, ..PART });
+    let apart = || pair(&Decoder::new(ground, search), random, part);
+    let here = || pair(decoder, hexgen, Effort { guided: 5, ..part });
     let found = std::thread::scope(|scope| {
         let other = scope.spawn(apart);
         let here = here();
         // A search that failed there fails here, too, and says why.
         here.into_iter().chain(other.join().unwrap_or_else(|_| apart())).collect::<Vec<_>>()
     });
-    let judged: usize = found.iter().map(|found| found.evaluations).sum();
+    let mut progress = Vec::new();
+    let mut judged = 0;
+    for island in &found {
+        rises(&mut progress, judged, &island.progress);
+        judged += island.evaluations;
+    }
     let best: Vec<Partition> = found
         .into_iter()
         .flat_map(|found| std::iter::once(found.partition).chain(found.others))
         .collect();
     let begun = seeds(decoder).into_iter().chain(best.clone()).collect();
-    let mut found = genetic(decoder, judge, begun, LAST, seed);
+    let mut found = genetic(decoder, judge, begun, last, seed);
     let groups = found.partition.groups.len().max(1);
     if groups <= CLIMB_GROUPS_MAX {
         found = climb(decoder, judge, found, CLIMB / groups);
     }
     found.others.extend(best);
+    rises(&mut progress, judged, &found.progress);
+    found.progress = progress;
     found.evaluations += judged;
     found
+}
+
+/// The progress of a search that came after so many judgements, as far as it rose above all before.
+fn rises(all: &mut Vec<(usize, f64)>, before: usize, own: &[(usize, f64)]) {
+    for (evaluations, score) in own {
+        if all.last().is_none_or(|(_, best)| score > best) {
+            all.push((before + evaluations, *score));
+        }
+    }
 }

@@ -13,7 +13,9 @@ use crate::{
 pub(crate) const TOLD_REQUESTS: usize = 8_000;
 /// Flows that Helix's search looks at; and ours, beside all else.
 const HELIX_EVALUATIONS: usize = 400_000;
-const SHARE_EVALUATIONS: usize = 20_000;
+const SHARE_EVALUATIONS: usize = 8_000;
+/// Of more devices than this others' planners are not tried beside ours.
+const OTHERS_DEVICES_MAX: usize = 128;
 
 /// Which search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +117,9 @@ struct Best;
 impl Plans for Best {
     fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
         let apart: &[&(dyn Plans + Sync)] = match ask.objective {
-            // A request alone has nothing to share.
+            // A request alone has nothing to share, and of very many devices others take too long.
             Objective::Latency => &[],
+            _ if ground.devices() > OTHERS_DEVICES_MAX => &[],
             _ => &[
                 &Symmetric,
                 &Petals,
@@ -130,10 +133,8 @@ impl Plans for Best {
             let apart = scope.spawn(others);
             let mut found = Partitions.drafts(ground, ask);
             // What failed there fails here, too, and says why.
-            for other in apart.join().unwrap_or_else(|_| others()) {
-                found.evaluations += other.evaluations;
-                found.drafts.extend(other.drafts);
-            }
+            let apart = apart.join().unwrap_or_else(|_| others());
+            found.drafts.extend(apart.into_iter().flat_map(|other| other.drafts));
             found
         })
     }

@@ -1,6 +1,6 @@
 //! The pipelines of a group that no other is better than in both time and throughput.
 
-use super::{Tables, join::join, mixed::mixed};
+use super::{RUN_MAX, Tables, join::join, mixed::mixed};
 use crate::{
     ground::{Ground, TEAM_DEVICES_MAX},
     kind::{Kind, Regime},
@@ -105,6 +105,8 @@ pub(crate) struct Search {
 /// Which batches and which limits of a stage's time are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Depth {
+    /// Very few, for very many devices.
+    Rough,
     /// Few.
     Coarse,
     /// Many.
@@ -120,19 +122,28 @@ impl Depth {
 
     /// Each batch is so many times the one before.
     fn batch_step(self) -> u32 {
-        if self == Self::Coarse { 4 } else { 2 }
+        match self {
+            Self::Rough => 8,
+            Self::Coarse => 4,
+            Self::Fine | Self::Exact => 2,
+        }
     }
 
     /// Limits are powers of this, so that groups share them and their tables.
     fn limit_step(self) -> f64 {
-        if self == Self::Coarse { 0.75 } else { 0.95 }
+        match self {
+            Self::Rough => 0.6,
+            Self::Coarse => 0.75,
+            Self::Fine | Self::Exact => 0.9,
+        }
     }
 
     /// The most pipelines kept for a group and a batch.
     fn front_max(self) -> usize {
         match self {
+            Self::Rough => 4,
             Self::Coarse => 12,
-            Self::Fine => 40,
+            Self::Fine => 24,
             Self::Exact => usize::MAX,
         }
     }
@@ -149,6 +160,9 @@ pub(crate) fn front(
         Search { aim: Aim::Fastest, .. } => vec![1],
         Search { depth, .. } => ground.rules.batches(depth.batch_step()),
     };
+    // Longer runs have no tables; who is left over is idle, or in another pipeline.
+    let few = |(class, count): &(usize, usize)| (*class, (*count).min(RUN_MAX));
+    let group: &[(usize, usize)] = &group.iter().map(few).collect::<Vec<_>>();
     let lays =
         batches.into_iter().map(|batch| Lay { ground, tables, group, search, batch, stages: 1 });
     if search.aim == Aim::Busiest && !search.depth.exact() {
@@ -214,7 +228,7 @@ impl Lay<'_> {
         let devices: usize = self.group.iter().map(|(_, count)| count).sum();
         let one = |(class, _): &(usize, usize)| self.ground.classes[*class].machines.len() == 1;
         !self.ground.rules.powers_of_two
-            && self.search.depth != Depth::Coarse
+            && matches!(self.search.depth, Depth::Fine | Depth::Exact)
             && devices <= TEAM_DEVICES_MAX
             && self.group.iter().all(one)
     }

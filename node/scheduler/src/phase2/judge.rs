@@ -9,6 +9,8 @@ use crate::{
 
 /// Up to so many ways to choose a pipeline for each group are all tried.
 const CHOICES_MAX: usize = 8;
+/// Of more groups not every pipeline of each is tried.
+const THOROUGH_MAX: usize = 24;
 /// How often each group's pipeline is chosen anew by rule of thumb.
 const LIKELY_ROUNDS: usize = 3;
 /// Above, pipelines that take at most such a part of the deadline.
@@ -86,7 +88,7 @@ impl Judge {
                 best = Judged { score, choice };
             }
         }
-        match self.thorough {
+        match self.thorough && fronts.len() <= THOROUGH_MAX {
             true => self.change_one(fronts, deadline_ms, floor, best),
             false => best,
         }
