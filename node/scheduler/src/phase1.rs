@@ -4,13 +4,16 @@ mod front;
 #[cfg(test)]
 mod golden;
 mod join;
+mod lay;
+mod layout;
 mod mixed;
 mod order;
 mod table;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-pub(crate) use front::{Aim, Depth, Layout, Search, front};
+pub(crate) use front::{Aim, Depth, Search, front};
+pub(crate) use layout::Layout;
 use order::{Step, every};
 use table::Table;
 

@@ -8,10 +8,10 @@ use crate::{
     rules::Phase,
 };
 
-/// Layouts, fastest first, with devices.
+/// Layouts, fastest first, with devices, each for what the ground is reckoned for.
 pub(crate) fn draft(ground: &Ground, mut layouts: Vec<&Layout>) -> Draft {
     layouts.sort_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
-    let whole: Vec<_> = layouts.into_iter().map(|layout| (Phase::Both, layout)).collect();
+    let whole: Vec<_> = layouts.into_iter().map(|layout| (ground.phase, layout)).collect();
     Draft::of(lanes(ground, &whole))
 }
 
