@@ -22,6 +22,8 @@ const CLIMB_GROUPS_MAX: usize = 24;
 /// Requests that the search serves.
 const TRIAL_REQUESTS: usize = 1_000;
 
+/// So many partitions are judged with every pipeline of each group.
+const THOROUGH: usize = 4;
 /// Of more devices than this fewer partitions are judged, and more roughly.
 const FEW_DEVICES: usize = 64;
 
@@ -80,8 +82,8 @@ fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> 
     let aim = aim(ask.objective);
     let decoder = Decoder::new(ground, Search { aim, depth });
     let found = search(&decoder, &judge);
-    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), thorough: true, ..judge };
-    let found = again(&decoder, &judge, found);
+    let judge = Judge { serving: Serving::new(ask.seed, TOLD_REQUESTS), ..judge };
+    let (judge, found) = again(&decoder, judge, found);
     let mut drafted = Drafted { evaluations: found.evaluations, ..Drafted::default() };
     if found.judged.score == Score::WORST {
         return drafted;
@@ -112,16 +114,29 @@ fn laid_out(decoder: &Decoder<'_>, partition: &Partition, judged: &Judged) -> Dr
     draft(decoder.ground, chosen(&fronts, &judged.choice).collect())
 }
 
-/// Judges the best few again, with more requests: those that won may have been lucky.
-fn again(decoder: &Decoder<'_>, judge: &Judge, found: Found) -> Found {
-    let mut best = Found { judged: told(decoder, judge, &found.partition), ..found };
-    for other in std::mem::take(&mut best.others) {
-        let judged = told(decoder, judge, &other);
-        if judged.score > best.judged.score {
-            (best.partition, best.judged) = (other, judged);
+/// Judges the best again, with more requests, and the best few of those with every pipeline of each
+/// group: those that won may have been lucky.
+fn again(decoder: &Decoder<'_>, judge: Judge, found: Found) -> (Judge, Found) {
+    let all = std::iter::once(&found.partition).chain(&found.others);
+    let mut judged: Vec<(Score, Partition)> = Vec::new();
+    for partition in all {
+        if !judged.iter().any(|(_, known)| known == partition) {
+            judged.push((told(decoder, &judge, partition).score, partition.clone()));
         }
     }
-    best
+    judged.sort_by(|a, b| b.0.partial_cmp(&a.0).unwrap_or(std::cmp::Ordering::Equal));
+    let judge = Judge { thorough: true, ..judge };
+    let best = judged.into_iter().take(THOROUGH).map(|(_, partition)| {
+        let judged = told(decoder, &judge, &partition);
+        (judged, partition)
+    });
+    let mut found = Found { judged: Judged { score: Score::WORST, choice: Vec::new() }, ..found };
+    for (judged, partition) in best {
+        if judged.score > found.judged.score {
+            (found.judged, found.partition) = (judged, partition);
+        }
+    }
+    (judge, found)
 }
 
 /// A partition, judged by the figure that a person is told.
