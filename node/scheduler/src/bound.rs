@@ -22,7 +22,7 @@ fn rates(ground: &Ground, class: usize) -> (f64, f64) {
     let (mut prompts, mut answers) = (0.0f64, 0.0f64);
     for batch in ground.rules.batches(2) {
         let resident = ground.resident(batch, 1);
-        for kind in Kind::all(ground, class, Regime { batch, resident }) {
+        for kind in Kind::unpacked(ground, class, Regime { batch, resident }) {
             let degree = kind.degree as f64;
             prompts = prompts.max(1e3 / (kind.prefill_ms * degree));
             let answer_ms = ground.steps() / f64::from(batch) * kind.decode_ms;

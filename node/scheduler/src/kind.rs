@@ -35,11 +35,17 @@ pub(crate) struct Kind {
 impl Kind {
     /// The stages of degree 1, 2, ... that devices of a class can be, and that hold a layer.
     pub(crate) fn all(ground: &Ground, class: usize, regime: Regime) -> Vec<Self> {
+        let packed = ground.classes[class].machines.len() > 1;
+        let all = Self::unpacked(ground, class, regime).into_iter();
+        all.filter(|kind| !packed || kind.degree.is_power_of_two()).collect()
+    }
+
+    /// The same, also of degrees that leave a gap in machines: of one machine alone they would do.
+    pub(crate) fn unpacked(ground: &Ground, class: usize, regime: Regime) -> Vec<Self> {
         let class = &ground.classes[class];
-        let packed = class.machines.len() > 1 || ground.rules.powers_of_two;
         let most = class.size.min(ground.model.kv_heads as usize);
         (1..=most)
-            .filter(|degree| !packed || degree.is_power_of_two())
+            .filter(|degree| !ground.rules.powers_of_two || degree.is_power_of_two())
             .filter_map(|degree| Self::of(ground, &class.spots[..degree], regime))
             .collect()
     }
