@@ -11,8 +11,9 @@ use crate::{
     rules::Phase,
 };
 
-/// The most ways that are told apart.
+/// The most ways that are told apart, where servers are few; or so many for each server.
 const WAYS_MAX: usize = 64;
+const WAYS_EACH: usize = 2;
 
 /// Between more servers than this no flow is reckoned: each pair of them is an edge.
 pub(super) const ROUTED_MAX: usize = 2_048;
@@ -54,7 +55,7 @@ pub(super) fn routed(
         (0..placement.0.len()).filter(|node| placement.0[*node].is_some()).collect();
     order.sort_by_key(|node| placement.0[*node].as_ref().map(|range| range.end));
     let (mut lanes, mut routes) = (Vec::new(), Vec::new());
-    for _ in 0..WAYS_MAX {
+    for _ in 0..WAYS_MAX.max(WAYS_EACH * order.len()) {
         let Some((way, width)) = widest(&order, &earlier, &left) else { break };
         let hops = std::iter::once((None, Some(way[0])))
             .chain(way.windows(2).map(|pair| (Some(pair[0]), Some(pair[1]))))
