@@ -98,7 +98,8 @@ fn one_device_and_many_layers_are_planned() {
     }
     let mut deep = with_model(&roomy(7, 12, Rules::fitted()), |m| m.layers = 512);
     let whole = deep.model.spec.total_bytes();
-    deep.spots.iter_mut().for_each(|spot| spot.memory_bytes = whole / 3 + (1 << 30));
+    let room = whole / 3 + deep.rules.reserve_bytes + (1 << 28);
+    deep.spots.iter_mut().for_each(|spot| spot.memory_bytes = room);
     let spot = |machine| Spot { machine, ..deep.spots[0].clone() };
     deep.spots = (0..12).map(spot).collect();
     let (of, way) = (vec![0; 12], Way { ms: 0.1, bytes_per_ms: 1e6 });
