@@ -137,8 +137,8 @@ fn planners(seed: u64) -> impl Iterator<Item = Planner> {
 #[test]
 fn plans_of_all_planners_hold() {
     let (mut plans, mut shared, mut apart, mut faults) = (0, 0, 0, Vec::new());
-    for seed in seeds(0, 16) {
-        let drawn = World::drawn(seed, if seed % 3 == 0 { 6 } else { 40 });
+    for seed in seeds(0, 28) {
+        let drawn = World::drawn(seed, [40, 6, 16, 6, 16, 12][seed as usize % 6]);
         for (objective, rate) in drawn.asks(seed) {
             let mut world = drawn.clone();
             world.workload.requests_per_s = rate;
@@ -177,7 +177,7 @@ fn plans_of_all_planners_hold() {
     }
     println!("{plans} plans, {shared} shared, {apart} apart");
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(plans > 60 && shared > 8 && apart > 4, "{plans} {shared} {apart}");
+    assert!(plans > 50 && shared > 3 && apart > 3, "{plans} {shared} {apart}");
 }
 
 #[test]
