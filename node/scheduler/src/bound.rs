@@ -36,9 +36,13 @@ fn rates(ground: &Ground, class: usize) -> (f64, f64) {
 }
 
 /// The most that all of them do of both: those that are best at prompts do prompts, those that are
-/// best at answers do answers, and one does both. Answers of one token are done with the prompt.
+/// best at answers do answers, and one does both. Answers of one token are done with the prompt, and empty
+/// prompts take no time.
 fn split(mut rates: Vec<(f64, f64)>) -> f64 {
     rates.retain(|(prompts, _)| *prompts > 0.0);
+    if rates.iter().any(|(prompts, _)| prompts.is_infinite()) {
+        return rates.iter().map(|(_, answers)| answers).sum();
+    }
     rates.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
     let mut left: f64 = rates.iter().map(|(_, answers)| answers).sum();
     if left.is_infinite() {
@@ -71,6 +75,7 @@ mod tests {
         assert!((split(vec![(1.0, 0.1), (3.0, 3.0)]) - 2.0).abs() < 1e-12);
         // Answers that take no time leave all of it for prompts.
         assert_eq!(split(vec![(2.0, f64::INFINITY), (1.0, f64::INFINITY)]), 3.0);
+        assert_eq!(split(vec![(f64::INFINITY, 2.0), (3.0, 1.0)]), 3.0);
         assert_eq!(split(Vec::new()), 0.0);
     }
 }

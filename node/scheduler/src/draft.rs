@@ -1,10 +1,9 @@
 //! Who is to do what: stages with devices, and the ways that requests may take through them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
     ground::{Ground, Share},
-    measure::measure,
     proposal::ProposedMember,
     rules::Phase,
 };
@@ -53,25 +52,6 @@ impl Draft {
         let route = |lane| Route { lanes: vec![lane], weight: 1.0 };
         let routes = (0..lanes.len()).map(route).collect();
         Self { lanes, routes }
-    }
-
-    /// The ways whose devices can talk to one another; none if there is no such way.
-    pub(crate) fn connected(mut self, ground: &Ground) -> Option<Self> {
-        let measured = measure(ground, &self);
-        let ends: Vec<bool> = measured.routes.iter().map(|r| r.latency_ms.is_finite()).collect();
-        if ends.contains(&false) {
-            let mut ends = ends.into_iter();
-            self.routes.retain(|_| ends.next().unwrap_or(false));
-            let used: BTreeSet<usize> =
-                self.routes.iter().flat_map(|route| route.lanes.iter().copied()).collect();
-            let place = |lane: &usize| used.range(..lane).count();
-            for route in &mut self.routes {
-                route.lanes = route.lanes.iter().map(place).collect();
-            }
-            let mut lane = 0..;
-            self.lanes.retain(|_| lane.next().is_some_and(|lane| used.contains(&lane)));
-        }
-        (!self.routes.is_empty()).then_some(self)
     }
 
     /// Whether every lane is a whole model, each device has one part of it, and room for that.

@@ -1,6 +1,6 @@
 //! How fast a draft is, device by device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     draft::{Draft, Lane, Placed, Route},
@@ -88,6 +88,22 @@ pub(crate) fn measure(ground: &Ground, draft: &Draft) -> Measured {
     Measured { lanes, routes, stations: stations.len() }
 }
 
+/// A draft without the routes that lead where there is no way, and the lanes that only they went
+/// through; none if nothing is left.
+pub(crate) fn reachable(ground: &Ground, mut draft: Draft) -> Option<Draft> {
+    let measured = measure(ground, &draft);
+    let mut ends = measured.routes.iter().map(|route| route.latency_ms.is_finite());
+    draft.routes.retain(|_| ends.next().unwrap_or(false));
+    let used: BTreeSet<usize> =
+        draft.routes.iter().flat_map(|route| route.lanes.iter().copied()).collect();
+    let places: BTreeMap<usize, usize> = used.into_iter().zip(0..).collect();
+    let mut number = 0..;
+    draft.lanes.retain(|_| number.next().is_some_and(|lane: usize| places.contains_key(&lane)));
+    let lanes = draft.routes.iter_mut().flat_map(|route| &mut route.lanes);
+    lanes.for_each(|lane| *lane = places[lane]);
+    (!draft.routes.is_empty()).then_some(draft)
+}
+
 /// Requests a second of each route. Where ways meet, all are scaled so that the busiest station is
 /// just busy; a way that meets no other serves what it can.
 fn share_out(draft: &Draft, routes: &mut [RoutePace], stations: usize) {
@@ -117,14 +133,15 @@ fn through(
 ) -> RoutePace {
     let steps = ground.steps();
     let (mut latency_ms, mut ttft_ms) = (0.0, 0.0);
-    let mut busy = Vec::new();
+    let mut busy: BTreeMap<usize, f64> = BTreeMap::new();
     for (place, lane) in route.lanes.iter().enumerate() {
         let (of, pace) = (&draft.lanes[*lane], &paces[*lane]);
         if let Some(before) = place.checked_sub(1) {
             let handover = handover(ground, &draft.lanes[route.lanes[before]], of);
             latency_ms += handover.values().copied().fold(0.0, f64::max);
-            let way = |((from, to), ms)| (stations.number(Station::Way(from, to)), ms);
-            busy.extend(handover.into_iter().map(way));
+            for ((from, to), ms) in handover {
+                *busy.entry(stations.number(Station::Way(from, to))).or_default() += ms;
+            }
         }
         latency_ms += pace.prompt_ms + steps * pace.token_ms;
         ttft_ms += pace.prompt_ms;
@@ -132,10 +149,11 @@ fn through(
             ttft_ms += pace.token_ms;
         }
         for (stage, pace) in of.stages.iter().zip(&pace.stages) {
-            busy.push((stations.number(Station::Stage(stage.members[0].spot)), pace.busy_ms));
+            let station = stations.number(Station::Stage(stage.members[0].spot));
+            *busy.entry(station).or_default() += pace.busy_ms;
         }
     }
-    RoutePace { ttft_ms, latency_ms, requests_per_s: 0.0, stations: busy }
+    RoutePace { ttft_ms, latency_ms, requests_per_s: 0.0, stations: busy.into_iter().collect() }
 }
 
 /// The KV cache of a prompt on its way from the machines that filled it to those that read it:
@@ -226,10 +244,10 @@ impl Serves for Measured {
         let begin = |route: &RoutePace, free: &[f64]| {
             route.stations.iter().map(|(s, _)| free[*s]).fold(arrival, f64::max)
         };
-        let done = |route: &RoutePace| begin(route, free) + route.latency_ms;
-        let first = self.routes.iter().min_by(|a, b| done(a).total_cmp(&done(b)));
-        let Some(route) = first else { return f64::INFINITY };
-        let (begun, done) = (begin(route, free), done(route));
+        let done = self.routes.iter().map(|route| (begin(route, free) + route.latency_ms, route));
+        let first = done.min_by(|a, b| a.0.total_cmp(&b.0));
+        let Some((done, route)) = first else { return f64::INFINITY };
+        let begun = begin(route, free);
         route.stations.iter().for_each(|(s, busy)| free[*s] = begun + busy);
         done
     }

@@ -26,6 +26,8 @@ use crate::{
 /// More devices of one class than this are not put into one pipeline.
 const RUN_MAX: usize = 64;
 
+/// A class, and how its devices are run.
+type Class = (usize, Regime);
 /// How many classes there are, and which may be first.
 type Members = (usize, Vec<usize>);
 /// Devices of classes, and how they are run.
@@ -34,7 +36,7 @@ type Devices = (Vec<(usize, usize)>, Regime);
 /// The runs of every class and the orders of classes, made when they are first asked for.
 pub(crate) struct Tables<'a> {
     ground: &'a Ground,
-    kinds: RefCell<BTreeMap<(usize, Regime), Rc<Vec<Kind>>>>,
+    kinds: RefCell<BTreeMap<Class, Rc<Vec<Kind>>>>,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<Members, Rc<Vec<Step>>>>,
     teams: RefCell<BTreeMap<Devices, Vec<Rc<Team>>>>,

@@ -4,6 +4,7 @@ use crate::{
     baseline::{Helix, Hexgen2, Parallax, Petals, Symmetric},
     draft::Draft,
     ground::Ground,
+    measure::reachable,
     partitions::{self, Partitions},
     phase2::Objective,
     proposal::{Proposal, tell},
@@ -96,7 +97,7 @@ fn told_of(ground: &Ground, ask: &Ask, drafts: impl FnOnce() -> Drafted) -> Opti
     let score = |told: &Proposal| told.score(ask, ground.workload.requests_per_s);
     let mut best: Option<Proposal> = None;
     let drafts = drafts.into_iter().filter(|draft| draft.holds(ground));
-    for draft in drafts.filter_map(|draft| draft.connected(ground)) {
+    for draft in drafts.filter_map(|draft| reachable(ground, draft)) {
         let told = tell(ground, ask, &draft);
         if best.as_ref().is_none_or(|best| score(&told) > score(best)) {
             best = Some(told);
@@ -117,9 +118,9 @@ struct Best;
 impl Plans for Best {
     fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
         let apart: &[&(dyn Plans + Sync)] = match ask.objective {
-            // A request alone has nothing to share, and of very many devices others take too long.
-            Objective::Latency => &[],
+            // Of very many devices others take too long. A request alone has nothing to share.
             _ if ground.devices() > OTHERS_DEVICES_MAX => &[],
+            Objective::Latency => &[&Hexgen2],
             _ => &[
                 &Symmetric,
                 &Petals,

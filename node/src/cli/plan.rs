@@ -252,7 +252,7 @@ fn reference(model: &Model, workload: Workload) -> Option<f64> {
     let pool = "[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\n";
     let pool = PoolFile::parse(pool, &|_| Err(std::io::ErrorKind::NotFound.into())).ok()?;
     let ground = pool.ground(model.clone(), Rules::exact(), workload);
-    let ask = Ask { planner: Planner::Default, objective: Objective::Latency, seed: 0 };
+    let ask = Ask { planner: Planner::Hexgen, objective: Objective::Latency, seed: 0 };
     propose(&ground, &ask).map(|found| found.routes[0].latency_ms)
 }
 

@@ -7,6 +7,7 @@ use crate::{
     draft::{Draft, Route},
     flow::Graph,
     ground::{Ground, Way},
+    measure::reachable,
     partitions::aim,
     phase1::{Aim, Depth, Layout, Search},
     phase2::{Decoder, Group, Partition, mutate, seeds},
@@ -18,6 +19,10 @@ use crate::{
 /// Changes that are tried; the end after so many that were no better.
 const CHANGES: usize = 300;
 const PATIENCE: usize = 100;
+/// So many groups are few: of twice as many a quarter of the changes is tried, since each pair is an
+/// edge. Of more than so many none are paired.
+const GROUPS: usize = 128;
+const GROUPS_MAX: usize = 1_024;
 /// Capacities are counted in so many parts of a request a second.
 const PARTS: f64 = 1e6;
 /// The part of a deadline that an answer may take, so that its prompt has the rest.
@@ -40,12 +45,16 @@ impl Plans for Hexgen2 {
             answers: Decoder::new(&answers, Search { aim: late, depth }),
         };
         let mut random = ChaCha8Rng::seed_from_u64(ask.seed);
-        let begun = seeds(&pair.answers).into_iter().map(|partition| pair.flow(partition));
+        let few = |partition: &Partition| partition.groups.len() <= GROUPS_MAX;
+        let begun =
+            seeds(&pair.answers).into_iter().filter(few).map(|partition| pair.flow(partition));
         let Some(mut best) = begun.max_by(|a, b| a.rate.total_cmp(&b.rate)) else {
             return Drafted::default();
         };
         let (mut evaluations, mut since) = (0, 0);
-        while evaluations < CHANGES && since < PATIENCE {
+        let groups = best.partition.groups.len().max(GROUPS);
+        let changes = CHANGES * GROUPS * GROUPS / groups / groups;
+        while evaluations < changes && since < PATIENCE {
             let next = mutate(&pair.answers, &mut random, &best.partition, true);
             let next = pair.flow(next);
             (evaluations, since) = (evaluations + 1, since + 1);
@@ -53,7 +62,8 @@ impl Plans for Hexgen2 {
                 (best, since) = (next, 0);
             }
         }
-        let drafts = (best.rate > 0.0).then(|| best.draft(ground)).into_iter().collect();
+        let drafts = (best.rate > 0.0).then(|| best.draft(ground));
+        let drafts = drafts.and_then(|draft| reachable(ground, draft)).into_iter().collect();
         Drafted { drafts, evaluations, ..Drafted::default() }
     }
 }
@@ -93,7 +103,11 @@ impl Pair<'_> {
         };
         able.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
         let mut best = (0.0, Vec::new(), 0);
-        for cut in 1..able.len() {
+        for (most, cut) in cuts(&able) {
+            // No other lets more through.
+            if most <= best.0 {
+                break;
+            }
             let (rate, routes) = self.through(&able, cut);
             if rate > best.0 {
                 best = (rate, routes, cut);
@@ -155,6 +169,21 @@ impl Pair<'_> {
         ways.map(|(a, b)| if a == b { 0.0 } else { time(ground.way(a, b)) })
             .fold(f64::INFINITY, f64::min)
     }
+}
+
+/// Where to cut between prompts and answers, and what either side can do at most: the most first.
+fn cuts(able: &[(Layout, Layout, &Group)]) -> Vec<(f64, usize)> {
+    let sum = |of: &[(Layout, Layout, &Group)], period: fn(&(Layout, Layout, &Group)) -> f64| {
+        of.iter().map(|group| 1e3 / period(group)).sum::<f64>()
+    };
+    let most = |cut: usize| {
+        let (prompts, answers) = able.split_at(cut);
+        sum(prompts, |(layout, ..)| layout.period_ms)
+            .min(sum(answers, |(_, layout, _)| layout.period_ms))
+    };
+    let mut cuts: Vec<(f64, usize)> = (1..able.len()).map(|cut| (most(cut), cut)).collect();
+    cuts.sort_by(|a, b| b.0.total_cmp(&a.0));
+    cuts
 }
 
 impl Flowing {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    routed::routed,
+    routed::{ROUTED_MAX, routed},
     unit::{Unit, Units, degrees},
 };
 use crate::{
@@ -23,6 +23,9 @@ impl Plans for Parallax {
         let degree = degrees(ground).last().copied().unwrap_or(1);
         let draft = |batch| {
             let units = Units::of(ground, degree, batch);
+            if units.all.len() > ROUTED_MAX {
+                return None;
+            }
             let placement = placement(ground, &units);
             routed(ground, &units, &units.fleet(ground), &placement, false)
         };
@@ -83,33 +86,29 @@ fn placement(ground: &Ground, units: &Units) -> Placement {
 fn pipelines(units: &[Unit], of: &[usize], layers: usize) -> Vec<Vec<usize>> {
     let mut roomy = of.to_vec();
     roomy.sort_by_key(|unit| std::cmp::Reverse(units[*unit].layers_max()));
-    let mut best: (f64, Vec<Vec<usize>>) = (0.0, Vec::new());
-    for count in 1..=of.len() {
-        let Some(found) = greedy(units, &roomy, layers, count) else { break };
-        let stages: usize = found.iter().map(Vec::len).sum();
-        let worth = (count * count) as f64 / stages as f64;
+    let (mut found, mut stages, mut best) = (Vec::new(), 0, (0.0, 0));
+    while let Some(pipeline) = greedy(units, &mut roomy, layers) {
+        stages += pipeline.len();
+        found.push(pipeline);
+        let worth = (found.len() * found.len()) as f64 / stages as f64;
         if worth > best.0 {
-            best = (worth, found);
+            best = (worth, found.len());
         }
     }
-    best.1
+    found.truncate(best.1);
+    found
 }
 
-/// So many pipelines, one after the other: the roomiest server that is left, or the smallest that
-/// ends the pipeline.
-fn greedy(units: &[Unit], roomy: &[usize], layers: usize, count: usize) -> Option<Vec<Vec<usize>>> {
-    let mut left = roomy.to_vec();
-    let pipeline = |_| {
-        let (mut pipeline, mut missing) = (Vec::new(), layers);
-        while missing > 0 {
-            let enough = left.iter().rposition(|unit| units[*unit].layers_max() >= missing);
-            let unit = if left.is_empty() { return None } else { left.remove(enough.unwrap_or(0)) };
-            missing = missing.saturating_sub(units[unit].layers_max());
-            pipeline.push(unit);
-        }
-        Some(pipeline)
-    };
-    (0..count).map(pipeline).collect()
+/// The next pipeline: of the roomiest servers that are left, and the smallest that ends it.
+fn greedy(units: &[Unit], left: &mut Vec<usize>, layers: usize) -> Option<Vec<usize>> {
+    let (mut pipeline, mut missing) = (Vec::new(), layers);
+    while missing > 0 {
+        let enough = left.iter().rposition(|unit| units[*unit].layers_max() >= missing);
+        let unit = if left.is_empty() { return None } else { left.remove(enough.unwrap_or(0)) };
+        missing = missing.saturating_sub(units[unit].layers_max());
+        pipeline.push(unit);
+    }
+    Some(pipeline)
 }
 
 /// Layers of each server of a pipeline in proportion to its speed, as far as it has room (`min(cap,

@@ -1,7 +1,10 @@
 //! Petals' rule: servers of one device each, which come one by one and take the layers that are
 //! served least.
 
-use super::{routed::routed, unit::Units};
+use super::{
+    routed::{ROUTED_MAX, routed},
+    unit::Units,
+};
 use crate::{
     flow::petals,
     ground::Ground,
@@ -16,6 +19,9 @@ impl Plans for Petals {
     fn drafts(&self, ground: &Ground, _ask: &Ask) -> Drafted {
         let draft = |batch| {
             let units = Units::of(ground, 1, batch);
+            if units.all.len() > ROUTED_MAX {
+                return None;
+            }
             let fleet = units.fleet(ground);
             routed(ground, &units, &fleet, &petals(&fleet), true)
         };

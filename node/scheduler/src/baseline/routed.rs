@@ -7,11 +7,16 @@ use crate::{
     draft::{Draft, Lane, Route},
     flow::{Fleet, Hop, Placement, throughput},
     ground::Ground,
+    measure::reachable,
     rules::Phase,
 };
 
-/// The most ways that are told apart.
+/// The most ways that are told apart, where servers are few; or so many for each server.
 const WAYS_MAX: usize = 64;
+const WAYS_EACH: usize = 2;
+
+/// Between more servers than this no flow is reckoned: each pair of them is an edge.
+pub(super) const ROUTED_MAX: usize = 2_048;
 
 /// What is left of the flow on each hop: between servers, in (`None` first) and out (`None` last).
 type Left = BTreeMap<(Option<usize>, Option<usize>), f64>;
@@ -34,7 +39,15 @@ pub(super) fn routed(
             Hop::Exit(node) => (Some(node), None),
             Hop::Node(_) => continue,
         };
-        left.insert(hop, carried.tokens_per_s);
+        if carried.tokens_per_s > 0.0 {
+            left.insert(hop, carried.tokens_per_s);
+        }
+    }
+    let mut earlier = vec![Vec::new(); placement.0.len()];
+    for hop in left.keys() {
+        if let (Some(from), Some(to)) = *hop {
+            earlier[to].push(from);
+        }
     }
     // A hop leads to a server that holds further layers, so in this order all come after those that
     // lead to them.
@@ -42,8 +55,8 @@ pub(super) fn routed(
         (0..placement.0.len()).filter(|node| placement.0[*node].is_some()).collect();
     order.sort_by_key(|node| placement.0[*node].as_ref().map(|range| range.end));
     let (mut lanes, mut routes) = (Vec::new(), Vec::new());
-    for _ in 0..WAYS_MAX {
-        let Some((way, width)) = widest(&order, &left) else { break };
+    for _ in 0..WAYS_MAX.max(WAYS_EACH * order.len()) {
+        let Some((way, width)) = widest(&order, &earlier, &left) else { break };
         let hops = std::iter::once((None, Some(way[0])))
             .chain(way.windows(2).map(|pair| (Some(pair[0]), Some(pair[1]))))
             .chain([(way.last().copied(), None)]);
@@ -54,28 +67,28 @@ pub(super) fn routed(
         }
     }
     let draft = Draft { lanes, routes };
-    (!draft.lanes.is_empty() && draft.holds(ground)).then_some(draft)
+    if draft.holds(ground) { reachable(ground, draft) } else { None }
 }
 
 /// The way with the widest narrowest hop, and how wide that is.
-fn widest(order: &[usize], left: &Left) -> Option<(Vec<usize>, f64)> {
+fn widest(order: &[usize], earlier: &[Vec<usize>], left: &Left) -> Option<(Vec<usize>, f64)> {
     // Half a unit of the flow: less is what subtraction leaves over.
     let of = |hop| left.get(&hop).copied().filter(|width| *width > 5e-4).unwrap_or(0.0);
-    let mut best: BTreeMap<usize, (f64, Option<usize>)> = BTreeMap::new();
+    let mut best: Vec<(f64, Option<usize>)> = vec![(0.0, None); earlier.len()];
     for &node in order {
         let mut found = (of((None, Some(node))), None);
-        for (before, (width, _)) in &best {
-            let width = width.min(of((Some(*before), Some(node))));
+        for &before in &earlier[node] {
+            let width = best[before].0.min(of((Some(before), Some(node))));
             if width > found.0 {
-                found = (width, Some(*before));
+                found = (width, Some(before));
             }
         }
-        best.insert(node, found);
+        best[node] = found;
     }
-    let through = |node: &usize| best[node].0.min(of((Some(*node), None)));
+    let through = |node: &usize| best[*node].0.min(of((Some(*node), None)));
     let end = *order.iter().max_by(|a, b| through(a).total_cmp(&through(b)))?;
     let width = through(&end);
-    let way = std::iter::successors(Some(end), |node| best[node].1);
+    let way = std::iter::successors(Some(end), |node| best[*node].1);
     let mut way: Vec<usize> = way.collect();
     way.reverse();
     (width > 0.0).then_some((way, width))

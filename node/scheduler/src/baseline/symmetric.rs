@@ -1,14 +1,19 @@
 //! HexGen without its asymmetry: one degree and equal layers for all stages of a pipeline.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::unit::{Unit, Units, degrees};
 use crate::{
     draft::{Draft, Lane},
     ground::Ground,
-    measure::measure,
+    measure::{measure, reachable},
     phase2::Objective,
     propose::{Ask, Drafted, Plans},
     rules::Phase,
 };
+
+/// Deeper pipelines than this are not looked at.
+const DEPTH_MAX: usize = 64;
 
 /// Pipelines of servers of one degree, each within a class as long as it can be; what is left over
 /// of the classes is joined in the order of machines.
@@ -25,28 +30,43 @@ impl Plans for Symmetric {
     }
 }
 
+/// The servers of one degree, by their first device.
+type Servers = BTreeMap<usize, Unit>;
+
 fn lanes(ground: &Ground, ask: &Ask, batch: u32) -> Vec<Lane> {
+    let of = |degree| {
+        let units = Units::of(ground, degree, batch).all.into_iter();
+        units.filter(|unit| unit.kind.degree == degree).map(|unit| (unit.spots[0], unit)).collect()
+    };
+    let all: Vec<Servers> = degrees(ground).into_iter().map(of).collect();
     let mut lanes = Vec::new();
     let mut left: Vec<usize> = Vec::new();
     for class in &ground.classes {
         let mut free = class.spots.clone();
-        lanes.extend(take(ground, ask, batch, &mut free));
+        free.sort_unstable();
+        lanes.extend(take(ground, ask, batch, &all, &mut free));
         left.extend(free);
     }
     left.sort_unstable();
-    lanes.extend(take(ground, ask, batch, &mut left));
+    lanes.extend(take(ground, ask, batch, &all, &mut left));
     lanes
 }
 
-/// The best pipelines of some devices, all with the same degree and depth; those devices are taken.
-fn take(ground: &Ground, ask: &Ask, batch: u32, free: &mut Vec<usize>) -> Vec<Lane> {
+/// The best pipelines of some devices, in their order, all with the same degree and depth; those
+/// devices are taken.
+fn take(
+    ground: &Ground,
+    ask: &Ask,
+    batch: u32,
+    servers: &[Servers],
+    free: &mut Vec<usize>,
+) -> Vec<Lane> {
     let mut best: Option<(f64, Vec<Lane>)> = None;
-    for degree in degrees(ground) {
-        let mut units = Units::of(ground, degree, batch).all;
-        units.retain(|unit| {
-            unit.kind.degree == degree && unit.spots.iter().all(|s| free.contains(s))
-        });
-        for depth in 1..=units.len().min(ground.model.layers as usize) {
+    let is_free = |unit: &&Unit| unit.spots.iter().all(|s| free.binary_search(s).is_ok());
+    for servers in servers {
+        let units: Vec<&Unit> =
+            free.iter().filter_map(|spot| servers.get(spot)).filter(is_free).collect();
+        for depth in 1..=units.len().min(ground.model.layers as usize).min(DEPTH_MAX) {
             let chunks = units.chunks_exact(depth);
             let lanes: Vec<Lane> = chunks.filter_map(|units| lane(ground, units, batch)).collect();
             let worth = worth(ground, ask, &lanes);
@@ -56,10 +76,9 @@ fn take(ground: &Ground, ask: &Ask, batch: u32, free: &mut Vec<usize>) -> Vec<La
         }
     }
     let lanes = best.map_or_else(Vec::new, |(_, lanes)| lanes);
-    let taken = |spot: &usize| {
-        lanes.iter().flat_map(|l| &l.stages).flat_map(|s| &s.members).any(|m| m.spot == *spot)
-    };
-    free.retain(|spot| !taken(spot));
+    let stages = lanes.iter().flat_map(|lane| &lane.stages);
+    let taken: BTreeSet<usize> = stages.flat_map(|s| &s.members).map(|m| m.spot).collect();
+    free.retain(|spot| !taken.contains(spot));
     lanes
 }
 
@@ -81,8 +100,8 @@ fn worth(ground: &Ground, ask: &Ask, lanes: &[Lane]) -> f64 {
 }
 
 /// Servers in a row with as many layers each, what is left over with the last ones; none if one has
-/// no room for that.
-fn lane(ground: &Ground, units: &[Unit], batch: u32) -> Option<Lane> {
+/// no room for that, or no way to the next.
+fn lane(ground: &Ground, units: &[&Unit], batch: u32) -> Option<Lane> {
     let (layers, depth) = (ground.model.layers, units.len() as u32);
     let (each, over) = (layers / depth, layers % depth);
     let mut first = 0;
@@ -92,6 +111,7 @@ fn lane(ground: &Ground, units: &[Unit], batch: u32) -> Option<Lane> {
         unit.stage(range, range)
     });
     let lane = Lane { stages: stages.collect(), batch, phase: Phase::Both };
-    let whole = Draft::of(vec![lane.clone()]);
-    whole.holds(ground).then_some(lane)
+    let whole = Draft::of(vec![lane]);
+    let whole = if whole.holds(ground) { reachable(ground, whole) } else { None };
+    whole?.lanes.pop()
 }

@@ -9,6 +9,9 @@ use std::{collections::VecDeque, rc::Rc};
 use super::{Tables, table::least_before};
 use crate::{ground::Ground, kind::Regime, team::Team};
 
+/// Teams in their order, and the layers of each.
+pub(super) type Chain = Vec<(Rc<Team>, u32)>;
+
 /// A team as the last of a chain that uses some of the devices.
 struct Node {
     team: Rc<Team>,
@@ -25,7 +28,7 @@ pub(super) fn mixed(
     tables: &Tables<'_>,
     group: &[(usize, usize)],
     (regime, limit_ms, latest_ms): (Regime, f64, f64),
-) -> Option<Vec<(Rc<Team>, u32)>> {
+) -> Option<Chain> {
     let nodes = nodes(tables, group, regime);
     // Where tokens pay their way back, the chain is looked for from each first machine.
     let firsts: Vec<Option<usize>> = match ground.rules.token_return {
@@ -95,7 +98,7 @@ struct Cell {
 const NONE: Cell = Cell { ms: f64::INFINITY, before: usize::MAX, covered: 0 };
 
 impl Search<'_> {
-    fn best(&self) -> Option<(f64, Vec<(Rc<Team>, u32)>)> {
+    fn best(&self) -> Option<(f64, Chain)> {
         let layers = self.ground.model.layers as usize;
         let width = layers + 1;
         let mut cells = vec![NONE; self.nodes.len() * width];

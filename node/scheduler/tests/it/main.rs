@@ -2,6 +2,7 @@
 
 mod absurd;
 mod catalogue;
+mod drafts;
 mod fit;
 mod flow;
 mod helix;

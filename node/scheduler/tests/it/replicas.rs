@@ -294,7 +294,7 @@ fn no_way_to_plan_six_devices_is_better() {
         let time = groups.iter().map(|(_, best)| best.0).fold(f64::INFINITY, f64::min);
         let counts: Vec<usize> = world.classes.iter().map(Vec::len).collect();
         let rate = rates(&groups, &counts, 0);
-        match planned(&world, Planner::Default, Objective::Latency) {
+        match planned(&world, Planner::Exhaustive, Objective::Latency) {
             Some(found) => {
                 let ms = found.pipelines[0].latency_ms;
                 // Uneven parts, and unlike devices as one stage, may do better than what is tried here.
