@@ -31,8 +31,8 @@ const FEW_DEVICES: usize = 64;
 const HEXGEN: Effort = Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
 const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
 /// One of several, and the one that goes on from them.
-const PART: Effort = Effort { evaluations: 1_500, patience: 500, ..HEXGEN };
-const LAST: Effort = Effort { evaluations: 3_000, guided: 7, ..PART };
+const PART: Effort = Effort { evaluations: 1_000, patience: 400, ..HEXGEN };
+const LAST: Effort = Effort { evaluations: 2_000, guided: 7, ..PART };
 
 /// HexGen's two phases, as the planner that is asked for has them.
 pub(crate) struct Partitions;

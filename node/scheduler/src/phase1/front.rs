@@ -75,7 +75,7 @@ impl Depth {
         match self {
             Self::Rough => 4,
             Self::Coarse => 12,
-            Self::Fine => 24,
+            Self::Fine => 20,
             Self::Exact => usize::MAX,
         }
     }

@@ -9,6 +9,8 @@ use crate::{
 
 /// Up to so many ways to choose a pipeline for each group are all tried.
 const CHOICES_MAX: usize = 8;
+/// So many ways, those that likely serve most, are tried unless it is to be thorough.
+const TRIED: usize = 3;
 /// Of more groups not every pipeline of each is tried.
 const THOROUGH_MAX: usize = 24;
 /// How often each group's pipeline is chosen anew by rule of thumb.
@@ -80,7 +82,17 @@ impl Judge {
 
     fn timely(&self, fronts: &[Rc<Vec<Layout>>], deadline_ms: f64, floor: Score) -> Judged {
         let mut best = Judged { score: Score::WORST, choice: vec![None; fronts.len()] };
-        for choice in choices(fronts, deadline_ms) {
+        let rate = |choice: &Vec<Option<usize>>| {
+            let each = chosen(fronts, choice).map(|layout| crowd(&layout.replica(), deadline_ms));
+            likely_rate(each.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1)))
+        };
+        let mut choices: Vec<(f64, Vec<Option<usize>>)> = choices(fronts, deadline_ms)
+            .into_iter()
+            .map(|choice| (rate(&choice), choice))
+            .collect();
+        choices.sort_by(|a, b| b.0.total_cmp(&a.0));
+        choices.truncate(if self.thorough { choices.len() } else { TRIED });
+        for (_, choice) in choices {
             let replicas = replicas(chosen(fronts, &choice));
             let bar = if best.score > floor { best.score } else { floor };
             let score = self.score(&replicas, deadline_ms, bar);

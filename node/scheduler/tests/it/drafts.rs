@@ -64,10 +64,6 @@ impl World {
                 if (head, column) != (m.kv_heads, m.ffn) {
                     return Err(format!("{head} heads and {column} columns"));
                 }
-                let machine = |spot: usize| self.spots[spot].machine;
-                if stage.members.iter().any(|m| machine(m.spot) != machine(stage.members[0].spot)) {
-                    return Err("a stage over two machines".into());
-                }
             }
             if next != m.layers {
                 return Err(format!("{next} layers"));
