@@ -192,6 +192,63 @@ fn a_pool_of_cards_is_planned_and_explained() {
     }
 }
 
+/// Who may hold what, from which plan on, and by whose rules.
+#[test]
+fn a_plan_keeps_to_what_is_asked_of_it() {
+    let pools = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/pools");
+    let pool = format!("{pools}/hexgen_half30.toml");
+    let asked = ["plan", "--pool", &pool, "--model", "llama-2-70b", "--slo", "5x"];
+    let plan = |more: &[&str]| document(&[&asked[..], more, &["--json"]].concat());
+    let machines = |stage: &serde_json::Value| -> Vec<String> {
+        let members = stage["members"].as_array().unwrap();
+        members.iter().map(|m| m["machine"].as_str().unwrap().to_owned()).collect()
+    };
+    let stages = |plan: &serde_json::Value| -> Vec<serde_json::Value> {
+        let pipelines = plan["pipelines"].as_array().unwrap().iter();
+        pipelines.flat_map(|p| p["stages"].as_array().unwrap().clone()).collect()
+    };
+    let running = plan(&[]);
+    let there = |plan: &serde_json::Value, name: &str| {
+        stages(plan).iter().flat_map(&machines).any(|machine| machine.starts_with(name))
+    };
+    assert!(there(&running, "nevada") && there(&running, "norway"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "running.json", &running.to_string());
+    let next = plan(&["--without", "nevada", "--running", &file]);
+    assert!(!there(&next, "nevada") && there(&next, "iceland"));
+    let most = next["bound_requests_per_s"].as_f64().unwrap();
+    assert!(most < running["bound_requests_per_s"].as_f64().unwrap());
+    let moves = |plan: &serde_json::Value| plan["moves"]["load_bytes"].as_u64().unwrap();
+    let afresh = write(folder.path(), "none.json", r#"{"pipelines": []}"#);
+    let all = plan(&["--without", "nevada", "--running", &afresh]);
+    assert!(moves(&next) < moves(&all), "who holds layers need not load them");
+    let same = plan(&["--running", &file]);
+    assert!(moves(&same) < moves(&all));
+
+    let trusting = plan(&["--trust", "Iceland", "--ends", "2"]);
+    for stage in stages(&trusting) {
+        let [first, end] = [0, 1].map(|end| stage["layers"][end].as_u64().unwrap());
+        let free = machines(&stage).iter().all(|machine| machine.starts_with("iceland"));
+        assert!(free || first >= 2 && end <= 78, "{stage}");
+    }
+    for planner in ["symmetric", "petals", "helix", "parallax", "hexgen2", "hexgen-random"] {
+        let theirs = document(&[&asked[..5], &["--planner", planner, "--json"]].concat());
+        assert_eq!(theirs["feasible"], true, "{planner}");
+    }
+    let a100 = format!("{pools}/hexgen_homogeneous.toml");
+    for (more, words) in [
+        (&["--trust", "icelan"][..], "did you mean `iceland`"),
+        (&["--without", "nevada-RTX-A5000:8"], "no device 8"),
+        (&["--trust", "nevada", "--ends", "60"], "may hold the first and the last 60 layers"),
+        (&["--ends", "2"], "--trust"),
+        (&["--running", &a100], "is no plan"),
+        (&["--context", "512"], "--workload"),
+    ] {
+        let code = if more[0] == "--ends" { 2 } else { 1 };
+        fails(code, &[&asked[..], more].concat(), &[words]);
+    }
+}
+
 #[test]
 fn a_pool_from_a_file_is_planned() {
     let folder = tempfile::tempdir().unwrap();

@@ -80,22 +80,36 @@ impl World {
         let (m, rows) = (&self.model.spec, task.0);
         let slowest = stage.members.iter().map(|member| self.member_ms(member, task, reads));
         let slowest = slowest.fold(0.0, f64::max);
-        let count = stage.members.len() as f64;
-        // All members are on one machine.
-        let inside = self.inside[self.machine(stage)];
-        let all = f64::from(m.hidden) * self.rules.sum_bytes * rows;
-        let sums = match (self.rules.exchange, stage.members.len()) {
-            (_, 1) => 0.0,
-            (Exchange::Sliced, _) => {
-                4.0 * (count - 1.0) * (inside.ms + all / count / inside.bytes_per_ms)
-            }
-            (Exchange::Direct, _) => 2.0 * (inside.ms + all / inside.bytes_per_ms),
-        };
+        let sums = self.sums_ms(stage, f64::from(m.hidden) * self.rules.sum_bytes * rows);
         let layers = f64::from(stage.layers.1 - stage.layers.0);
         let pace = &self.spots[stage.members[0].spot].pace;
         let logits = 2.0 * f64::from(m.hidden) * f64::from(m.vocab) * task.1;
         let head = m.output_bytes as f64 / pace.bytes_per_ms + logits / pace.flops_per_ms;
         layers * (slowest + sums) + if last && !self.plain() { head } else { 0.0 }
+    }
+
+    /// What the slowest member takes to add up a layer's sums, of so many bytes, with all others: of
+    /// few devices members may be on several machines.
+    fn sums_ms(&self, stage: &ProposedStage, bytes: f64) -> f64 {
+        let machines: Vec<usize> =
+            stage.members.iter().map(|member| self.spots[member.spot].machine).collect();
+        let (mut slowest, count) = (0.0f64, machines.len());
+        for one in 0..count {
+            let mut trips = Vec::new();
+            for other in (0..count).filter(|other| *other != one) {
+                trips.push(match self.rules.exchange {
+                    Exchange::Sliced => {
+                        self.sent_ms(machines[one], machines[other], bytes / count as f64)
+                    }
+                    Exchange::Direct => self.sent_ms(machines[one], machines[other], bytes),
+                });
+            }
+            slowest = slowest.max(match self.rules.exchange {
+                Exchange::Sliced => 4.0 * trips.iter().sum::<f64>(),
+                Exchange::Direct => 2.0 * trips.iter().copied().fold(0.0, f64::max),
+            });
+        }
+        slowest
     }
 
     fn machine(&self, stage: &ProposedStage) -> usize {
