@@ -239,7 +239,7 @@ fn a_plan_keeps_to_what_is_asked_of_it() {
     for (more, words) in [
         (&["--trust", "icelan"][..], "did you mean `iceland`"),
         (&["--without", "nevada-RTX-A5000:8"], "no device 8"),
-        (&["--trust", "nevada", "--ends", "60"], "may hold the first and the last 60 layers"),
+        (&["--trust", "norway-RTX3090Ti-0", "--ends", "60"], "the first and the last 60 layers"),
         (&["--ends", "2"], "--trust"),
         (&["--running", &a100], "is no plan"),
         (&["--context", "512"], "--workload"),

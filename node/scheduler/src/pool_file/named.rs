@@ -48,7 +48,10 @@ impl PoolFile {
             let machine = &mut self.machines[machine];
             let devices = machine.devices.len();
             if let Some(number) = device.filter(|number| *number >= devices) {
-                let why = format!("{} has no device {number}, only {devices}", machine.name);
+                let why = format!(
+                    "{} has no device {number}: its {devices} devices count from 0",
+                    machine.name
+                );
                 return Err(PoolError::Other(why));
             }
             let out = |place: usize| device.is_none_or(|number| number == place);
