@@ -75,7 +75,9 @@ fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> 
     };
     let ours = ask.planner == Planner::Default;
     let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
-        true => Depth::Exact,
+        // With batches it would not be exact in any case, and take long.
+        true if ground.rules.batch_max == 1 => Depth::Exact,
+        true => Depth::Fine,
         false if ours && ground.devices() > FEW_DEVICES => Depth::Rough,
         false => Depth::Coarse,
     };
