@@ -235,8 +235,12 @@ fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String
     )
 }
 
-/// That the deadline is too early, or what is missing.
+/// That another planner is to be asked, that the deadline is too early, or what is missing.
 fn why_not(ground: &Ground, ask: &Ask) -> String {
+    let ours = Ask { planner: Planner::Default, ..*ask };
+    if ask.planner != Planner::Default && propose(ground, &ours).is_some() {
+        return "this planner finds none here; the default one does".to_owned();
+    }
     let fastest = propose(ground, &Ask { objective: Objective::Latency, ..*ask });
     match (ask.objective, fastest) {
         (Objective::Slo { deadline_ms }, Some(fastest)) => format!(
