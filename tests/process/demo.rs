@@ -283,7 +283,9 @@ fn goes_on_without_holder(nth: usize) -> usize {
     let plan = shown.split("== plan").nth(1).unwrap().split("== answer").next().unwrap();
     let in_plan = |number: &usize| plan.contains(&format!("node {number} "));
     let holders: Vec<usize> = (0..8).filter(in_plan).collect();
-    let node = format!("node{}", holders[nth]);
+    // What a demo measures decides how many hold layers: another time it may be fewer.
+    let Some(holder) = holders.get(nth) else { return holders.len() };
+    let node = format!("node{holder}");
     let found = |id: &u32| {
         let command = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&command).contains(&node)
