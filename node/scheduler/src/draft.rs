@@ -82,16 +82,14 @@ impl Placed {
         let within = self.held.0 <= self.layers.0
             && self.layers.0 < self.layers.1
             && self.layers.1 <= self.held.1;
-        let class = |member: &ProposedMember| ground.class_of(member.spot);
-        let may = self.members.iter().all(|m| ground.may_hold(class(m), self.layers));
+        let machine = |member: &ProposedMember| ground.spots[member.spot].machine;
+        let may = self.members.iter().all(|m| ground.may_hold(machine(m), self.layers));
         let requests = ground.resident(batch, stages);
         let room = self.members.iter().enumerate().all(|(place, member)| {
             let share = Share {
-                layers: self.held.1 - self.held.0,
-                heads: member.kv_heads.1 - member.kv_heads.0,
-                columns: member.ffn_columns.1 - member.ffn_columns.0,
                 embeds: self.held.0 == 0,
                 samples: self.held.1 == m.layers && place == 0,
+                ..member.share(self.held.1 - self.held.0)
             };
             ground.fits(member.spot, share, requests)
         });

@@ -35,9 +35,9 @@ impl Ground {
         Self { ends, ..self }.classed()
     }
 
-    /// Which layers of a range a class may hold.
-    pub(crate) fn may_hold(&self, class: usize, (first, end): (u32, u32)) -> bool {
-        let free = self.ends.may(self.classes[class].machines[0]);
-        free || first >= self.ends.layers && end + self.ends.layers <= self.model.layers
+    /// Whether a machine may hold these layers.
+    pub(crate) fn may_hold(&self, machine: usize, (first, end): (u32, u32)) -> bool {
+        self.ends.may(machine)
+            || first >= self.ends.layers && end + self.ends.layers <= self.model.layers
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     fit::Pace,
-    ground::{Ground, Share},
+    ground::Ground,
     kind::{Kind, Regime},
     loss::{Loss, losses},
     phase2::Objective,
@@ -175,13 +175,7 @@ fn binding(ground: &Ground, stage: &ProposedStage, task: Task) -> Binding {
     let members: Vec<usize> = stage.members.iter().map(|member| member.spot).collect();
     let exchange = ground.exchange_ms(&members, task);
     let member = &stage.members[0];
-    let share = Share {
-        layers: 1,
-        heads: member.kv_heads.1 - member.kv_heads.0,
-        columns: member.ffn_columns.1 - member.ffn_columns.0,
-        embeds: false,
-        samples: false,
-    };
+    let share = member.share(1);
     let with = |change: fn(&mut Pace)| {
         let mut ground = ground.clone();
         change(&mut ground.spots[member.spot].pace);

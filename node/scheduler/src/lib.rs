@@ -5,6 +5,7 @@
 
 mod baseline;
 mod beam;
+mod both;
 mod bound;
 mod caps;
 pub mod catalogue;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     draft::{Draft, Lane, Placed, Route},
-    ground::{Ground, Share},
+    ground::Ground,
+    proposal::ProposedMember,
     rules::Phase,
     serve::Serves,
     task::Task,
@@ -88,9 +89,15 @@ pub(crate) fn measure(ground: &Ground, draft: &Draft) -> Measured {
     Measured { lanes, routes, stations: stations.len() }
 }
 
+/// A draft that fits its devices, without the routes that lead where there is no way; none if it does
+/// not fit, or nothing is left.
+pub(crate) fn usable(ground: &Ground, draft: Draft) -> Option<Draft> {
+    if draft.holds(ground) { reachable(ground, draft) } else { None }
+}
+
 /// A draft without the routes that lead where there is no way, and the lanes that only they went
 /// through; none if nothing is left.
-pub(crate) fn reachable(ground: &Ground, mut draft: Draft) -> Option<Draft> {
+fn reachable(ground: &Ground, mut draft: Draft) -> Option<Draft> {
     let measured = measure(ground, &draft);
     let mut ends = measured.routes.iter().map(|route| route.latency_ms.is_finite());
     draft.routes.retain(|_| ends.next().unwrap_or(false));
@@ -159,9 +166,7 @@ fn through(
 /// The KV cache of a prompt on its way from the machines that filled it to those that read it:
 /// milliseconds for each pair of them.
 fn handover(ground: &Ground, from: &Lane, to: &Lane) -> BTreeMap<(usize, usize), f64> {
-    let m = &ground.model;
-    let tokens = f64::from(ground.workload.input_tokens);
-    let layer_bytes = m.kv_bytes as f64 * f64::from(m.kv_heads) * tokens;
+    let layer_bytes = ground.prompt_cache_bytes();
     let machine = |stage: &Placed| ground.spots[stage.members[0].spot].machine;
     let mut ways = BTreeMap::new();
     for (a, b) in from.stages.iter().flat_map(|a| to.stages.iter().map(move |b| (a, b))) {
@@ -216,16 +221,7 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
 
 /// Milliseconds of a stage for a task: its slowest member, exchanges, and the head behind the last.
 fn stage_ms(ground: &Ground, stage: &Placed, last: bool, task: Task) -> f64 {
-    let member = |member: &crate::proposal::ProposedMember| {
-        let share = Share {
-            layers: 1,
-            heads: member.kv_heads.1 - member.kv_heads.0,
-            columns: member.ffn_columns.1 - member.ffn_columns.0,
-            embeds: false,
-            samples: false,
-        };
-        ground.layer_ms(member.spot, share, task)
-    };
+    let member = |member: &ProposedMember| ground.layer_ms(member.spot, member.share(1), task);
     let spots: Vec<usize> = stage.members.iter().map(|member| member.spot).collect();
     let layer_ms =
         stage.members.iter().map(member).fold(0.0, f64::max) + ground.exchange_ms(&spots, task);

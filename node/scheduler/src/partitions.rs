@@ -1,6 +1,7 @@
 //! Pipelines that share nothing: a partition of the devices, and a pipeline for each part.
 
 use crate::{
+    both::both,
     draft::Draft,
     ground::{Ground, TEAM_DEVICES_MAX},
     phase1::{Aim, Depth, Search},
@@ -183,12 +184,8 @@ fn islands(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Found {
     let (ground, search) = (decoder.ground, decoder.search);
     let apart = || pair(&Decoder::new(ground, search), random, part);
     let here = || pair(decoder, hexgen, Effort { guided: 5, ..part });
-    let found = std::thread::scope(|scope| {
-        let other = scope.spawn(apart);
-        let here = here();
-        // A search that failed there fails here, too, and says why.
-        here.into_iter().chain(other.join().unwrap_or_else(|_| apart())).collect::<Vec<_>>()
-    });
+    let (here, there) = both(here, apart);
+    let found: Vec<Found> = here.into_iter().chain(there).collect();
     let mut progress = Vec::new();
     let mut judged = 0;
     for island in &found {

@@ -14,6 +14,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 pub(crate) use front::{Aim, Depth, Search, front};
 pub(crate) use layout::Layout;
+use mixed::{Node, nodes};
 use order::{Step, every};
 use table::Table;
 
@@ -40,6 +41,7 @@ pub(crate) struct Tables<'a> {
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<Members, Rc<Vec<Step>>>>,
     teams: RefCell<BTreeMap<Devices, Vec<Rc<Team>>>>,
+    nodes: RefCell<BTreeMap<Devices, Rc<Vec<Node>>>>,
 }
 
 impl<'a> Tables<'a> {
@@ -50,6 +52,7 @@ impl<'a> Tables<'a> {
             made: RefCell::default(),
             orders: RefCell::default(),
             teams: RefCell::default(),
+            nodes: RefCell::default(),
         }
     }
 
@@ -73,6 +76,17 @@ impl<'a> Tables<'a> {
     fn teams(&self, group: &[(usize, usize)], regime: Regime) -> Vec<Rc<Team>> {
         let make = || Team::all(self.ground, group, regime).into_iter().map(Rc::new).collect();
         self.teams.borrow_mut().entry((group.to_vec(), regime)).or_insert_with(make).clone()
+    }
+
+    /// Every team out of every set of some devices: the same for every limit of a stage's time.
+    fn nodes(&self, group: &[(usize, usize)], regime: Regime) -> Rc<Vec<Node>> {
+        let key = (group.to_vec(), regime);
+        if let Some(known) = self.nodes.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let made = Rc::new(nodes(self, group, regime));
+        self.nodes.borrow_mut().insert(key, Rc::clone(&made));
+        made
     }
 
     /// Every order of so many classes, some of which may be first.

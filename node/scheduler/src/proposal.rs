@@ -3,7 +3,7 @@
 use crate::{
     bound::bound,
     draft::{Draft, Lane},
-    ground::Ground,
+    ground::{Ground, Share},
     measure::{LanePace, Measured, measure},
     phase2::{Objective, Score},
     propose::{Ask, TOLD_REQUESTS},
@@ -20,6 +20,19 @@ pub struct ProposedMember {
     pub kv_heads: (u32, u32),
     /// `first..end` of its FFN columns.
     pub ffn_columns: (u32, u32),
+}
+
+impl ProposedMember {
+    /// Its part of so many layers, without embedding and head.
+    pub(crate) fn share(&self, layers: u32) -> Share {
+        Share {
+            layers,
+            heads: self.kv_heads.1 - self.kv_heads.0,
+            columns: self.ffn_columns.1 - self.ffn_columns.0,
+            embeds: false,
+            samples: false,
+        }
+    }
 }
 
 /// A stage.

@@ -2,9 +2,10 @@
 
 use crate::{
     baseline::{Helix, Hexgen2, Parallax, Petals, Symmetric},
+    both::both,
     draft::Draft,
     ground::Ground,
-    measure::reachable,
+    measure::usable,
     partitions::{self, Partitions},
     phase2::Objective,
     proposal::{Proposal, tell},
@@ -96,8 +97,7 @@ fn told_of(ground: &Ground, ask: &Ask, drafts: impl FnOnce() -> Drafted) -> Opti
     let Drafted { drafts, evaluations, progress } = drafts();
     let score = |told: &Proposal| told.score(ask, ground.workload.requests_per_s);
     let mut best: Option<Proposal> = None;
-    let drafts = drafts.into_iter().filter(|draft| draft.holds(ground));
-    for draft in drafts.filter_map(|draft| reachable(ground, draft)) {
+    for draft in drafts.into_iter().filter_map(|draft| usable(ground, draft)) {
         let told = tell(ground, ask, &draft);
         if best.as_ref().is_none_or(|best| score(&told) > score(best)) {
             best = Some(told);
@@ -130,13 +130,8 @@ impl Plans for Best {
             ],
         };
         let others = || apart.iter().map(|planner| planner.drafts(ground, ask)).collect::<Vec<_>>();
-        std::thread::scope(|scope| {
-            let apart = scope.spawn(others);
-            let mut found = Partitions.drafts(ground, ask);
-            // What failed there fails here, too, and says why.
-            let apart = apart.join().unwrap_or_else(|_| others());
-            found.drafts.extend(apart.into_iter().flat_map(|other| other.drafts));
-            found
-        })
+        let (mut found, apart) = both(|| Partitions.drafts(ground, ask), others);
+        found.drafts.extend(apart.into_iter().flat_map(|other| other.drafts));
+        found
     }
 }

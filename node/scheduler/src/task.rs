@@ -45,6 +45,12 @@ impl Ground {
         f64::from(if self.rules.plain() { tokens } else { tokens.saturating_sub(1) })
     }
 
+    /// KV cache of a request's prompt, a layer.
+    pub(crate) fn prompt_cache_bytes(&self) -> f64 {
+        let m = &self.model;
+        m.kv_bytes as f64 * f64::from(m.kv_heads) * f64::from(self.workload.input_tokens)
+    }
+
     /// Milliseconds of one layer of a share on a device, exchanges apart.
     pub(crate) fn layer_ms(&self, spot: usize, share: Share, task: Task) -> f64 {
         let m = &self.model;

@@ -7,7 +7,6 @@ use crate::{
     draft::{Draft, Route},
     flow::Graph,
     ground::{Ground, Way},
-    measure::reachable,
     partitions::aim,
     phase1::{Aim, Depth, Layout, Search},
     phase2::{Decoder, Group, Partition, mutate, seeds},
@@ -62,8 +61,7 @@ impl Plans for Hexgen2 {
                 (best, since) = (next, 0);
             }
         }
-        let drafts = (best.rate > 0.0).then(|| best.draft(ground));
-        let drafts = drafts.and_then(|draft| reachable(ground, draft)).into_iter().collect();
+        let drafts = (best.rate > 0.0).then(|| best.draft(ground)).into_iter().collect();
         Drafted { drafts, evaluations, ..Drafted::default() }
     }
 }
@@ -73,6 +71,9 @@ struct Pair<'a> {
     prompts: Decoder<'a>,
     answers: Decoder<'a>,
 }
+
+/// What a group is for prompts, and what for answers.
+type Able<'a> = (Layout, Layout, &'a Group);
 
 /// Groups with roles, and what flows.
 struct Flowing {
@@ -88,7 +89,7 @@ impl Pair<'_> {
     /// Who is relatively best at prompts does prompts, the others answers, at the cut between them
     /// that lets the most through.
     fn flow(&self, partition: Partition) -> Flowing {
-        let mut able: Vec<(Layout, Layout, &Group)> = partition
+        let mut able: Vec<Able<'_>> = partition
             .groups
             .iter()
             .filter_map(|group| {
@@ -98,9 +99,7 @@ impl Pair<'_> {
                 Some((prompts, answers, group))
             })
             .collect();
-        let ratio = |(prompts, answers, _): &(Layout, Layout, &Group)| {
-            prompts.period_ms / answers.period_ms
-        };
+        let ratio = |(prompts, answers, _): &Able<'_>| prompts.period_ms / answers.period_ms;
         able.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
         let mut best = (0.0, Vec::new(), 0);
         for (most, cut) in cuts(&able) {
@@ -114,9 +113,7 @@ impl Pair<'_> {
             }
         }
         let (rate, routes, cut) = best;
-        let role = |(place, (prompts, answers, _)): (usize, &(Layout, Layout, &Group))| match place
-            < cut
-        {
+        let role = |(place, (prompts, answers, _)): (usize, &Able<'_>)| match place < cut {
             true => (Phase::Prefill, prompts.clone()),
             false => (Phase::Decode, answers.clone()),
         };
@@ -125,11 +122,7 @@ impl Pair<'_> {
     }
 
     /// The largest flow with so many groups for prompts.
-    fn through(
-        &self,
-        able: &[(Layout, Layout, &Group)],
-        cut: usize,
-    ) -> (f64, Vec<(usize, usize, f64)>) {
+    fn through(&self, able: &[Able<'_>], cut: usize) -> (f64, Vec<(usize, usize, f64)>) {
         let units = |period_ms: f64| (1e3 / period_ms * PARTS).min(1e15) as u64;
         let (source, sink) = (able.len(), able.len() + 1);
         let mut graph = Graph::new(able.len() + 2);
@@ -157,11 +150,7 @@ impl Pair<'_> {
     /// the way between two of them is the longest it can take.
     fn handover_ms(&self, from: &Group, to: &Group) -> f64 {
         let ground = self.answers.ground;
-        let m = &ground.model;
-        let bytes = m.kv_bytes as f64
-            * f64::from(m.kv_heads)
-            * f64::from(m.layers)
-            * f64::from(ground.workload.input_tokens);
+        let bytes = ground.prompt_cache_bytes() * f64::from(ground.model.layers);
         let machine = |class: usize| ground.classes[class].machines[0];
         let ways =
             from.iter().flat_map(|(a, _)| to.iter().map(move |(b, _)| (machine(*a), machine(*b))));
@@ -172,8 +161,8 @@ impl Pair<'_> {
 }
 
 /// Where to cut between prompts and answers, and what either side can do at most: the most first.
-fn cuts(able: &[(Layout, Layout, &Group)]) -> Vec<(f64, usize)> {
-    let sum = |of: &[(Layout, Layout, &Group)], period: fn(&(Layout, Layout, &Group)) -> f64| {
+fn cuts(able: &[Able<'_>]) -> Vec<(f64, usize)> {
+    let sum = |of: &[Able<'_>], period: fn(&Able<'_>) -> f64| {
         of.iter().map(|group| 1e3 / period(group)).sum::<f64>()
     };
     let most = |cut: usize| {

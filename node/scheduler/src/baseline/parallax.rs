@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    routed::{ROUTED_MAX, routed},
+    routed::by_rule,
     unit::{Unit, Units, degrees},
 };
 use crate::{
@@ -21,16 +21,7 @@ pub(crate) struct Parallax;
 impl Plans for Parallax {
     fn drafts(&self, ground: &Ground, _ask: &Ask) -> Drafted {
         let degree = degrees(ground).last().copied().unwrap_or(1);
-        let draft = |batch| {
-            let units = Units::of(ground, degree, batch);
-            if units.all.len() > ROUTED_MAX {
-                return None;
-            }
-            let placement = placement(ground, &units);
-            routed(ground, &units, &units.fleet(ground), &placement, false)
-        };
-        let drafts: Vec<_> = ground.rules.batches(4).into_iter().filter_map(draft).collect();
-        Drafted { evaluations: drafts.len(), drafts, ..Drafted::default() }
+        by_rule(ground, degree, false, |units, _| placement(ground, units))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::unit::Units;
+use super::{each_batch, unit::Units};
 use crate::{
     draft::{Draft, Lane, Route},
     flow::{Fleet, Hop, Placement, throughput},
     ground::Ground,
-    measure::reachable,
+    measure::usable,
+    propose::Drafted,
     rules::Phase,
 };
 
@@ -16,10 +17,27 @@ const WAYS_MAX: usize = 64;
 const WAYS_EACH: usize = 2;
 
 /// Between more servers than this no flow is reckoned: each pair of them is an edge.
-pub(super) const ROUTED_MAX: usize = 2_048;
+const ROUTED_MAX: usize = 2_048;
 
 /// What is left of the flow on each hop: between servers, in (`None` first) and out (`None` last).
 type Left = BTreeMap<(Option<usize>, Option<usize>), f64>;
+
+/// The widest ways through what a rule places on servers of at most so many devices, for each batch.
+pub(super) fn by_rule(
+    ground: &Ground,
+    degree_max: usize,
+    partial: bool,
+    place: impl Fn(&Units, &Fleet) -> Placement,
+) -> Drafted {
+    each_batch(ground, |batch| {
+        let units = Units::of(ground, degree_max, batch);
+        if units.all.len() > ROUTED_MAX {
+            return None;
+        }
+        let fleet = units.fleet(ground);
+        routed(ground, &units, &fleet, &place(&units, &fleet), partial)
+    })
+}
 
 /// The widest ways of the flow through a placement; none if there is none. Chains deeper than there
 /// is room for are left out.
@@ -66,8 +84,7 @@ pub(super) fn routed(
             lanes.push(lane(units, placement, &way));
         }
     }
-    let draft = Draft { lanes, routes };
-    if draft.holds(ground) { reachable(ground, draft) } else { None }
+    usable(ground, Draft { lanes, routes })
 }
 
 /// The way with the widest narrowest hop, and how wide that is.

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::unit::{Unit, Units, degrees};
+use super::{
+    each_batch,
+    unit::{Unit, Units, degrees},
+};
 use crate::{
     draft::{Draft, Lane},
     ground::Ground,
-    measure::{measure, reachable},
+    measure::{measure, usable},
     phase2::Objective,
     propose::{Ask, Drafted, Plans},
     rules::Phase,
@@ -21,12 +24,10 @@ pub(crate) struct Symmetric;
 
 impl Plans for Symmetric {
     fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
-        let draft = |batch| {
+        each_batch(ground, |batch| {
             let lanes = lanes(ground, ask, batch);
             (!lanes.is_empty()).then(|| Draft::of(lanes))
-        };
-        let drafts: Vec<_> = ground.rules.batches(4).into_iter().filter_map(draft).collect();
-        Drafted { evaluations: drafts.len(), drafts, ..Drafted::default() }
+        })
     }
 }
 
@@ -111,7 +112,5 @@ fn lane(ground: &Ground, units: &[&Unit], batch: u32) -> Option<Lane> {
         unit.stage(range, range)
     });
     let lane = Lane { stages: stages.collect(), batch, phase: Phase::Both };
-    let whole = Draft::of(vec![lane]);
-    let whole = if whole.holds(ground) { reachable(ground, whole) } else { None };
-    whole?.lanes.pop()
+    usable(ground, Draft::of(vec![lane]))?.lanes.pop()
 }

@@ -13,7 +13,7 @@ use crate::{ground::Ground, kind::Regime, team::Team};
 pub(super) type Chain = Vec<(Rc<Team>, u32)>;
 
 /// A team as the last of a chain that uses some of the devices.
-struct Node {
+pub(super) struct Node {
     team: Rc<Team>,
     /// Devices used of each class, the team's own included, as one number.
     used: usize,
@@ -29,7 +29,7 @@ pub(super) fn mixed(
     group: &[(usize, usize)],
     (regime, limit_ms, latest_ms): (Regime, f64, f64),
 ) -> Option<Chain> {
-    let nodes = nodes(tables, group, regime);
+    let nodes = tables.nodes(group, regime);
     // Where tokens pay their way back, the chain is looked for from each first machine.
     let firsts: Vec<Option<usize>> = match ground.rules.token_return {
         true => group.iter().map(|(class, _)| Some(*class)).collect(),
@@ -42,7 +42,7 @@ pub(super) fn mixed(
 }
 
 /// Every team out of every set of devices.
-fn nodes(tables: &Tables<'_>, group: &[(usize, usize)], regime: Regime) -> Vec<Node> {
+pub(super) fn nodes(tables: &Tables<'_>, group: &[(usize, usize)], regime: Regime) -> Vec<Node> {
     let counts = group.iter().map(|(_, count)| count + 1);
     let sizes: Vec<usize> = counts
         .scan(1, |size, count| {
@@ -205,6 +205,7 @@ impl Search<'_> {
 
     /// Whether all of a team may hold some layers.
     fn free(&self, node: &Node, layers: (u32, u32)) -> bool {
-        node.team.classes.iter().all(|class| self.ground.may_hold(*class, layers))
+        let machine = |class: &usize| self.ground.classes[*class].machines[0];
+        node.team.classes.iter().all(|class| self.ground.may_hold(machine(class), layers))
     }
 }
