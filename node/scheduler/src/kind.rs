@@ -50,6 +50,26 @@ impl Kind {
         (self.prefill_ms + steps * self.decode_ms) * self.degree as f64
     }
 
+    /// Milliseconds that a request takes in a layer, and in the head.
+    pub(crate) fn request_ms(&self, ground: &Ground) -> (f64, f64) {
+        let steps = ground.steps();
+        (self.prefill_ms + steps * self.decode_ms, self.head_ms.0 + steps * self.head_ms.1)
+    }
+
+    /// The most layers within memory and a limit of the time that a request keeps it busy: in the
+    /// middle, with the embedding, with the head, with both.
+    pub(crate) fn most(&self, ground: &Ground, batch: u32, limit_ms: f64) -> [usize; 4] {
+        let steps = ground.steps();
+        let busy = |prompt: f64, token: f64| prompt + steps * token / f64::from(batch);
+        let layer_ms = busy(self.prefill_ms, self.decode_ms);
+        let head_ms = busy(self.head_ms.0, self.head_ms.1);
+        [(0, 0.0), (1, 0.0), (2, head_ms), (3, head_ms)].map(|(role, head_ms)| {
+            let within = ((limit_ms - head_ms) / layer_ms * (1.0 + 1e-12)).max(0.0);
+            let cap = self.caps[role];
+            if within >= f64::from(cap) { cap as usize } else { within as usize }
+        })
+    }
+
     fn of(ground: &Ground, members: &[usize], regime: Regime) -> Option<Self> {
         Self::with(ground, members, parts(ground, members.len())?, regime)
     }

@@ -140,9 +140,7 @@ impl Search<'_> {
     fn row(&self, cells: &[Cell], node: &Node, window: &mut VecDeque<usize>) -> Vec<Cell> {
         let layers = self.ground.model.layers as usize;
         let (kind, lead) = (&node.team.kind, node.team.classes[0]);
-        let steps = self.ground.steps();
-        let layer_ms = kind.prefill_ms + steps * kind.decode_ms;
-        let head_ms = kind.head_ms.0 + steps * kind.head_ms.1;
+        let (layer_ms, head_ms) = kind.request_ms(self.ground);
         let [middle, first, last, only] = self.most(node);
         let mut row = vec![NONE; layers + 1];
         let begins = self.first.is_none_or(|first| first == lead);
@@ -187,20 +185,15 @@ impl Search<'_> {
         row
     }
 
-    /// The most layers within memory and the limit: in the middle, first, last, alone.
+    /// The most layers within memory and the limit, and where a team may be at all: in the middle,
+    /// first, last, alone.
     fn most(&self, node: &Node) -> [usize; 4] {
-        let kind = &node.team.kind;
-        let share = self.ground.steps() / f64::from(self.regime.batch);
-        let layer_ms = kind.prefill_ms + share * kind.decode_ms;
-        let head_ms = kind.head_ms.0 + share * kind.head_ms.1;
+        let mut most = node.team.kind.most(self.ground, self.regime.batch, self.limit_ms);
         let whole = self.ground.model.layers;
-        let ends = [(0, whole), (0, 1), (whole - 1, whole), (0, whole)];
-        [0, 1, 2, 3].map(|role| {
-            let head_ms = if role >= 2 { head_ms } else { 0.0 };
-            let within = ((self.limit_ms - head_ms) / layer_ms * (1.0 + 1e-12)).max(0.0);
-            let cap = if role == 0 || self.free(node, ends[role]) { kind.caps[role] } else { 0 };
-            if within >= f64::from(cap) { cap as usize } else { within as usize }
-        })
+        for (role, ends) in [(1, (0, 1)), (2, (whole - 1, whole)), (3, (0, whole))] {
+            most[role] = if self.free(node, ends) { most[role] } else { 0 };
+        }
+        most
     }
 
     /// Whether all of a team may hold some layers.

@@ -184,28 +184,9 @@ pub(super) fn least_before(
 }
 
 fn price(ground: &Ground, class: usize, kind: &Kind, regime: Regime, limit_ms: f64) -> Price {
-    let steps = ground.steps();
-    let batch = f64::from(regime.batch);
-    let busy = |prompt: f64, token: f64| prompt + steps * token / batch;
-    let (layer_busy, head_busy) =
-        (busy(kind.prefill_ms, kind.decode_ms), busy(kind.head_ms.0, kind.head_ms.1));
-    let most = |role: Role| {
-        let cap = match role {
-            Middle => kind.caps[0],
-            First => kind.caps[1],
-            Last => kind.caps[2],
-            Only => kind.caps[3],
-        };
-        let head = if matches!(role, Last | Only) { head_busy } else { 0.0 };
-        let within = ((limit_ms - head) / layer_busy * (1.0 + 1e-12)).max(0.0);
-        if within >= f64::from(cap) { cap as usize } else { within as usize }
-    };
-    Price {
-        layer_ms: kind.prefill_ms + steps * kind.decode_ms,
-        head_ms: kind.head_ms.0 + steps * kind.head_ms.1,
-        hop_ms: ground.next_ms(class, class, kind.degree, regime),
-        most: [Middle, First, Last, Only].map(most),
-    }
+    let (layer_ms, head_ms) = kind.request_ms(ground);
+    let hop_ms = ground.next_ms(class, class, kind.degree, regime);
+    Price { layer_ms, head_ms, hop_ms, most: kind.most(ground, regime.batch, limit_ms) }
 }
 
 impl Ground {
