@@ -13,3 +13,4 @@ mod pool_schema;
 mod pools;
 mod replicas;
 mod teams;
+mod tiny;

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use swarm_proto::{Hash, ModelSpec};
+use swarm_proto::ModelSpec;
 use swarm_scheduler::{
     Ask, Ground, Model, Objective, Pace, Planner, Proposal, Rules, Spot, Way, Ways, Workload,
     propose,
 };
+
+use crate::tiny;
 
 /// A small world, kept apart from what the planner is given.
 struct World {
@@ -26,38 +28,16 @@ struct World {
 fn world(seed: u64) -> World {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let kv_heads = dice.random_range(1..=4);
-    let model = ModelSpec {
-        name: "tiny".into(),
-        hash: Hash([1; 32]),
-        layers: dice.random_range(1..=5),
-        hidden: 64,
-        heads: 2 * kv_heads,
-        kv_heads,
-        head_dim: 16,
-        ffn: 32 * dice.random_range(4..=6),
-        ffn_grain: 32,
-        vocab: 500,
-        context_max: 512,
-        head_bytes: 100_000,
-        column_bytes: 2_000.0,
-        layer_shared_bytes: 0,
-        embedding_bytes: dice.random_range(0..100_000),
-        output_bytes: 50_000,
-        tied: false,
-        kv_bytes: 64,
-    };
+    let (layers, grains) = (dice.random_range(1..=5), dice.random_range(4..=6));
+    let model = tiny::model(kv_heads, layers, grains, dice.random_range(0..100_000));
     let rules = Rules {
-        reserve_bytes: 1_000,
+        reserve_bytes: tiny::RESERVE_BYTES,
         token_return: dice.random(),
         powers_of_two: dice.random(),
         idle: dice.random_bool(0.8),
         ..Rules::exact()
     };
-    let workload = Workload {
-        input_tokens: dice.random_range(1..=64),
-        output_tokens: dice.random_range(1..=32),
-        requests_per_s: None,
-    };
+    let workload = tiny::workload(&mut dice);
     let machines = dice.random_range(1..=3usize);
     let mut spots = Vec::new();
     for machine in 0..machines {
@@ -128,7 +108,7 @@ impl World {
 
     /// KV heads and columns of the member that has most, by bytes; all members' if `place` is given.
     fn shares(&self, degree: u32) -> Option<Vec<(u32, u32)>> {
-        let (heads, grains) = (self.model.kv_heads, self.model.ffn / 32);
+        let (heads, grains) = (self.model.kv_heads, self.model.ffn / tiny::GRAIN);
         if degree == 1 {
             return Some(vec![(heads, self.model.ffn)]);
         }
@@ -157,26 +137,9 @@ impl World {
         let spot = &self.spots[self.classes[class][0]];
         let parts = self.shares(degree as u32)?;
         let m = &self.model;
-        let context = self.workload.input_tokens + self.workload.output_tokens;
-        let blocks = u64::from(context.div_ceil(swarm_proto::BLOCK_TOKENS));
         let mut slowest = (0.0f64, 0.0f64);
-        for (heads, columns) in &parts {
-            let layer = m.head_bytes * u64::from(*heads)
-                + (m.column_bytes * f64::from(*columns)).ceil() as u64;
-            let cache = m.kv_bytes * 16 * blocks * u64::from(layers) * u64::from(*heads);
-            let scratch = 8 * u64::from(context) * u64::from(m.hidden);
-            let taken = layer * u64::from(layers) + cache + scratch + m.embedding_bytes + 1_000;
-            if taken > spot.memory_bytes {
-                return None;
-            }
-            let group = f64::from(m.hidden) * f64::from(m.head_dim) * 6.0;
-            let params =
-                group * f64::from(*heads) + 3.0 * f64::from(m.hidden) * f64::from(*columns);
-            let bytes =
-                m.head_bytes as f64 * f64::from(*heads) + m.column_bytes * f64::from(*columns);
-            let prompt =
-                2.0 * params * f64::from(self.workload.input_tokens) / spot.pace.flops_per_ms;
-            let token = bytes / spot.pace.bytes_per_ms + 2.0 * params / spot.pace.flops_per_ms;
+        for parts in &parts {
+            let (prompt, token) = tiny::member(m, &self.workload, spot, *parts, layers)?;
             slowest = (slowest.0.max(prompt), slowest.1.max(token));
         }
         let sums = |rows: f64| {
