@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use color_eyre::eyre::{Context, eyre};
 use swarm_proto::{
-    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, Pool, Stage,
+    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, Pool, Predicted, Stage,
 };
 
 use crate::status::{MemberView, PlanView, StageView};
@@ -25,7 +25,7 @@ impl FixedPlan {
         })?;
         let pipelines = view.pipelines.iter().map(|pipeline| {
             let stages = pipeline.stages.iter().map(stage).collect::<color_eyre::Result<_>>()?;
-            Ok(Pipeline { stages })
+            Ok(Pipeline { stages, predicted: Predicted::default() })
         });
         Ok(Self(pipelines.collect::<color_eyre::Result<_>>()?))
     }
@@ -58,7 +58,7 @@ fn stage(view: &StageView) -> color_eyre::Result<Stage> {
     let layers = LayerRange::new(view.layers[0], view.layers[1]);
     let layers = layers.ok_or_else(|| eyre!("a stage with no layers: {:?}", view.layers))?;
     let members = view.members.iter().map(member).collect::<color_eyre::Result<_>>()?;
-    Ok(Stage { layers, members })
+    Ok(Stage { layers, members, step_us: 0 })
 }
 
 fn member(view: &MemberView) -> color_eyre::Result<Member> {

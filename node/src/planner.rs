@@ -62,7 +62,7 @@ async fn answer(
 
 fn plan(fixed: Option<&FixedPlan>, pool: &Pool) -> Result<Plan, String> {
     match fixed {
-        Some(fixed) => fixed.plan(pool),
+        Some(fixed) => fixed.plan(pool).map(|plan| swarm_scheduler::predicted(pool, plan)),
         None => swarm_scheduler::plan(pool, &swarm_scheduler::Options::default())
             .map(|found| found.plan)
             .map_err(|error| error.to_string()),

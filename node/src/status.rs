@@ -112,6 +112,15 @@ pub struct PlanView {
 pub struct PipelineView {
     /// First layers first.
     pub stages: Vec<StageView>,
+    /// Predicted time to first token; 0 if nobody has predicted it.
+    #[serde(default)]
+    pub ttft_ms: f64,
+    /// Predicted time per output token.
+    #[serde(default)]
+    pub tpot_ms: f64,
+    /// Requests a second that it should serve when there are always more.
+    #[serde(default)]
+    pub requests_per_s: f64,
 }
 
 /// Consecutive layers and who computes them.
@@ -121,6 +130,9 @@ pub struct StageView {
     pub layers: [u32; 2],
     /// The stage's leader first.
     pub members: Vec<MemberView>,
+    /// A predicted decode step.
+    #[serde(default)]
+    pub step_ms: f64,
 }
 
 /// One device's share of a stage.

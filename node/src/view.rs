@@ -181,9 +181,14 @@ pub fn plan(plan: &Plan) -> PlanView {
     let stage = |s: &swarm_proto::Stage| StageView {
         layers: [s.layers.first(), s.layers.end()],
         members: s.members.iter().map(member).collect(),
+        step_ms: s.step_us as f64 / 1e3,
     };
-    let pipeline =
-        |p: &swarm_proto::Pipeline| PipelineView { stages: p.stages.iter().map(stage).collect() };
+    let pipeline = |p: &swarm_proto::Pipeline| PipelineView {
+        stages: p.stages.iter().map(stage).collect(),
+        ttft_ms: p.predicted.ttft_us as f64 / 1e3,
+        tpot_ms: p.predicted.tpot_us as f64 / 1e3,
+        requests_per_s: p.predicted.requests_per_ks as f64 / 1e3,
+    };
     PlanView {
         term: plan.id.term.0,
         epoch: plan.id.epoch.0,

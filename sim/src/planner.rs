@@ -7,7 +7,8 @@ use std::{
 };
 
 use swarm_proto::{
-    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, PlanId, Pool, Stage, codec,
+    ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, PlanId, Pool, Predicted,
+    Stage, codec,
 };
 
 use crate::model;
@@ -84,10 +85,10 @@ fn pairs(pool: &Pool) -> Result<Plan, String> {
                 member(large, (0, 2), (0, split))?,
                 member(small, (2, model::KV_HEADS), (split, model::FFN))?,
             ];
-            Some(Stage { layers: LayerRange::new(first, end)?, members })
+            Some(Stage { layers: LayerRange::new(first, end)?, members, step_us: 0 })
         },
     );
-    let pipelines = vec![Pipeline { stages: stages.collect() }];
+    let pipelines = vec![Pipeline { stages: stages.collect(), predicted: Predicted::default() }];
     let (id, leader) = (PlanId::default(), NodeId([0; 32]));
     Ok(Plan { id, leader, model: pool.model.hash, pipelines })
 }

@@ -24,6 +24,20 @@ pub struct Plan {
 pub struct Pipeline {
     /// First layers first; a plan that was decoded has at least one.
     pub stages: Vec<Stage>,
+    /// What its author expects of it.
+    pub predicted: Predicted,
+}
+
+/// What a pipeline is expected to do, in whole numbers, so that everybody reads the same. All 0 if
+/// nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Predicted {
+    /// Time to the first token of an answer.
+    pub ttft_us: u64,
+    /// Time per output token.
+    pub tpot_us: u64,
+    /// Requests in a thousand seconds when there are always more: sessions are spread by it.
+    pub requests_per_ks: u64,
 }
 
 /// Consecutive layers, shared out among one or more devices.
@@ -34,6 +48,8 @@ pub struct Stage {
     /// Who computes them together. The first leads: it takes activations in and hands them on,
     /// and in the last stage it holds the output head and samples.
     pub members: Vec<Member>,
+    /// How long a decode step is expected to take; 0 if nobody knows.
+    pub step_us: u64,
 }
 
 /// One device's share of a stage.
@@ -119,6 +135,16 @@ impl Plan {
         }
     }
 
+    /// Whether another plan gives everybody the same to do, whatever is expected of it.
+    pub fn same_work(&self, other: &Self) -> bool {
+        let same = |a: &Stage, b: &Stage| a.layers == b.layers && a.members == b.members;
+        self.pipelines.len() == other.pipelines.len()
+            && self.pipelines.iter().zip(&other.pipelines).all(|(a, b)| {
+                a.stages.len() == b.stages.len()
+                    && a.stages.iter().zip(&b.stages).all(|(a, b)| same(a, b))
+            })
+    }
+
     /// Every member of every stage.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.pipelines.iter().flat_map(|p| &p.stages).flat_map(|s| &s.members)
@@ -145,8 +171,8 @@ impl Stage {
     }
 }
 
-decode_checked!(Pipeline { stages });
-decode_checked!(Stage { layers, members });
+decode_checked!(Pipeline { stages, predicted });
+decode_checked!(Stage { layers, members, step_us });
 
 /// Whether `runs` follow on from 0 to `end` without gap or overlap.
 fn covers(runs: impl Iterator<Item = std::ops::Range<usize>>, end: u32) -> bool {

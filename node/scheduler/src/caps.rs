@@ -2,7 +2,7 @@
 
 use swarm_proto::{Device, DeviceKind, Hash, LinkReport, Machine, ModelSpec, NodeId, Pool};
 
-use crate::{Infeasible, Options, field::Field, ground::Share, plan};
+use crate::{Ask, Infeasible, Objective, Options, Planner, live::Live, plan, propose};
 
 /// Nodes that a demo can have.
 const NODES: std::ops::RangeInclusive<usize> = 3..=8;
@@ -17,7 +17,7 @@ const STEPS: u32 = 60;
 
 /// Memory in bytes of every device of every node. The first holds no layer, the second has two
 /// devices, the devices of none hold the model's weights together, all nodes do; from four nodes on,
-/// any one may go.
+/// any one may go. If there are such caps, some devices share layers.
 pub fn caps(
     model: &ModelSpec,
     nodes: usize,
@@ -27,16 +27,16 @@ pub fn caps(
         return Err(Infeasible::because(format!("a demo has 3 to 8 nodes, not {nodes}")));
     }
     let empty = Pool { model: model.clone(), machines: Vec::new(), context_tokens, running: None };
-    let field = Field::new(&empty);
-    if !field.sane() {
+    let ground = Live::new(&empty).ground;
+    if !ground.sane() {
         return Err(Infeasible::because("the model's figures are not those of a model"));
     }
-    let whole = Share { embeds: true, samples: true, ..field.whole(model.layers) };
-    let whole = field.share_bytes(whole) as f64;
-    let entry = model.scratch_bytes() + field.share_bytes(field.least()) / 2;
+    let whole = ground.needed_bytes() as f64;
+    let entry = model.scratch_bytes() + ground.least_bytes() / 2;
     let holders = nodes - 1;
     // Any one may go from three holders on, so the others share the model among them.
     let sharers = if holders > 2 { holders - 1 } else { holders } as f64;
+    let mut plain = None;
     for unlike in UNLIKE {
         for step in 1..=STEPS {
             let share = whole * (1.0 + STEP * f64::from(step)) / sharers;
@@ -47,12 +47,16 @@ pub fn caps(
             if found.iter().any(|caps| sum(caps) >= model.total_bytes()) {
                 break;
             }
-            if shows(model, &found, context_tokens) {
+            if !fit(model, &found, context_tokens) {
+                continue;
+            }
+            if shares_layers(model, &found, context_tokens) {
                 return Ok(found);
             }
+            plain.get_or_insert(found);
         }
     }
-    Err(Infeasible::because(format!(
+    plain.ok_or_else(|| Infeasible::because(format!(
         "no caps were found with which {nodes} nodes hold the model together, with KV cache for \
          {context_tokens} tokens, and none of them its {} MiB of weights alone",
         model.total_bytes() >> 20,
@@ -69,19 +73,32 @@ fn sum(caps: &[u64]) -> u64 {
     caps.iter().fold(0, |sum, cap| sum.saturating_add(*cap))
 }
 
-/// Whether the caps show what they should.
-fn shows(model: &ModelSpec, caps: &[Vec<u64>], context_tokens: u32) -> bool {
-    let pool = |gone: Option<usize>| Pool {
-        model: model.clone(),
-        machines: (0..caps.len())
-            .filter(|&number| Some(number) != gone)
-            .map(|number| machine(number, caps))
-            .collect(),
-        context_tokens,
-        running: None,
+/// The demo's nodes, but for one that may be gone.
+fn pool(model: &ModelSpec, caps: &[Vec<u64>], context_tokens: u32, gone: Option<usize>) -> Pool {
+    let here = (0..caps.len()).filter(|number| Some(*number) != gone);
+    let machines = here.map(|number| machine(number, caps)).collect();
+    Pool { model: model.clone(), machines, context_tokens, running: None }
+}
+
+/// Whether all nodes hold the model, and where there are more than three, all but any one.
+fn fit(model: &ModelSpec, caps: &[Vec<u64>], context_tokens: u32) -> bool {
+    // Of few nodes every layout counts; of many the quickest search finds one.
+    let planner = if caps.len() > 5 { Planner::HexgenInitial } else { Planner::Replicas };
+    let ask = Ask { planner, objective: Objective::Latency, seed: 0 };
+    let fits = |gone| {
+        let live = Live::new(&pool(model, caps, context_tokens, gone));
+        propose(&live.ground, &ask).is_some()
     };
-    let fits = |pool: &Pool| plan(pool, &Options::default()).is_ok();
-    fits(&pool(None)) && (caps.len() < 4 || (1..caps.len()).all(|gone| fits(&pool(Some(gone)))))
+    fits(None) && (caps.len() < 4 || (1..caps.len()).all(|gone| fits(Some(gone))))
+}
+
+/// Whether devices of some stage share layers.
+fn shares_layers(model: &ModelSpec, caps: &[Vec<u64>], context_tokens: u32) -> bool {
+    let found = plan(&pool(model, caps, context_tokens, None), &Options::default());
+    found.is_ok_and(|found| {
+        let mut stages = found.plan.pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+        stages.any(|stage| stage.members.len() > 1)
+    })
 }
 
 /// A machine of the demo, as like the others as can be but for its memory.
@@ -158,20 +175,15 @@ mod tests {
         counts.remove(1);
         assert!(counts.iter().all(|devices| *devices == 1));
 
-        let pool = |gone: usize| Pool {
-            model: model.clone(),
-            machines: (0..nodes).filter(|n| *n != gone).map(|n| machine(n, &found)).collect(),
-            context_tokens,
-            running: None,
-        };
+        let pool = |gone| pool(model, &found, context_tokens, gone);
         let planned = |gone| plan(&pool(gone), &Options::default());
-        let all = planned(usize::MAX).unwrap().plan;
+        let all = planned(None).unwrap().plan;
         assert!(all.members().all(|member| member.node != NodeId([0; 32])), "the entry");
         let shared = all.pipelines[0].stages.iter().any(|stage| stage.members.len() > 1);
-        assert!(shared, "tensor parallelism is shown");
+        assert!(shared || nodes == 3, "tensor parallelism is shown");
         if nodes > 3 {
             for gone in 1..nodes {
-                assert!(planned(gone).is_ok(), "{nodes} nodes without {gone}");
+                assert!(planned(Some(gone)).is_ok(), "{nodes} nodes without {gone}");
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     ends::Ends,
-    ground::{Ground, Model, Spot, Way, Ways},
+    ground::{Ground, Spot, Way, Ways},
 };
 
 impl Ground {
@@ -95,10 +95,6 @@ impl Ground {
     }
 
     fn with(&self, spots: Vec<Spot>, inside: Vec<Way>, ways: Ways, ends: Ends) -> Self {
-        let rules = (self.rules, self.workload);
-        let (head_params, column_params) = self.params;
-        let (spec, mixture) = (self.model.clone(), self.mixture);
-        let model = Model { spec, mixture, head_params, column_params };
-        Self { ends, ..Self::new(model, spots, inside, ways, rules) }.classed()
+        Self { spots, inside, ways, ends, ..self.clone() }.classed()
     }
 }

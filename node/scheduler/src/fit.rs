@@ -103,6 +103,17 @@ impl Pace {
             layer_ms: 0.0,
         }
     }
+
+    /// That of two devices which wait for each other.
+    pub(crate) fn slower(&self, other: &Self) -> Self {
+        Self {
+            bytes_per_ms: self.bytes_per_ms.min(other.bytes_per_ms),
+            kv_bytes_per_ms: self.kv_bytes_per_ms.min(other.kv_bytes_per_ms),
+            flops_per_ms: self.flops_per_ms.min(other.flops_per_ms),
+            attention_flops_per_ms: self.attention_flops_per_ms.min(other.attention_flops_per_ms),
+            layer_ms: self.layer_ms.max(other.layer_ms),
+        }
+    }
 }
 
 impl Fit {

@@ -150,6 +150,8 @@ pub struct Ground {
     pub(crate) ends: Ends,
     /// What of a request is reckoned with.
     pub(crate) phase: Phase,
+    /// Tokens of KV cache that every pipeline has room for; none if that depends on its batch.
+    pub(crate) cache_tokens: Option<u32>,
 }
 
 impl Ground {
@@ -177,8 +179,17 @@ impl Ground {
             classes,
             ends,
             phase,
+            cache_tokens: None,
         };
         ground.classed()
+    }
+
+    /// With room for so many tokens of KV cache in every pipeline, and no more requests at a time
+    /// than that is enough for.
+    pub fn with_cache(mut self, tokens: u32) -> Self {
+        let requests = (tokens / self.workload.context().max(1)).max(1);
+        self.rules.batch_max = self.rules.batch_max.min(requests);
+        Self { cache_tokens: Some(tokens), ..self }
     }
 
     /// With the classes that its devices are of.
@@ -208,10 +219,12 @@ impl Ground {
         let widths = [m.heads, m.kv_heads, m.head_dim, m.ffn, m.hidden];
         let bytes = m.head_bytes as f64 * f64::from(m.kv_heads)
             + m.column_bytes * f64::from(m.ffn)
-            + m.layer_shared_bytes as f64;
+            + m.layer_shared_bytes as f64
+            + m.kv_bytes as f64 * f64::from(BLOCK_TOKENS) * f64::from(m.kv_heads);
         (1..=LAYERS_MAX).contains(&m.layers)
             && widths.iter().all(|x| (1..=WIDTH_MAX).contains(x))
             && m.heads.is_multiple_of(m.kv_heads)
+            && m.column_bytes >= 0.0
             && bytes.is_finite()
             && bytes * f64::from(m.layers) + (m.embedding_bytes as f64 + m.output_bytes as f64)
                 < BYTES_MAX
@@ -245,7 +258,11 @@ impl Ground {
     /// own; rounded up, so that pipelines of about the same depth are reckoned alike.
     pub(crate) fn resident(&self, batch: u32, stages: usize) -> u32 {
         let stages = u32::try_from(stages).unwrap_or(u32::MAX >> 1).next_power_of_two();
-        if self.rules.plain() { 1 } else { batch.saturating_mul(stages) }
+        if self.rules.plain() || self.cache_tokens.is_some() {
+            1
+        } else {
+            batch.saturating_mul(stages)
+        }
     }
 
     /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,
@@ -256,12 +273,19 @@ impl Ground {
         let (embeds, samples) = (share.embeds && !ends, share.samples && !ends);
         let weights = m.share_bytes(share.layers, share.heads, share.columns, embeds, samples);
         let aside = if ends { m.embedding_bytes } else { 0 };
-        let blocks = self.workload.context().div_ceil(BLOCK_TOKENS);
-        let blocks = u64::from(blocks).saturating_mul(u64::from(requests));
+        let blocks = u64::from(self.blocks()).saturating_mul(u64::from(requests));
         let cache = m.kv_block_bytes(share.layers, share.heads).saturating_mul(blocks);
         [aside, cache, self.scratch_bytes()]
             .iter()
             .fold(weights, |sum, more| sum.saturating_add(*more))
+    }
+
+    /// Blocks of KV cache of a request, or of all that share a pipeline's: one is only begun.
+    pub(crate) fn blocks(&self) -> u32 {
+        match self.cache_tokens {
+            Some(tokens) => tokens.div_ceil(BLOCK_TOKENS).saturating_add(1),
+            None => self.workload.context().div_ceil(BLOCK_TOKENS),
+        }
     }
 
     /// Whether a share fits a device.

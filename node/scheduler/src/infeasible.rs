@@ -1,14 +1,14 @@
 //! Why there is no plan.
 
-use swarm_proto::NodeId;
-
 use crate::{
-    field::{Field, Spot},
-    ground::Share,
+    ground::{Ground, Share},
+    live::Live,
     share::last,
 };
 
 const MIB: u64 = 1 << 20;
+/// From here on sizes are in GiB.
+const LARGE: u64 = 10 << 30;
 /// Devices that are told of one by one.
 const TOLD_MAX: usize = 8;
 
@@ -16,99 +16,136 @@ const TOLD_MAX: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct Infeasible {
-    /// What the model takes, in bytes: weights, KV cache for the context and scratch.
-    pub needed_bytes: u64,
-    /// What the devices offer beside scratch, in bytes.
-    pub offered_bytes: u64,
-    /// The device with the most memory.
-    pub roomiest: Option<(NodeId, u8)>,
-    /// All that in words.
+    /// What is missing, and where.
     pub why: String,
 }
 
 impl Infeasible {
     /// For a reason that is not the devices'.
     pub(crate) fn because(why: impl Into<String>) -> Self {
-        Self { needed_bytes: 0, offered_bytes: 0, roomiest: None, why: why.into() }
+        Self { why: why.into() }
     }
 
-    /// Says what is missing and where; the field's model is sane.
-    pub(crate) fn of(field: &Field<'_>) -> Self {
-        let scratch = field.model.scratch_bytes();
-        let ends = Share { embeds: true, samples: true, ..field.whole(field.model.layers) };
-        let needed = field.share_bytes(ends);
-        let rooms = field.spots.iter().map(|spot| spot.memory.saturating_sub(scratch));
-        let offered = rooms.fold(0u64, u64::saturating_add);
-        let model = format!(
-            "the model needs {} with KV cache for {} tokens, and each device {} of scratch",
-            mib(needed),
-            field.context,
-            mib(scratch),
-        );
-        let why = format!("{}: {model}; {}", missing(field, needed, offered), devices(field));
-        let needed_bytes = needed.saturating_add(scratch);
-        let roomiest = roomiest(field).map(|spot| (spot.node, spot.device));
-        Self { needed_bytes, offered_bytes: offered, roomiest, why }
+    /// Says what is missing and where; the model is sane.
+    pub(crate) fn of(live: &Live) -> Self {
+        let name = |spot: usize| {
+            let (node, device) = live.devices[spot];
+            format!("device {device} of {node:?}")
+        };
+        let mut why = lack(&live.ground, name);
+        if live.refused > 0 {
+            let refused = count(live.refused, "device");
+            why += &format!(", {refused} without a measured speed left out");
+        }
+        Self { why }
     }
 }
 
-/// The first thing that is short: memory altogether, a place for an end of the model, or layers.
-fn missing(field: &Field<'_>, needed: u64, offered: u64) -> String {
-    let Some(most) = roomiest(field) else { return "there is no device to plan with".to_owned() };
-    if offered < needed {
-        return format!("{} of memory are missing", mib(needed - offered));
+/// What is missing, and where, by the names of devices; for a ground that no pipeline was found for.
+pub fn lack(ground: &Ground, name: impl Fn(usize) -> String) -> String {
+    if !ground.sane() {
+        return "a figure of the model or of a device is not of the real world".to_owned();
     }
-    let least = field.least();
+    let aside = ground.aside_bytes();
+    let needed = ground.needed_bytes();
+    let rooms = ground.spots.iter().map(|spot| spot.memory_bytes.saturating_sub(aside));
+    let offered = rooms.fold(0u64, u64::saturating_add);
+    let tokens = ground.cache_tokens.unwrap_or(ground.workload.context());
+    let model = format!(
+        "{} needs {} with KV cache for {tokens} tokens, and each device {} beside",
+        ground.model.name,
+        size(needed),
+        size(aside),
+    );
+    format!("{}: {model}; {}", missing(ground, needed, offered), devices(ground, name))
+}
+
+/// The first thing that is short: memory altogether, a place for an end of the model, or layers.
+fn missing(ground: &Ground, needed: u64, offered: u64) -> String {
+    let most = ground.spots.iter().map(|spot| spot.memory_bytes).max();
+    let Some(most) = most else { return "there is no device to plan with".to_owned() };
+    if offered < needed {
+        return format!("{} of memory are missing", size(needed - offered));
+    }
+    let least = least(ground);
     let ends = [
         ("the first stage, which holds the embedding", Share { embeds: true, ..least }),
         ("the last stage, which holds the output head", Share { samples: true, ..least }),
     ];
     for (stage, share) in ends {
-        let room = field.share_bytes(share).saturating_add(field.model.scratch_bytes());
-        if most.memory < room {
-            let short = mib(room - most.memory);
+        let room = ground.share_bytes(share, 1).saturating_add(ground.rules.reserve_bytes);
+        if most < room {
+            let short = size(room - most);
             return format!(
                 "{stage}, needs a device of at least {}, and the roomiest is {short} short of it",
-                mib(room),
+                size(room),
             );
         }
     }
-    let layers: u64 = (0..field.spots.len()).map(|spot| u64::from(layers(field, spot))).sum();
-    if layers < u64::from(field.model.layers) {
+    let layers: u64 = (0..ground.spots.len()).map(|spot| u64::from(layers(ground, spot))).sum();
+    if layers < u64::from(ground.model.layers) {
         return format!(
             "the devices hold {layers} of {} layers, since layers are not cut to fill what is left",
-            field.model.layers,
+            ground.model.layers,
         );
     }
     "no order of stages was found that leaves room for the embedding in the first and the output \
-     head in the last"
+     head in the last, along ways that exist"
         .to_owned()
 }
 
 /// Each device, what it offers and how much of the model that holds.
-fn devices(field: &Field<'_>) -> String {
-    let one = |(place, spot): (usize, &Spot)| {
-        let (memory, layers) = (spot.memory / MIB, count(layers(field, place), "layer"));
-        format!("device {} of {:?} has {memory} MiB, room for {layers}", spot.device, spot.node)
+fn devices(ground: &Ground, name: impl Fn(usize) -> String) -> String {
+    let one = |spot: usize| {
+        let (memory, layers) = (ground.spots[spot].memory_bytes, layers(ground, spot));
+        format!(
+            "{} has {}, room for {}",
+            name(spot),
+            size(memory / MIB * MIB),
+            count(layers, "layer")
+        )
     };
-    let mut told: Vec<_> = field.spots.iter().enumerate().take(TOLD_MAX).map(one).collect();
-    if field.spots.len() > TOLD_MAX {
-        told.push(format!("and {} more", field.spots.len() - TOLD_MAX));
-    }
-    if field.refused > 0 {
-        told.push(format!("{} without a measured speed left out", count(field.refused, "device")));
+    let spots = ground.spots.len();
+    let mut told: Vec<_> = (0..spots.min(TOLD_MAX)).map(one).collect();
+    if spots > TOLD_MAX {
+        told.push(format!("and {} more", spots - TOLD_MAX));
     }
     if told.is_empty() { "no peer offers a device".to_owned() } else { told.join(", ") }
 }
 
-/// Layers that a device holds by itself, neither first nor last.
-fn layers(field: &Field<'_>, spot: usize) -> u32 {
-    last(0, field.model.layers, |layers| field.fits(spot, field.whole(layers)))
+/// The least that a member of a stage holds: of one layer, one head and a grain of the columns.
+fn least(ground: &Ground) -> Share {
+    let columns = ground.model.ffn_grain.clamp(1, ground.model.ffn);
+    Share { heads: 1, columns, ..whole(ground, 1) }
 }
 
-/// The device with the most memory; of equals, the first.
-fn roomiest<'a>(field: &'a Field<'_>) -> Option<&'a Spot> {
-    field.spots.iter().rev().max_by_key(|spot| spot.memory)
+/// All of so many layers.
+fn whole(ground: &Ground, layers: u32) -> Share {
+    let (heads, columns) = (ground.model.kv_heads, ground.model.ffn);
+    Share { layers, heads, columns, embeds: false, samples: false }
+}
+
+/// Layers that a device holds by itself, neither first nor last.
+fn layers(ground: &Ground, spot: usize) -> u32 {
+    last(0, ground.model.layers, |layers| ground.fits(spot, whole(ground, layers), 1))
+}
+
+impl Ground {
+    /// What a device sets aside before it holds any layer.
+    pub(crate) fn aside_bytes(&self) -> u64 {
+        self.share_bytes(whole(self, 0), 0).saturating_add(self.rules.reserve_bytes)
+    }
+
+    /// What one pipeline takes beside what its devices set aside.
+    pub(crate) fn needed_bytes(&self) -> u64 {
+        let all = Share { embeds: true, samples: true, ..whole(self, self.model.layers) };
+        self.share_bytes(all, 1).saturating_sub(self.share_bytes(whole(self, 0), 0))
+    }
+
+    /// What the least share of a stage takes, beside the same.
+    pub(crate) fn least_bytes(&self) -> u64 {
+        self.share_bytes(least(self), 1).saturating_sub(self.share_bytes(whole(self, 0), 0))
+    }
 }
 
 fn count(number: impl TryInto<u64>, noun: &str) -> String {
@@ -118,6 +155,9 @@ fn count(number: impl TryInto<u64>, noun: &str) -> String {
     }
 }
 
-fn mib(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(MIB))
+fn size(bytes: u64) -> String {
+    if bytes < LARGE {
+        return format!("{} MiB", bytes.div_ceil(MIB));
+    }
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }

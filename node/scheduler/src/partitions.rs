@@ -42,7 +42,7 @@ impl Plans for Partitions {
     fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
         run(ground, ask, |decoder, judge| match ask.planner {
             Planner::Exhaustive => every(decoder, judge),
-            Planner::Default if small(ground) => every(decoder, judge),
+            planner if planner.ours() && small(ground) => every(decoder, judge),
             planner => search(decoder, judge, planner, ask.seed),
         })
     }
@@ -74,7 +74,7 @@ fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> 
         serving: Serving::new(ask.seed, TRIAL_REQUESTS),
         thorough: false,
     };
-    let ours = ask.planner == Planner::Default;
+    let ours = ask.planner.ours();
     let depth = match ask.planner == Planner::Exhaustive || ours && small(ground) {
         // With batches it would not be exact in any case, and take long.
         true if ground.rules.batch_max == 1 => Depth::Exact,
@@ -156,7 +156,7 @@ fn told(decoder: &Decoder<'_>, judge: &Judge, partition: &Partition) -> Judged {
 fn search(decoder: &Decoder<'_>, judge: &Judge, planner: Planner, seed: u64) -> Found {
     let initial = || vec![regions(decoder.ground)];
     match planner {
-        Planner::Default | Planner::Exhaustive => islands(decoder, judge, seed),
+        Planner::Default | Planner::Replicas | Planner::Exhaustive => islands(decoder, judge, seed),
         Planner::Hexgen => genetic(decoder, judge, initial(), HEXGEN, seed),
         Planner::HexgenRandom => genetic(decoder, judge, initial(), RANDOM, seed),
         _ => genetic(decoder, judge, initial(), Effort { evaluations: 0, ..HEXGEN }, seed),

@@ -24,6 +24,9 @@ const OTHERS_DEVICES_MAX: usize = 128;
 pub enum Planner {
     /// The best we have.
     Default,
+    /// The best of replicas that share nothing, each of which does all of a request: what a swarm
+    /// can run.
+    Replicas,
     /// HexGen's: K-means, then merge, split and swap.
     Hexgen,
     /// HexGen's baseline: the same loop with mutations that know nothing.
@@ -42,6 +45,13 @@ pub enum Planner {
     Hexgen2,
     /// Parallax's allocation: few stages, layers by speed.
     Parallax,
+}
+
+impl Planner {
+    /// Whether it is ours.
+    pub(crate) fn ours(self) -> bool {
+        matches!(self, Self::Default | Self::Replicas)
+    }
 }
 
 /// What to plan for, and how.
@@ -81,7 +91,13 @@ pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
         Planner::Parallax => &Parallax,
         _ => &Partitions,
     };
-    told_of(ground, ask, || planner.drafts(ground, ask))
+    let found = told_of(ground, ask, || planner.drafts(ground, ask));
+    if found.is_some() || !ask.planner.ours() {
+        return found;
+    }
+    // The fastest pipeline alone, if that is in time.
+    let fastest = Ask { objective: Objective::Latency, ..*ask };
+    told_of(ground, ask, || Partitions.drafts(ground, &fastest))
 }
 
 /// The best pipelines found near some that are known, as groups of devices: when a few devices have

@@ -1,74 +1,4 @@
-//! The best balanced shares of a stage's layers among its members.
-
-use crate::{cost::share_ms, field::Field, ground::Share};
-
-/// Up to so many ways to share out KV heads are all tried; above, likely ones only.
-const HEAD_SPLITS_MAX: usize = 64;
-
-/// Shares of a stage, a member each, and how long the slowest takes.
-#[derive(Clone, Debug)]
-pub(crate) struct Balanced {
-    pub(crate) ms: f64,
-    /// KV heads and FFN columns, a member.
-    pub(crate) parts: Vec<(u32, u32)>,
-}
-
-/// Shares out `layers` among `members`, the first of which leads; none if they do not fit.
-pub(crate) fn balance(
-    field: &Field<'_>,
-    members: &[usize],
-    layers: u32,
-    embeds: bool,
-    samples: bool,
-) -> Option<Balanced> {
-    let model = field.model;
-    let share = |place: usize, heads, columns| Share {
-        layers,
-        heads,
-        columns,
-        embeds,
-        samples: samples && place == 0,
-    };
-    if let [only] = members {
-        let whole = share(0, model.kv_heads, model.ffn);
-        return field.fits(*only, whole).then(|| Balanced {
-            ms: share_ms(field, *only, whole, 1.0).0,
-            parts: vec![(model.kv_heads, model.ffn)],
-        });
-    }
-    let grain = model.ffn_grain.max(1);
-    let grains = model.ffn / grain;
-    let count = u32::try_from(members.len()).ok()?;
-    if !model.ffn.is_multiple_of(grain) || grains < count || model.kv_heads < count {
-        return None;
-    }
-    let mut best: Option<Balanced> = None;
-    for heads in head_splits(field, members) {
-        let ms = |place: usize, k: u32| {
-            share_ms(field, members[place], share(place, heads[place], k * grain), 1.0).0
-        };
-        let fits = |place: usize, k: u32| {
-            field.fits(members[place], share(place, heads[place], k * grain))
-        };
-        let bar = best.as_ref().map_or(f64::INFINITY, |b| b.ms);
-        let places = 0..members.len();
-        if places.clone().any(|p| ms(p, 1) >= bar || !fits(p, 1)) {
-            continue;
-        }
-        let most = grains - (count - 1);
-        let caps: Vec<u32> = places.clone().map(|p| last(1, most, |k| fits(p, k))).collect();
-        if caps.iter().map(|&k| u64::from(k)).sum::<u64>() < u64::from(grains) {
-            continue;
-        }
-        let Some(ks) = level(grains, &caps, bar, &ms) else { continue };
-        let slowest = places.map(|p| ms(p, ks[p])).fold(0.0, f64::max);
-        if slowest < bar {
-            let parts = heads.iter().zip(&ks).map(|(&h, &k)| (h, k * grain)).collect();
-            best = Some(Balanced { ms: slowest, parts });
-        }
-    }
-    best
-}
+//! Whole parts of something, shared out.
 
 /// The last of `low..=high` that `holds`; `low` does, and so does everything up to the answer.
 pub(crate) fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> u32 {
@@ -80,11 +10,10 @@ pub(crate) fn last(mut low: u32, mut high: u32, holds: impl Fn(u32) -> bool) -> 
 }
 
 /// So many grains for each place, at least one and at most its cap, that the slowest is fastest;
-/// none if that is no faster than `bar`. The caps have room for all.
+/// none if the caps have no room for all.
 pub(crate) fn level(
     grains: u32,
     caps: &[u32],
-    bar: f64,
     ms: &impl Fn(usize, u32) -> f64,
 ) -> Option<Vec<u32>> {
     let least: Vec<f64> = (0..caps.len()).map(|p| ms(p, 1)).collect();
@@ -111,7 +40,7 @@ pub(crate) fn level(
     };
     let enough = |ks: &[u32]| ks.iter().map(|&k| u64::from(k)).sum::<u64>() >= u64::from(grains);
     let mut low = least.iter().copied().fold(0.0, f64::max);
-    let mut high = most.iter().copied().fold(low, f64::max).min(bar);
+    let mut high = most.iter().copied().fold(low, f64::max);
     let mut ks = within(high);
     if !enough(&ks) {
         return None;
@@ -144,25 +73,6 @@ pub(crate) fn level(
     Some(ks)
 }
 
-/// Ways to share out the KV heads, each member at least one: all of them if they are few.
-fn head_splits(field: &Field<'_>, members: &[usize]) -> Vec<Vec<u32>> {
-    let (heads, count) = (field.model.kv_heads, members.len() as u32);
-    // Choose the cuts among the gaps.
-    let ways = (1..count).fold(1u64, |n, i| n * u64::from(heads - i) / u64::from(i));
-    if ways <= HEAD_SPLITS_MAX as u64 {
-        let mut all = Vec::new();
-        compositions(heads, members.len(), &mut Vec::new(), &mut all);
-        return all;
-    }
-    let spots = || members.iter().map(|&spot| &field.spots[spot]);
-    vec![
-        proportional(heads, &spots().map(|s| s.bandwidth).collect::<Vec<_>>()),
-        proportional(heads, &spots().map(|s| s.flops).collect::<Vec<_>>()),
-        proportional(heads, &spots().map(|s| s.memory as f64 + 1.0).collect::<Vec<_>>()),
-        proportional(heads, &vec![1.0; members.len()]),
-    ]
-}
-
 /// All ways to share out so many among so many places, at least one each.
 pub(crate) fn compositions(
     left: u32,
@@ -181,21 +91,16 @@ pub(crate) fn compositions(
     }
 }
 
-/// `total` in whole parts of at least one, as near to `weights` as that goes.
+/// `total` in whole parts of at least one, as near to `weights` as that goes: what is left over after
+/// rounding down goes to whom most was taken from.
 pub(crate) fn proportional(total: u32, weights: &[f64]) -> Vec<u32> {
     let sum: f64 = weights.iter().sum();
-    let free = total - weights.len() as u32;
-    let mut parts: Vec<u32> =
-        weights.iter().map(|w| 1 + (f64::from(free) * w / sum).floor() as u32).collect();
-    let mut left = i64::from(total) - parts.iter().map(|&p| i64::from(p)).sum::<i64>();
-    for place in (0..parts.len()).cycle().take(parts.len() * 2) {
-        if left > 0 {
-            parts[place] += 1;
-            left -= 1;
-        } else if left < 0 && parts[place] > 1 {
-            parts[place] -= 1;
-            left += 1;
-        }
-    }
+    let free = f64::from(total - weights.len() as u32);
+    let wish: Vec<f64> = weights.iter().map(|w| free * w / sum).collect();
+    let mut parts: Vec<u32> = wish.iter().map(|wish| 1 + wish.floor() as u32).collect();
+    let left = total.saturating_sub(parts.iter().sum());
+    let mut order: Vec<usize> = (0..parts.len()).collect();
+    order.sort_by(|a, b| wish[*b].fract().total_cmp(&wish[*a].fract()));
+    order.into_iter().cycle().take(left as usize).for_each(|place| parts[place] += 1);
     parts
 }

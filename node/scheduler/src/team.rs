@@ -65,16 +65,22 @@ fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u
     if !m.ffn.is_multiple_of(grain) || grains < count || m.kv_heads < count {
         return all;
     }
-    let room = |spot: &usize| {
-        ground.spots[*spot].memory_bytes.saturating_sub(ground.rules.reserve_bytes) as f64 + 1.0
+    // Beside the ends of the model that a stage may hold; the head is with its lead.
+    let room = |place: usize, embeds, samples: bool| {
+        let samples = samples && place == 0;
+        let ends = Share { layers: 0, heads: 0, columns: 0, embeds, samples };
+        let aside = ground.share_bytes(ends, 0).saturating_add(ground.rules.reserve_bytes);
+        ground.spots[members[place]].memory_bytes.saturating_sub(aside) as f64 + 1.0
     };
-    let rooms: Vec<f64> = members.iter().map(room).collect();
+    let rooms = |embeds, samples| {
+        (0..members.len()).map(|place| room(place, embeds, samples)).collect::<Vec<f64>>()
+    };
     let speeds: Vec<f64> =
         members.iter().map(|spot| ground.spots[*spot].pace.bytes_per_ms).collect();
     let whole = |heads: &[u32], ks: &[u32]| {
         heads.iter().zip(ks).map(|(heads, k)| (*heads, k * grain)).collect::<Vec<_>>()
     };
-    for heads in splits(m.kv_heads, members.len(), [&speeds, &rooms]) {
+    for heads in splits(m.kv_heads, members.len(), [&speeds, &rooms(false, false)]) {
         let ms = |place: usize, k: u32| {
             request_ms(ground, members[place], (heads[place], k * grain), regime)
         };
@@ -92,12 +98,28 @@ fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u
             if caps.iter().map(|k| u64::from(*k)).sum::<u64>() < u64::from(grains) {
                 break;
             }
-            all.extend(level(grains, &caps, f64::INFINITY, &ms).map(|ks| whole(&heads, &ks)));
+            all.extend(level(grains, &caps, &ms).map(|ks| whole(&heads, &ks)));
         }
     }
-    let heads = proportional(m.kv_heads, &rooms);
-    all.push(whole(&heads, &proportional(grains, &rooms)));
+    for (embeds, samples) in [(false, false), (true, false), (false, true), (true, true)] {
+        let rooms = rooms(embeds, samples);
+        let heads = proportional(m.kv_heads, &rooms);
+        all.push(whole(&heads, &filling(ground, &heads, grains, &rooms, regime)));
+    }
     all
+}
+
+/// Grains of columns that, with heads that are given, fill rooms alike.
+fn filling(ground: &Ground, heads: &[u32], grains: u32, rooms: &[f64], regime: Regime) -> Vec<u32> {
+    let m = &ground.model;
+    let blocks = f64::from(ground.blocks()) * f64::from(regime.resident);
+    let head = m.head_bytes as f64 + m.kv_block_bytes(1, 1) as f64 * blocks;
+    let layer = head * f64::from(m.kv_heads) + m.column_bytes * f64::from(m.ffn);
+    let sum: f64 = rooms.iter().sum();
+    let left = |(room, heads): (&f64, &u32)| {
+        (room / sum * layer - head * f64::from(*heads)).max(1e-3 * layer)
+    };
+    proportional(grains, &rooms.iter().zip(heads).map(left).collect::<Vec<_>>())
 }
 
 /// Numbers of layers that parts are made for: what is fastest depends on what fits.

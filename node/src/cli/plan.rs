@@ -3,7 +3,6 @@
 mod ask;
 pub mod document;
 mod drawn;
-mod pool;
 mod running;
 mod svg;
 
@@ -13,26 +12,22 @@ use std::{
 };
 
 use clap::Args;
-use color_eyre::eyre::{WrapErr, bail, eyre};
+use color_eyre::eyre::{WrapErr, bail};
 use document::{Places, PlanDocument};
 use swarm_engine::Weights;
-use swarm_proto::{Machine, ModelSpec, Pool};
+use swarm_proto::ModelSpec;
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue, explain,
-    lack, moves, propose, propose_from,
+    Ask, EXPECTED, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue,
+    explain, lack, leaders, moves, propose, propose_from,
 };
 
 use super::{print, signals::Signals};
-use crate::{
-    client::plan_text,
-    store::{DEFAULT_MODEL, Store},
-    view,
-};
+use crate::store::{DEFAULT_MODEL, Store};
 
-/// KV cache of one pipeline, unless told.
+/// KV cache of every pipeline of a leader's plan, unless told.
 const CONTEXT_TOKENS: u32 = 8192;
-/// Machines that one leader plans: each pair has its links.
-const LEADER_MACHINES_MAX: usize = 1_000;
+/// What is asked of a plan that is not a leader's, unless told.
+const WORKLOAD: Workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
 /// Devices of which every partition is looked at in a bearable time.
 const EXHAUSTIVE_MAX: usize = 8;
 
@@ -41,9 +36,10 @@ const EXHAUSTIVE_MAX: usize = 8;
 #[command(after_help = "\
 Examples:
   hexswarm plan --pool pool.toml
-      Which layers, heads and columns each device would hold, and how fast that should be
+      As the leader of a swarm plans: which layers, heads and columns each device would hold, and
+      how fast that should be
   hexswarm plan --pool pool.toml --model big.gguf --context 32768 --json
-      For another model and more context; the plan as JSON (docs/schema/plan.schema.json)
+      For another model and more context; the plan as JSON (docs/schema/proposal.schema.json)
   hexswarm plan --pool docs/pools/hexgen_half30.toml --model llama-2-70b --slo 5x --explain
       Replicas of a model of the catalogue on cards of the catalogue, for a deadline, and why
   hexswarm plan --pool docs/pools/hexgen_full58.toml --model llama-2-70b --slo 5x --svg plan.svg
@@ -77,20 +73,22 @@ pub struct Options {
     /// What to serve: a known name or a path
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
-    /// Without what follows: one pipeline as a swarm's leader plans it, with KV cache for so many
-    /// tokens [default: 8192]
+    /// Tokens of KV cache that every replica has room for, whatever its requests [default: 8192 if
+    /// planned as a leader does, else what its batch needs]
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..))]
     context: Option<u32>,
     /// Weight format of a model of the catalogue, such as fp16 or q4_k_m
     #[arg(long, value_name = "FORMAT")]
     weights: Option<String>,
-    /// Tokens of a prompt and of an answer, and requests a second [default: 128,64]
+    /// Tokens of a prompt and of an answer, and requests a second [default: 128,64; a leader's
+    /// 256,128]
     #[arg(long, value_name = "IN,OUT[,RATE]")]
     workload: Option<String>,
     /// Deadline of a request: 5s, 800ms, or 5x for five times what eight A100 take
     #[arg(long, value_name = "TIME")]
     slo: Option<String>,
-    /// What the plan is to be good at [default: slo with --slo, else throughput]
+    /// What the plan is to be good at [default: slo with --slo, else throughput; a leader's is slo,
+    /// for twice the time of the fastest replica]
     #[arg(long, value_enum)]
     objective: Option<ask::Aim>,
     /// Which search
@@ -132,34 +130,21 @@ pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     for name in &options.without {
         pool.leave_out(name).wrap_err("--without")?;
     }
-    let Some(why) = replicated(&options, &pool) else { return one_pipeline(options, &pool).await };
-    if let Some(context) = options.context {
-        bail!(
-            "--context {context} is for one pipeline as a leader plans it, but {why} plans replicas \
-             for a workload: give --workload IN,OUT"
-        );
-    }
-    replicas(&options, &pool).await
+    planned(&options, &pool).await
 }
 
-/// What says that replicas are to be planned for a workload; none if one pipeline is.
-fn replicated(options: &Options, pool: &PoolFile) -> Option<&'static str> {
-    let flags = [
-        (options.workload.is_some(), "--workload"),
-        (options.slo.is_some(), "--slo"),
-        (options.objective.is_some(), "--objective"),
-        (options.planner.is_some(), "--planner"),
-        (options.weights.is_some(), "--weights"),
-        (options.explain, "--explain"),
-        (!options.trust.is_empty(), "--trust"),
-        (options.running.is_some(), "--running"),
-        (pool.machines.iter().any(|machine| machine.known), "a card of the catalogue"),
-    ];
-    flags.into_iter().find(|(given, _)| *given).map(|(_, what)| what)
+/// Whether to plan as the leader of a swarm does: machines that were measured, and nothing said of
+/// what the plan is to be good at.
+fn as_leader(options: &Options, pool: &PoolFile) -> bool {
+    let said = options.workload.is_some()
+        || options.slo.is_some()
+        || options.objective.is_some()
+        || options.planner.is_some();
+    !said && !pool.machines.iter().any(|machine| machine.known)
 }
 
-/// Replicas for a workload: phase 1 and phase 2.
-async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
+async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
+    let leads = as_leader(options, pool);
     let model = model(options).await?;
     let rules = match options.planner {
         Some(ask::Search::Hexgen | ask::Search::HexgenRandom) => Rules::exact(),
@@ -167,16 +152,17 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
         _ => Rules::engine(),
     };
     let workload = options.workload.as_deref().map(ask::workload).transpose()?;
-    let workload =
-        workload.unwrap_or(Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None });
+    let workload = workload.unwrap_or(if leads { EXPECTED } else { WORKLOAD });
+    let context = options.context.or(leads.then_some(CONTEXT_TOKENS));
     let trusted = options.trust.iter().map(|name| pool.named(name));
     let trusted = trusted.collect::<Result<Vec<_>, _>>().wrap_err("--trust")?.concat();
-    let mut ground = pool.ground(model.clone(), rules, workload);
+    let free = pool.ground(model.clone(), rules, workload);
+    let free = context.map_or(free.clone(), |tokens| free.with_cache(tokens));
+    let mut ground = free.clone();
     if !trusted.is_empty() {
         ground = ground.with_ends(options.ends, &trusted);
     }
     let deadline = options.slo.as_deref().map(ask::deadline).transpose()?;
-    let objective = ask::objective(options.objective, deadline, || reference(&model, workload))?;
     let planner = options.planner.map_or(Planner::Default, Planner::from);
     if planner == Planner::Exhaustive && ground.devices() > EXHAUSTIVE_MAX {
         bail!(
@@ -184,11 +170,19 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
             ground.devices()
         );
     }
-    let ask = Ask { planner, objective, seed: options.seed };
     let places = Places::new(pool);
     let running =
         options.running.as_deref().map(|file| running::read(file, &places)).transpose()?;
     let began = Instant::now();
+    let ask = if leads {
+        // Of what fits nowhere any question has the same answer.
+        let any = Ask { planner: Planner::Replicas, objective: Objective::Latency, seed: 0 };
+        leaders(&ground, options.seed).unwrap_or(any)
+    } else {
+        let reference = || reference(&model, workload);
+        let objective = ask::objective(options.objective, deadline, reference)?;
+        Ask { planner, objective, seed: options.seed }
+    };
     let found = match &running {
         Some(running) => propose_from(&ground, &ask, &running.groups),
         None => propose(&ground, &ask),
@@ -197,14 +191,16 @@ async fn replicas(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> 
     let mut plan = match &found {
         Some(found) => PlanDocument::new(&places, found, &bounds(&ground, found), wall_ms),
         None => {
-            let free = pool.ground(model.clone(), rules, workload);
             let why = match trusted.is_empty() || propose(&free, &ask).is_none() {
-                true => why_not(&ground, &ask),
+                true => why_not(&ground, &ask, &places),
                 false => ends_missing(options, pool, &trusted),
             };
             PlanDocument::infeasible(pool, why, wall_ms)
         }
     };
+    if let Objective::Slo { deadline_ms } = ask.objective {
+        plan.deadline_ms = Some(deadline_ms);
+    }
     if let (Some(running), Some(found)) = (&running, &found) {
         plan.moves = Some(document::moves(&places, &moves(&ground, &running.parts, found)));
     }
@@ -236,7 +232,7 @@ fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String
 }
 
 /// That another planner is to be asked, that the deadline is too early, or what is missing.
-fn why_not(ground: &Ground, ask: &Ask) -> String {
+fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
     let ours = Ask { planner: Planner::Default, ..*ask };
     if ask.planner != Planner::Default && propose(ground, &ours).is_some() {
         return "this planner finds none here; the default one does".to_owned();
@@ -247,7 +243,7 @@ fn why_not(ground: &Ground, ask: &Ask) -> String {
             "no request can be done within {deadline_ms:.0} ms: the fastest pipeline takes {:.0} ms",
             fastest.routes[0].latency_ms
         ),
-        _ => lack(ground),
+        _ => lack(ground, |spot| places.name(spot)),
     }
 }
 
@@ -277,51 +273,4 @@ async fn spec(name: String) -> color_eyre::Result<ModelSpec> {
     let resolve = move |stop| Ok(Store::open().until(stop).resolve(&name)?);
     let (name, path) = Signals::listen()?.blocking(resolve).await?;
     Ok(Weights::open(&path)?.spec(&name))
-}
-
-/// One pipeline, as the leader of a swarm plans it.
-async fn one_pipeline(options: Options, pool: &PoolFile) -> color_eyre::Result<()> {
-    if pool.machines.len() > LEADER_MACHINES_MAX {
-        bail!(
-            "{} machines: one pipeline is planned of at most {LEADER_MACHINES_MAX}; \
-               --objective throughput plans replicas of more",
-            pool.machines.len()
-        );
-    }
-    let (machines, names) = pool::machines(pool);
-    let model = spec(options.model).await?;
-    let (file, title) = (pool, format!("{} on {}", model.name, pool.name));
-    let pool = Pool {
-        model,
-        machines,
-        context_tokens: options.context.unwrap_or(CONTEXT_TOKENS),
-        running: None,
-    };
-    let name = |peer: &str| names.get(peer).cloned().unwrap_or_else(|| peer.to_owned());
-    let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
-    let found = found.map_err(|none| {
-        let named = |why: String, machine: &Machine| {
-            why.replace(&format!("{:?}", machine.node), &name(&view::peer(machine.node)))
-        };
-        eyre!(pool.machines.iter().fold(none.why, named))
-    })?;
-    if let Some(to) = &options.svg {
-        svg::write(to, &pool::document(file, &found), &title)?;
-    }
-    let mut plan = view::plan(&found.plan);
-    let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
-    for member in stages.flat_map(|stage| &mut stage.members) {
-        member.peer = name(&member.peer);
-    }
-    if options.json {
-        return print::json(&plan);
-    }
-    let predicted = format!(
-        "predicted: TTFT {:.1} ms, TPOT {:.2} ms, {:.2} requests/s; bound by {}",
-        found.predicted.ttft_ms,
-        found.predicted.tpot_ms,
-        found.predicted.requests_per_s,
-        found.binding,
-    );
-    Ok(print::line(format!("{}\n{predicted}", plan_text(&plan, str::to_owned)))?)
 }

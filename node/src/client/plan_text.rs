@@ -28,6 +28,12 @@ pub fn plan_text(plan: &PlanView, name: impl Fn(&str) -> String) -> String {
             text += &edge;
         }
         text += "      v\n    next token: to the entry, and back to the first stage\n";
+        if pipeline.tpot_ms > 0.0 {
+            text += &format!(
+                "    predicted: TTFT {:.0} ms, TPOT {:.1} ms, {:.2} requests/s\n",
+                pipeline.ttft_ms, pipeline.tpot_ms, pipeline.requests_per_s
+            );
+        }
     }
     text
 }
@@ -87,9 +93,11 @@ mod tests {
         let stage = |(layers, shares): &([u32; 2], &[[u32; 4]])| StageView {
             layers: *layers,
             members: shares.iter().map(member).collect(),
+            ..StageView::default()
         };
         let stages = stages.iter().map(stage).collect();
-        PlanView { term: 2, epoch: 1, leader: "l".into(), pipelines: vec![PipelineView { stages }] }
+        let pipelines = vec![PipelineView { stages, ..PipelineView::default() }];
+        PlanView { term: 2, epoch: 1, leader: "l".into(), pipelines }
     }
 
     fn draw(plan: &PlanView) -> String {

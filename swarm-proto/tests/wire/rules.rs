@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use swarm_proto::{
     Advert, BATCH_ROWS_MAX, Ballot, CHANGES_MAX, Certificate, ColumnRange, CouncilMessage,
     DEVICES_MAX, END_TOKENS_MAX, FRAME_ROWS_MAX, Hash, HeadRange, LINKS_MAX, LOGPROBS_MAX,
-    LayerRange, Message, NodeId, Open, PREFIX_BLOCKS_MAX, Pipeline, REASON_BYTES_MAX, Reason,
-    RoundMessage, RowsHeader, RowsItem, Sampled, Sampling, SessionMessage, Stage, VOTERS_MAX,
-    VoterSet,
+    LayerRange, Message, NodeId, Open, PREFIX_BLOCKS_MAX, Pipeline, Predicted, REASON_BYTES_MAX,
+    Reason, RoundMessage, RowsHeader, RowsItem, Sampled, Sampling, SessionMessage, Stage,
+    VOTERS_MAX, VoterSet,
     codec::{self, DecodeError},
 };
 
@@ -51,7 +51,8 @@ fn stages_have_members_and_pipelines_stages() {
     let plan = structs::plan().0.statement;
     let stage = plan.pipelines[0].stages[0].clone();
     refused(&Stage { members: Vec::new(), ..stage }, "no members");
-    refused(&Pipeline { stages: Vec::new() }, "no stages");
+    let hollow = Pipeline { stages: Vec::new(), predicted: Predicted::default() };
+    refused(&hollow, "no stages");
     let hollow = with(plan, |plan| plan.pipelines[0].stages[0].members.clear());
     refused(&hollow, "no members");
 }

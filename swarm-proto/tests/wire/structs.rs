@@ -7,8 +7,8 @@
 use swarm_proto::{
     Advert, Attempt, Ballot, BatchId, Certificate, ColumnRange, Device, DeviceKind, Epoch, Finish,
     Hash, HeadRange, Hello, LayerRange, LinkReport, Load, Member, NodeId, Open, Pipeline, Plan,
-    PlanId, Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature, Signed, Stage,
-    SumsHeader, Term, Token, Vote, VoterSet,
+    PlanId, Predicted, Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature,
+    Signed, Stage, SumsHeader, Term, Token, Vote, VoterSet,
 };
 
 /// A value and how it is written.
@@ -218,14 +218,18 @@ pub(crate) fn plan() -> Known<Signed<Plan>> {
     };
     let members = vec![member(1, 0, (0, 2), (0, 1024)), member(2, 251, (2, 3), (1024, 1536))];
     let layers = LayerRange::new(0_u32, 30_u32).unwrap();
+    let predicted = Predicted { ttft_us: 9, tpot_us: 8, requests_per_ks: 6 };
     let statement = Plan {
         id,
         leader: NodeId([2; 32]),
         model: Hash([3; 32]),
-        pipelines: vec![Pipeline { stages: vec![Stage { layers, members }] }],
+        pipelines: vec![Pipeline {
+            stages: vec![Stage { layers, members, step_us: 7 }],
+            predicted,
+        }],
     };
     let shares = "01*32 00 00 02 00 fb0004 02*32 fb 02 03 fb0004 fb0006";
-    signed(statement, 2, &format!("{i} 02*32 03*32 01 01 00 1e 02 {shares}"))
+    signed(statement, 2, &format!("{i} 02*32 03*32 01 01 00 1e 02 {shares} 07 09 08 06"))
 }
 
 pub(crate) fn hello() -> Known<Hello> {

@@ -272,7 +272,7 @@ impl Rounds {
             }
             Ok(plan) => {
                 let behind = self.is_behind();
-                let same = self.live_plan().is_some_and(|live| live.pipelines == plan.pipelines);
+                let same = self.live_plan().is_some_and(|live| live.same_work(&plan));
                 if !same || broken || behind {
                     self.propose(plan, world, turn);
                 }

@@ -400,8 +400,8 @@ mod tests {
         let (kv_heads, ffn_columns) =
             (HeadRange::new(0, 1).unwrap(), ColumnRange::new(0, 8).unwrap());
         let members = vec![Member { node: me, device: 0, kv_heads, ffn_columns }];
-        let stages = vec![Stage { layers: LayerRange::new(0, 2).unwrap(), members }];
-        let pipelines = vec![Pipeline { stages }];
+        let stages = vec![Stage { layers: LayerRange::new(0, 2).unwrap(), members, step_us: 0 }];
+        let pipelines = vec![Pipeline { stages, predicted: Default::default() }];
         let (id, model) = (PlanId::default(), Hash::of(b"model"));
         let plan = Arc::new(Plan { id, leader: me, model, pipelines });
         let (mut node, name) = (Stages::default(), Hash::of(b"block"));

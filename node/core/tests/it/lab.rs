@@ -12,8 +12,8 @@ use swarm_core::{
 };
 use swarm_proto::{
     Attempt, Ballot, Batch, ColumnRange, Device, DeviceKind, Epoch, FrameHeader, Hash, HeadRange,
-    LayerRange, Member, Message, ModelSpec, NodeId, Pipeline, Plan, PlanId, Pool, Sampled,
-    Sampling, SessionMessage, Signature, Stage, Time,
+    LayerRange, Member, Message, ModelSpec, NodeId, Pipeline, Plan, PlanId, Pool, Predicted,
+    Sampled, Sampling, SessionMessage, Signature, Stage, Time,
 };
 
 /// Whether a message from one to another is lost.
@@ -117,12 +117,13 @@ fn even(pool: &Pool, machines_min: u32) -> Result<Plan, String> {
             kv_heads: HeadRange::new(0, 1).unwrap(),
             ffn_columns: ColumnRange::new(0, 32).unwrap(),
         }],
+        step_us: 0,
     });
     Ok(Plan {
         id: PlanId::default(),
         leader: id(0),
         model: pool.model.hash,
-        pipelines: vec![Pipeline { stages: stages.collect() }],
+        pipelines: vec![Pipeline { stages: stages.collect(), predicted: Predicted::default() }],
     })
 }
 

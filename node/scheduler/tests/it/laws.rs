@@ -1,25 +1,25 @@
 //! What holds for every plan, and for pools that no honest peer would report.
 
-use swarm_proto::{Machine, ModelSpec, NodeId, Pool};
-use swarm_scheduler::{Options, plan, predict};
+use swarm_proto::{Machine, ModelSpec, NodeId, Plan, Pool};
+use swarm_scheduler::{Options, plan, predicted};
 
 use crate::pools;
 
 #[test]
 fn plans_fit_and_repeat() {
     let mut many = 0;
-    for seed in 0..200 {
+    for seed in 0..80 {
         let pool = pools::pool(seed, 1 + (seed % 12) as u8);
         let Ok(found) = plan(&pool, &Options::default()) else { continue };
         many += usize::from(seed % 12 > 5);
         found.plan.check(&pool.model).unwrap();
         assert!(pools::fits(&pool, &found.plan), "seed {seed}");
-        assert_eq!(predict(&pool, &found.plan), found.predicted);
+        assert_eq!(predicted(&pool, found.plan.clone()), found.plan);
         let mut turned = pool.clone();
         turned.machines.reverse();
-        assert_eq!(plan(&turned, &Options { seed: 9 }).unwrap(), found);
+        assert_eq!(plan(&turned, &Options::default()).unwrap(), found);
     }
-    assert!(many > 50);
+    assert!(many > 20);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_refusal_names_what_is_missing_and_where() {
     // 31 MiB and the KV cache are needed; 4 MiB and 64 KiB a layer.
     pool.machines = rooms(&[14, 5]);
     let here = "device 1 of 05050505 has 5 MiB, room for 1 layer";
-    refusal(&pool, &["12 MiB of memory", "31 MiB with KV cache for 64 tokens", "scratch", here]);
+    refusal(&pool, &["12 MiB of memory", "tiny needs 31 MiB with KV cache for 64 tokens", here]);
     pool.machines = rooms(&[10, 10, 10, 10]);
     refusal(&pool, &["the embedding, needs a device of at least 13 MiB", "3 MiB short"]);
     pool.machines = rooms(&[13, 6, 6, 6, 6]);
@@ -123,4 +123,42 @@ fn a_refusal_names_what_is_missing_and_where() {
     refusal(&pool, &["no device to plan with", "1 device without a measured speed left out"]);
     pool.machines.clear();
     refusal(&pool, &["no device to plan with", "no peer offers a device"]);
+}
+
+/// Machines with room for all of the model each, and one more.
+fn roomy(machines: u8) -> Pool {
+    let mut pool = pools::pool(3, 1);
+    let room = pool.model.total_bytes() * 2 + pool.model.scratch_bytes();
+    pool.machines = (0..machines)
+        .map(|n| Machine {
+            node: NodeId([n + 1; 32]),
+            devices: vec![pools::device(0, room, 1e10 * (1.0 + f64::from(n) / 10.0), 1e12)],
+            links: Vec::new(),
+        })
+        .collect();
+    pool
+}
+
+#[test]
+fn spare_devices_become_replicas_and_what_runs_stays() {
+    let small = plan(&roomy(3), &Options::default()).unwrap();
+    assert_eq!(small.plan.pipelines.len(), 3);
+    let rates = small.plan.pipelines.iter().map(|p| p.predicted.requests_per_ks);
+    assert!(rates.min().unwrap() > 1);
+
+    let grown = Pool { running: Some(small.plan.clone()), ..roomy(5) };
+    let grown = plan(&grown, &Options::default()).unwrap();
+    assert_eq!(grown.plan.pipelines.len(), 5);
+    let same = |a: &Plan, b: &Plan, count| {
+        let stages = |plan: &Plan, n: usize| plan.pipelines[n].stages.clone();
+        (0..count).all(|n| stages(a, n) == stages(b, n))
+    };
+    assert!(same(&small.plan, &grown.plan, 3));
+
+    let mut less = Pool { running: Some(grown.plan.clone()), ..roomy(5) };
+    let gone = grown.plan.pipelines[4].stages[0].members[0].node;
+    less.machines.retain(|machine| machine.node != gone);
+    let less = plan(&less, &Options::default()).unwrap();
+    assert_eq!(less.plan.pipelines.len(), 4);
+    assert!(same(&grown.plan, &less.plan, 4));
 }

@@ -7,7 +7,6 @@ mod fit;
 mod flow;
 mod helix;
 mod laws;
-mod oracle;
 mod pool_file;
 mod pool_schema;
 mod pools;

@@ -124,8 +124,8 @@ fn what_is_missing_is_said() {
     let ground = pool.ground(model, Rules::fitted(), workload);
     let ask = Ask { planner: Planner::Default, objective: Objective::Throughput, seed: 1 };
     assert_eq!(propose(&ground, &ask), None);
-    let why = lack(&ground);
-    assert!(why.contains("GiB are missing") && why.contains("T4"), "{why}");
+    let why = lack(&ground, |spot| ground.name(spot).to_owned());
+    assert!(why.contains("GiB of memory are missing") && why.contains("T4"), "{why}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use swarm_scheduler::{Objective, Planner, Workload};
 pub(super) enum Search {
     /// The best there is
     Default,
+    /// The best of replicas that share nothing, as a swarm can run them
+    Replicas,
     /// HexGen's: K-means, then merge, split and swap
     Hexgen,
     /// HexGen's baseline: changes at random
@@ -31,6 +33,7 @@ impl From<Search> for Planner {
     fn from(search: Search) -> Self {
         match search {
             Search::Default => Self::Default,
+            Search::Replicas => Self::Replicas,
             Search::Hexgen => Self::Hexgen,
             Search::HexgenRandom => Self::HexgenRandom,
             Search::Symmetric => Self::Symmetric,

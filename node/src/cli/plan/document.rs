@@ -22,6 +22,8 @@ pub struct PlanDocument {
     pub routes: Vec<RouteDocument>,
     /// Devices without a part: machine and device.
     pub idle: Vec<(String, usize)>,
+    /// From arrival to last token, if requests are to be done within a time.
+    pub deadline_ms: Option<f64>,
     /// The part of requests that meet the deadline, at the rate asked for or else at the one told.
     pub attainment: Option<f64>,
     /// With a deadline and no rate: the highest rate at which 99 of 100 requests meet it. Otherwise
@@ -158,6 +160,13 @@ impl<'a> Places<'a> {
     pub(super) fn spot(&self, machine: &str, device: usize) -> Option<usize> {
         let machine = self.pool.machines.iter().position(|known| known.name == machine)?;
         self.places.binary_search(&(machine, device)).ok()
+    }
+
+    /// What a person calls a device.
+    pub(super) fn name(&self, spot: usize) -> String {
+        let (machine, device) = self.places[spot];
+        let of = &self.pool.machines[machine];
+        format!("device {device} of {} ({})", of.name, of.device)
     }
 
     fn machine(&self, number: usize) -> String {

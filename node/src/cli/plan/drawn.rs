@@ -53,8 +53,9 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
         "\n{:.3} requests/s predicted; no plan of these devices serves more than {:.3}\n",
         plan.requests_per_s, plan.bound_requests_per_s
     );
-    if let Some(attainment) = plan.attainment {
-        text += &format!("{:.1} % of requests meet the deadline\n", 100.0 * attainment);
+    if let (Some(attainment), Some(deadline_ms)) = (plan.attainment, plan.deadline_ms) {
+        let met = 100.0 * attainment;
+        text += &format!("{met:.1} % of requests meet the deadline of {deadline_ms:.0} ms\n");
     }
     let mut lists =
         vec![("better with", plan.gains.clone()), ("as good without", plan.needless.clone())];

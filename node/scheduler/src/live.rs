@@ -1,0 +1,171 @@
+//! A leader's pool: what peers say of themselves, as ground to plan on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swarm_proto::{
+    ColumnRange, Device, HeadRange, LayerRange, Machine, Member, NodeId, Pipeline, Pool, Predicted,
+    Stage,
+};
+
+use crate::{
+    draft::{Draft, Lane, Placed},
+    fit::Pace,
+    ground::{Ground, Model, Spot, TEAM_DEVICES_MAX, Way, Ways},
+    lead::EXPECTED,
+    proposal::{ProposedMember, ProposedPipeline, ProposedStage},
+    rules::{Phase, Rules},
+};
+
+/// The way to a peer that nobody measured.
+const BELIEVED: Way = Way { ms: 15.0, bytes_per_ms: 1e4 };
+/// Between devices of one machine.
+const INSIDE: Way = Way { ms: 0.03, bytes_per_ms: 1e7 };
+/// Figures that differ by no more are those of like devices.
+const ALIKE: f64 = 1.1;
+
+/// The usable devices of a pool, and what stands for each of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) ground: Ground,
+    /// The device of every spot, in the order of their ids.
+    pub(crate) devices: Vec<(NodeId, u8)>,
+    /// Devices whose figures cannot be, and that are left out.
+    pub(crate) refused: usize,
+}
+
+impl Live {
+    /// What of `pool` can be used.
+    pub(crate) fn new(pool: &Pool) -> Self {
+        let nodes: BTreeSet<NodeId> = pool.machines.iter().map(|machine| machine.node).collect();
+        let places: BTreeMap<NodeId, usize> = nodes.into_iter().zip(0..).collect();
+        let mut all: BTreeMap<(usize, u8), (NodeId, &Device)> = BTreeMap::new();
+        let mut refused = 0;
+        for machine in &pool.machines {
+            for device in &machine.devices {
+                let real = |x: f64| x.is_finite() && x >= 1.0;
+                if real(device.bandwidth_bytes_per_s) && real(device.flops_per_s) {
+                    let place = (places[&machine.node], device.index);
+                    all.entry(place).or_insert((machine.node, device));
+                } else {
+                    refused += 1;
+                }
+            }
+        }
+        let devices = all.iter().map(|((_, index), (node, _))| (*node, *index)).collect();
+        let spots = spots(&all);
+        let ways = ways(&pool.machines, &places);
+        let inside = vec![INSIDE; places.len()];
+        let model = Model::llama(pool.model.clone());
+        let ground = Ground::new(model, spots, inside, ways, (Rules::engine(), EXPECTED));
+        Self { ground: ground.with_cache(pool.context_tokens), devices, refused }
+    }
+
+    /// A pipeline of a plan, where it stands on this ground; none if a device is not here, or is
+    /// too small.
+    pub(crate) fn lane(&self, pipeline: &Pipeline) -> Option<Lane> {
+        let member = |member: &Member| {
+            let spot = self.devices.binary_search(&(member.node, member.device)).ok()?;
+            let kv_heads = (member.kv_heads.first(), member.kv_heads.end());
+            let ffn_columns = (member.ffn_columns.first(), member.ffn_columns.end());
+            Some(ProposedMember { spot, kv_heads, ffn_columns })
+        };
+        let stage = |stage: &Stage| {
+            let layers = (stage.layers.first(), stage.layers.end());
+            let members = stage.members.iter().map(member).collect::<Option<_>>()?;
+            Some(Placed { layers, held: layers, members })
+        };
+        let stages = pipeline.stages.iter().map(stage).collect::<Option<_>>()?;
+        let lane = Lane { stages, batch: 1, phase: Phase::Both };
+        Draft::of(vec![lane.clone()]).holds(&self.ground).then_some(lane)
+    }
+
+    /// A pipeline that was proposed for this ground, as peers are told of it.
+    pub(crate) fn pipeline(&self, of: &ProposedPipeline) -> Option<Pipeline> {
+        let member = |member: &ProposedMember| {
+            let (node, device) = self.devices[member.spot];
+            let (heads, columns) = (member.kv_heads, member.ffn_columns);
+            let kv_heads = HeadRange::new(heads.0, heads.1)?;
+            Some(Member {
+                node,
+                device,
+                kv_heads,
+                ffn_columns: ColumnRange::new(columns.0, columns.1)?,
+            })
+        };
+        let stage = |stage: &ProposedStage| {
+            let layers = LayerRange::new(stage.layers.0, stage.layers.1)?;
+            let members = stage.members.iter().map(member).collect::<Option<_>>()?;
+            Some(Stage { layers, members, step_us: 0 })
+        };
+        let stages = of.stages.iter().map(stage).collect::<Option<_>>()?;
+        Some(Pipeline { stages, predicted: Predicted::default() })
+    }
+}
+
+/// Devices of one name on one machine that measured about the same are one kind, as fast and as
+/// large as the least of them: in a large pool only like devices share layers.
+fn spots(all: &BTreeMap<(usize, u8), (NodeId, &Device)>) -> Vec<Spot> {
+    let mut spots: Vec<Spot> = Vec::with_capacity(all.len());
+    for ((machine, index), (_, device)) in all {
+        let rate = |x: f64| x.min(1e18) / 1e3;
+        let pace = Pace::peak(rate(device.bandwidth_bytes_per_s), rate(device.flops_per_s));
+        let one = Spot {
+            machine: *machine,
+            name: format!("{} {index}", device.name),
+            memory_bytes: device.memory_bytes,
+            pace,
+        };
+        let begun = spots.iter().position(|s| s.machine == *machine).unwrap_or(spots.len());
+        let (name, kind) = (&device.name, &one);
+        let few = all.len() <= TEAM_DEVICES_MAX;
+        let twin = spots[begun..].iter().filter(|_| !few).position(|s| {
+            let base = s.name.rsplit_once(' ').map_or(&*s.name, |(base, _)| base);
+            base == name && alike(s, kind)
+        });
+        let Some(twin) = twin.map(|n| begun + n) else {
+            spots.push(one);
+            continue;
+        };
+        let of = spots[twin].clone();
+        let pace = of.pace.slower(&one.pace);
+        let memory_bytes = of.memory_bytes.min(one.memory_bytes);
+        spots.push(Spot { name: of.name.clone(), ..one });
+        for spot in spots[begun..].iter_mut().filter(|spot| spot.name == of.name) {
+            (spot.pace, spot.memory_bytes) = (pace, memory_bytes);
+        }
+    }
+    spots
+}
+
+fn alike(a: &Spot, b: &Spot) -> bool {
+    let near = |a: f64, b: f64| a.max(b) <= ALIKE * a.min(b);
+    near(a.memory_bytes as f64, b.memory_bytes as f64)
+        && near(a.pace.bytes_per_ms, b.pace.bytes_per_ms)
+        && near(a.pace.flops_per_ms, b.pace.flops_per_ms)
+}
+
+/// Every pair of machines: as measured, or as believed. Two ends report one link: the worse word
+/// counts. Each machine is a region of its own.
+fn ways(machines: &[Machine], places: &BTreeMap<NodeId, usize>) -> Ways {
+    let regions = places.len();
+    let mut ways: Vec<Option<Way>> = vec![None; regions * regions];
+    for machine in machines {
+        let from = places[&machine.node];
+        for link in &machine.links {
+            let Some(&to) = places.get(&link.to) else { continue };
+            let real = |x: f64| x.is_finite() && x > 0.0;
+            let ms = if real(link.rtt_ms) { link.rtt_ms.min(1e7) / 2.0 } else { BELIEVED.ms };
+            let rate = link.bytes_per_s / 1e3;
+            let rate = if real(rate) { rate.clamp(0.1, 1e12) } else { BELIEVED.bytes_per_ms };
+            for (a, b) in [(from, to), (to, from)] {
+                let way = &mut ways[a * regions + b];
+                let known = way.unwrap_or(Way { ms, bytes_per_ms: rate });
+                let worse =
+                    Way { ms: known.ms.max(ms), bytes_per_ms: known.bytes_per_ms.min(rate) };
+                *way = Some(worse);
+            }
+        }
+    }
+    ways.iter_mut().for_each(|way| *way = way.or(Some(BELIEVED)));
+    Ways::Regions { of: (0..regions).collect(), regions, ways }
+}
