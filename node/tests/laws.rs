@@ -119,7 +119,7 @@ fn the_core_has_no_clock_no_thread_and_no_hash_order() {
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             for line in code {
                 // Threads of a scope have ended when it has, so what they found depends on nothing.
-                let line = match file.ends_with("node/scheduler/src/both.rs") {
+                let line = match file.ends_with("node/scheduler/src/beside.rs") {
                     true => line.replace("std::thread::scope(", ""),
                     false => line.to_owned(),
                 };

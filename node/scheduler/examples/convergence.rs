@@ -1,8 +1,8 @@
 //! How soon searches get how far on the HexGen paper's pool of 58 devices: the best score after so
-//! many judgements of HexGen's own search, and of the same with mutations that know nothing; and
-//! where ours ends. Each seed has requests of its own, so its scores are told in parts of what the
-//! initial assignment has with them. Scores are of the search's own trials (1,000 requests). Five
-//! seeds: the median, least and most.
+//! many judgements of HexGen's own search, of the same with mutations that know nothing, and of ours,
+//! whose searches beside each other are counted one after the other. Each seed has requests of its
+//! own, so its scores are told in parts of what the initial assignment has with them. Scores are of
+//! the search's own trials (1,000 requests). Five seeds: the median, least and most.
 //!
 //!     cargo run --release -p swarm-scheduler --example convergence [-- FILE.svg]
 
@@ -15,19 +15,17 @@ use plotters::prelude::*;
 use swarm_scheduler::{Ask, Planner, Rules, propose};
 
 const SEEDS: Range<u64> = 1..6;
-/// Judgements that a search may have; one that gave up sooner stays where it was.
-const JUDGED: usize = 1_000;
-const SHOWN: [usize; 6] = [1, 30, 100, 300, 600, JUDGED];
+/// Judgements that are shown; a search that gave up sooner stays where it was.
+const JUDGED: usize = 4_000;
+const SHOWN: [usize; 6] = [1, 30, 100, 300, 1_000, JUDGED];
 
 /// A search, and its colour.
-const SEARCHES: [(&str, Planner, RGBColor); 2] = [
+const SEARCHES: [(&str, Planner, RGBColor); 3] = [
     ("HexGen's search", Planner::Hexgen, RGBColor(0x00, 0x72, 0xB2)),
     ("random mutation", Planner::HexgenRandom, RGBColor(0xD5, 0x5E, 0x00)),
+    ("ours", Planner::Default, RGBColor(0x00, 0x9E, 0x73)),
 ];
 const INITIAL: (&str, RGBColor) = ("initial assignment", RGBColor(0x60, 0x60, 0x60));
-/// Ours judges several searches beside each other, so that its scores have no place on the axis
-/// before its end.
-const OURS: (&str, RGBColor) = ("ours, at its end", RGBColor(0x00, 0x9E, 0x73));
 
 /// The best scores of a search, for each seed.
 fn progress(planner: Planner) -> Vec<Vec<(usize, f64)>> {
@@ -87,16 +85,12 @@ fn last(progress: &[(usize, f64)]) -> f64 {
 fn main() {
     let initial: Vec<f64> = progress(Planner::HexgenInitial).iter().map(|all| last(all)).collect();
     let curves = SEARCHES.map(|(_, planner, _)| Curve::of(planner, &initial));
-    let ours = parts(progress(Planner::Default).iter().map(|all| last(all)), &initial);
     let cell = |[least, median, most]: [f64; 3]| format!("{median:.3} ({least:.3} to {most:.3})");
     let mut rows = Vec::new();
     for ((name, ..), curve) in SEARCHES.iter().zip(&curves) {
         let cells = SHOWN.map(|judged| cell(curve.after(judged)));
         rows.push([(*name).to_owned()].into_iter().chain(cells).collect());
     }
-    let mut end = vec![String::new(); SHOWN.len() + 1];
-    (end[0], end[SHOWN.len()]) = (OURS.0.to_owned(), cell(ours));
-    rows.push(end);
     let initial: Vec<String> = initial.iter().map(|rate| format!("{rate:.3}")).collect();
     println!("Rate of which 99 % are within {} times what eight A100 take,", common::SCALE);
     println!("in parts of the initial assignment's ({} requests/s by seed)\n", initial.join(", "));
@@ -108,20 +102,20 @@ fn main() {
     println!(
         "\nmedians at the end, over random mutation's: HexGen's {:+.1} %, ours {:+.1} %",
         over(curves[0].after(JUDGED)[1]),
-        over(ours[1])
+        over(curves[2].after(JUDGED)[1])
     );
     if let Some(file) = std::env::args().nth(1) {
-        draw(Path::new(&file), &curves, ours).expect("a picture");
+        draw(Path::new(&file), &curves).expect("a picture");
         println!("{file}");
     }
 }
 
 /// Lines of medians in bands from the least to the most.
-fn draw(file: &Path, curves: &[Curve], ours: [f64; 3]) -> Result<(), Box<dyn std::error::Error>> {
+fn draw(file: &Path, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>> {
     const TEXT: &str = "sans-serif";
     let area = SVGBackend::new(file, (800, 440)).into_drawing_area();
     area.fill(&WHITE)?;
-    let most = curves.iter().map(|curve| curve.after(JUDGED)[2]).fold(ours[2], f64::max);
+    let most = curves.iter().map(|curve| curve.after(JUDGED)[2]).fold(1.0, f64::max);
     let (width, most) = (1.0..JUDGED as f64, (most * 50.0).ceil() / 50.0 + 0.02);
     let mut chart = ChartBuilder::on(&area)
         .margin(16)
@@ -139,22 +133,17 @@ fn draw(file: &Path, curves: &[Curve], ours: [f64; 3]) -> Result<(), Box<dyn std
         .y_label_formatter(&|y| format!("{y:.2}"))
         .label_style((TEXT, 13))
         .draw()?;
-    let flat = |height: f64| [(width.start, height), (width.end, height)];
-    let band = flat(ours[0]).into_iter().chain(flat(ours[2]).into_iter().rev()).collect();
-    let mut bands: Vec<(RGBColor, Vec<(f64, f64)>)> = vec![(OURS.1, band)];
-    bands.extend(SEARCHES.iter().zip(curves).map(|((_, _, colour), curve)| {
-        (*colour, curve.line(0).into_iter().chain(curve.line(2).into_iter().rev()).collect())
-    }));
-    for (colour, band) in bands {
+    let flat = [(width.start, 1.0), (width.end, 1.0)];
+    for ((_, _, colour), curve) in SEARCHES.iter().zip(curves) {
+        let band: Vec<_> =
+            curve.line(0).into_iter().chain(curve.line(2).into_iter().rev()).collect();
         chart.draw_series([Polygon::new(band.clone(), colour.mix(0.08))])?;
         chart.draw_series([PathElement::new(band, colour.mix(0.4))])?;
     }
-    for ((name, colour), height, above) in [(OURS, ours[1], 18), (INITIAL, 1.0, -6)] {
-        let line = DashedLineSeries::new(flat(height), 6, 4, colour.stroke_width(2));
-        chart.draw_series(line)?;
-        let text = Text::new(name, (6, -above), (TEXT, 13).into_font().color(&colour));
-        chart.draw_series([EmptyElement::at((width.start, height)) + text])?;
-    }
+    let (name, colour) = INITIAL;
+    chart.draw_series(DashedLineSeries::new(flat, 6, 4, colour.stroke_width(2)))?;
+    let text = Text::new(name, (6, 6), (TEXT, 13).into_font().color(&colour));
+    chart.draw_series([EmptyElement::at((width.start, 1.0)) + text])?;
     for ((name, _, colour), curve) in SEARCHES.iter().zip(curves) {
         let line = LineSeries::new(curve.line(1), colour.stroke_width(2));
         let key = |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2));

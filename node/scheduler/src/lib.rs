@@ -4,7 +4,7 @@
 //! `docs/decisions/0006-two-phases.md` for what is exact and what is not.
 
 mod baseline;
-mod both;
+mod beside;
 mod bound;
 mod caps;
 pub mod catalogue;

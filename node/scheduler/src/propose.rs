@@ -2,7 +2,6 @@
 
 use crate::{
     baseline::{Helix, Hexgen2, Parallax, Petals, Symmetric},
-    both::both,
     draft::Draft,
     ground::Ground,
     measure::usable,
@@ -13,9 +12,10 @@ use crate::{
 
 /// Requests that a plan is told by.
 pub(crate) const TOLD_REQUESTS: usize = 8_000;
-/// Flows that Helix's search looks at; and ours, beside all else.
+/// Flows that Helix's search looks at; and ours, beside all else, times devices.
 const HELIX_EVALUATIONS: usize = 400_000;
-const SHARE_EVALUATIONS: usize = 8_000;
+const SHARE_EVALUATIONS: usize = 200_000;
+const SHARE_EVALUATIONS_MAX: usize = 8_000;
 /// Of more devices than this others' planners are not tried beside ours.
 const OTHERS_DEVICES_MAX: usize = 128;
 
@@ -133,20 +133,16 @@ struct Best;
 
 impl Plans for Best {
     fn drafts(&self, ground: &Ground, ask: &Ask) -> Drafted {
+        let evaluations = SHARE_EVALUATIONS / ground.devices().max(1);
+        let evaluations = evaluations.min(SHARE_EVALUATIONS_MAX);
         let apart: &[&(dyn Plans + Sync)] = match ask.objective {
             // Of very many devices others take too long. A request alone has nothing to share.
             _ if ground.devices() > OTHERS_DEVICES_MAX => &[],
             Objective::Latency => &[&Hexgen2],
-            _ => &[
-                &Symmetric,
-                &Petals,
-                &Parallax,
-                &Hexgen2,
-                &Helix { evaluations: SHARE_EVALUATIONS },
-            ],
+            _ => &[&Symmetric, &Petals, &Parallax, &Hexgen2, &Helix { evaluations }],
         };
         let others = || apart.iter().map(|planner| planner.drafts(ground, ask)).collect::<Vec<_>>();
-        let (mut found, apart) = both(|| Partitions.drafts(ground, ask), others);
+        let (mut found, apart) = partitions::drafts(ground, ask, others);
         found.drafts.extend(apart.into_iter().flat_map(|other| other.drafts));
         found
     }

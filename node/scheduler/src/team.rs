@@ -81,9 +81,13 @@ fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u
         heads.iter().zip(ks).map(|(heads, k)| (*heads, k * grain)).collect::<Vec<_>>()
     };
     for heads in splits(m.kv_heads, members.len(), [&speeds, &rooms(false, false)]) {
-        let ms = |place: usize, k: u32| {
-            request_ms(ground, members[place], (heads[place], k * grain), regime)
+        // What a member takes grows evenly with its columns.
+        let line = |(spot, heads): (&usize, &u32)| {
+            let at = |k: u32| request_ms(ground, *spot, (*heads, k * grain), regime);
+            (at(0), (at(grains) - at(0)) / f64::from(grains))
         };
+        let lines: Vec<(f64, f64)> = members.iter().zip(&heads).map(line).collect();
+        let ms = |place: usize, k: u32| lines[place].0 + f64::from(k) * lines[place].1;
         for layers in spans(m.layers) {
             let fits = |place: usize, k: u32| {
                 let (heads, columns) = (heads[place], k * grain);
