@@ -10,6 +10,9 @@
 //! F       = 100 TFLOP/s * (peak / 100 TFLOP/s) ^ power
 //! ```
 //!
+//! Over `n` devices, `k` batches of a prompt could take `(k + n - 1) / (k n)` of that; `wait` is the part
+//! of what could be saved that is not.
+//!
 //! Each factor is linear, so a fit is weighted least squares; its weights make it least absolute
 //! relative errors, with every device model counted alike. The points are `data/measured.csv`; the
 //! fit is made anew whenever it is asked for, so a point that is added counts. Where few points
@@ -57,6 +60,9 @@ pub struct Factors {
     pub attention: f64,
     /// How the rate that is reached grows with the peak.
     pub power: f64,
+    /// Where layers are split: which part of the time that devices could save by taking one batch of a
+    /// prompt after the other they wait all the same.
+    pub wait: f64,
 }
 
 /// What is usual where no point says more.
@@ -68,6 +74,7 @@ const USUAL: Factors = Factors {
     arithmetic: [1.6, 2.0],
     attention: 8.0,
     power: 0.6,
+    wait: 0.1,
 };
 
 /// The factors of every sort.
@@ -123,8 +130,7 @@ impl Fit {
         FIT.get_or_init(|| Self::to(&points().iter().collect::<Vec<_>>()))
     }
 
-    /// The fit to some points. Those in which software failed are left out, and so are prompts over
-    /// several devices: whether those overlapped is not known.
+    /// The fit to some points. Those in which software failed are left out.
     pub fn to(points: &[&Point]) -> Self {
         let of = |sort| {
             let ours: Vec<&Point> = points
@@ -182,8 +188,8 @@ impl Factors {
     fn to(points: &[&Point], sort: Sort) -> Self {
         let (decode, prefill): (Vec<&Point>, Vec<&Point>) =
             points.iter().partition(|point| point.phase == Phase::Decode);
-        let prefill: Vec<&Point> =
-            prefill.into_iter().filter(|point| point.devices == 1.0).collect();
+        let (prefill, several): (Vec<&Point>, Vec<&Point>) =
+            prefill.into_iter().partition(|point| point.devices == 1.0);
         let mut best = Self { power: if sort == Sort::Soc { 1.0 } else { USUAL.power }, ..USUAL };
         best.fit_decode(&decode, sort);
         let powers: Vec<f64> = match sort {
@@ -197,7 +203,17 @@ impl Factors {
             (tried, loss)
         });
         let least = tried.min_by(|(_, one), (_, other)| one.total_cmp(other));
-        least.map_or(best, |(found, _)| found)
+        let mut found = least.map_or(best, |(found, _)| found);
+        found.fit_wait(&several);
+        found
+    }
+
+    /// Given what a prompt takes on one device.
+    fn fit_wait(&mut self, points: &[&Point]) {
+        let before = Self { wait: 0.0, ..*self };
+        let row = |point: &Point| [before.alone_ms(point) * (1.0 - abreast(point))];
+        let (found, _) = least::fit(points, row, |point| before.prefill_ms(point), [USUAL.wait]);
+        [self.wait] = found;
     }
 
     fn fit_decode(&mut self, points: &[&Point], sort: Sort) {
@@ -247,16 +263,26 @@ impl Factors {
         scan * point.batches()
     }
 
-    /// Over several devices, batches follow one another from device to device.
-    fn prefill_ms(&self, point: &Point) -> f64 {
+    /// All of a prompt on one device.
+    fn alone_ms(&self, point: &Point) -> f64 {
         let rate = rate(point.peak_tflop_s, self.power);
-        let alone = self.scans_ms(point)
+        self.scans_ms(point)
             + self.arithmetic[point.packed()] * point.flops / rate
-            + self.attention * point.attention_flops / rate;
-        let batches = point.batches();
-        alone * (batches + point.devices - 1.0) / (batches * point.devices)
+            + self.attention * point.attention_flops / rate
+    }
+
+    fn prefill_ms(&self, point: &Point) -> f64 {
+        let abreast = abreast(point);
+        self.alone_ms(point) * (abreast + self.wait * (1.0 - abreast))
             + self.hop_ms * (point.devices - 1.0)
     }
+}
+
+/// Which part of the time it takes if batches of a prompt follow one another from device to device
+/// without a gap.
+fn abreast(point: &Point) -> f64 {
+    let batches = point.batches();
+    (batches + point.devices - 1.0) / (batches * point.devices)
 }
 
 /// The peak that is meant where rates grow with it: the higher of those for 16-bit products.
