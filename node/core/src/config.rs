@@ -32,9 +32,6 @@ pub struct Config {
     pub nodes_min: u32,
     /// How long the members of a plan may take to load it.
     pub load_max: Duration,
-    /// A plan is replaced only if another is predicted to be faster by more than this factor:
-    /// moving costs every session a replay.
-    pub gain_min: f64,
     /// KV cache to plan for, in tokens, over all sessions.
     pub context_tokens: u32,
     /// Rows of a batch: more use the weights better, fewer let decode steps in sooner.
@@ -68,7 +65,6 @@ impl Config {
             settle: Duration::from_millis(400),
             nodes_min: 1,
             load_max: Duration::from_secs(120),
-            gain_min: 1.15,
             context_tokens: 8192,
             batch_rows_max: swarm_proto::BATCH_ROWS_MAX,
             sessions_max: 64,

@@ -86,7 +86,7 @@ fn fit(model: &ModelSpec, caps: &[Vec<u64>], context_tokens: u32) -> bool {
     let planner = if caps.len() > 5 { Planner::HexgenInitial } else { Planner::Replicas };
     let ask = Ask { planner, objective: Objective::Latency, seed: 0 };
     let fits = |gone| {
-        let live = Live::new(&pool(model, caps, context_tokens, gone));
+        let live = Live::alike(&pool(model, caps, context_tokens, gone));
         propose(&live.ground, &ask).is_some()
     };
     fits(None) && (caps.len() < 4 || (1..caps.len()).all(|gone| fits(Some(gone))))

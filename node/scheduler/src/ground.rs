@@ -150,7 +150,7 @@ pub struct Ground {
     pub(crate) ends: Ends,
     /// What of a request is reckoned with.
     pub(crate) phase: Phase,
-    /// Tokens of KV cache that every pipeline has room for; none if that depends on its batch.
+    /// Tokens of KV cache that every pipeline has room for; none if that is what its requests need.
     pub(crate) cache_tokens: Option<u32>,
 }
 
@@ -182,14 +182,6 @@ impl Ground {
             cache_tokens: None,
         };
         ground.classed()
-    }
-
-    /// With room for so many tokens of KV cache in every pipeline, and no more requests at a time
-    /// than that is enough for.
-    pub fn with_cache(mut self, tokens: u32) -> Self {
-        let requests = (tokens / self.workload.context().max(1)).max(1);
-        self.rules.batch_max = self.rules.batch_max.min(requests);
-        Self { cache_tokens: Some(tokens), ..self }
     }
 
     /// With the classes that its devices are of.
@@ -252,55 +244,6 @@ impl Ground {
     /// The same ground, where pipelines do only one thing.
     pub(crate) fn only(&self, phase: Phase) -> Self {
         Self { phase, ..self.clone() }
-    }
-
-    /// Requests whose KV cache a stage has room for, where so many stages each step a batch of their
-    /// own; rounded up, so that pipelines of about the same depth are reckoned alike.
-    pub(crate) fn resident(&self, batch: u32, stages: usize) -> u32 {
-        let stages = u32::try_from(stages).unwrap_or(u32::MAX >> 1).next_power_of_two();
-        if self.rules.plain() || self.cache_tokens.is_some() {
-            1
-        } else {
-            batch.saturating_mul(stages)
-        }
-    }
-
-    /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,
-    /// scratch.
-    pub(crate) fn share_bytes(&self, share: Share, requests: u32) -> u64 {
-        let m = &self.model;
-        let ends = self.rules.ends_everywhere;
-        let (embeds, samples) = (share.embeds && !ends, share.samples && !ends);
-        let weights = m.share_bytes(share.layers, share.heads, share.columns, embeds, samples);
-        let aside = if ends { m.embedding_bytes } else { 0 };
-        let blocks = u64::from(self.blocks()).saturating_mul(u64::from(requests));
-        let cache = m.kv_block_bytes(share.layers, share.heads).saturating_mul(blocks);
-        [aside, cache, self.scratch_bytes()]
-            .iter()
-            .fold(weights, |sum, more| sum.saturating_add(*more))
-    }
-
-    /// Blocks of KV cache of a request, or of all that share a pipeline's: one is only begun.
-    pub(crate) fn blocks(&self) -> u32 {
-        match self.cache_tokens {
-            Some(tokens) => tokens.div_ceil(BLOCK_TOKENS).saturating_add(1),
-            None => self.workload.context().div_ceil(BLOCK_TOKENS),
-        }
-    }
-
-    /// Whether a share fits a device.
-    pub(crate) fn fits(&self, spot: usize, share: Share, requests: u32) -> bool {
-        let taken = self.share_bytes(share, requests).saturating_add(self.rules.reserve_bytes);
-        taken <= self.spots[spot].memory_bytes
-    }
-
-    /// What a device needs beside weights and KV cache: HexGen's four rows of activations a token,
-    /// or what our engine allots.
-    fn scratch_bytes(&self) -> u64 {
-        if self.rules.plain() {
-            return 8 * u64::from(self.workload.context()) * u64::from(self.model.hidden);
-        }
-        self.model.scratch_bytes()
     }
 }
 

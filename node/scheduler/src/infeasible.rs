@@ -142,6 +142,11 @@ impl Ground {
         self.share_bytes(all, 1).saturating_sub(self.share_bytes(whole(self, 0), 0))
     }
 
+    /// Whether a device holds anything at all.
+    pub(crate) fn holds_least(&self, spot: usize) -> bool {
+        self.fits(spot, least(self), 1)
+    }
+
     /// What the least share of a stage takes, beside the same.
     pub(crate) fn least_bytes(&self) -> u64 {
         self.share_bytes(least(self), 1).saturating_sub(self.share_bytes(whole(self, 0), 0))

@@ -12,7 +12,7 @@ use crate::{
     live::Live,
     measure::measure,
     phase2::Objective,
-    proposal::{Proposal, tell},
+    proposal::tell,
     propose::{Ask, Planner, propose},
     rules::Workload,
 };
@@ -24,13 +24,16 @@ pub const EXPECTED: Workload =
 const PATIENCE: f64 = 2.0;
 /// And plans are compared by so many times, lest one leave for being a little late.
 const LENIENCE: f64 = 1.25;
-/// How much more requests another plan must serve before the one that runs is left.
-const STICKY: f64 = 1.15;
+/// How many times the requests another plan must serve before the one that runs is left: made
+/// afresh, or with more replicas beside those that run.
+const AFRESH: f64 = 1.15;
+const MORE: f64 = 1.05;
 /// So many devices are planned at a time, the best of them first; of a model with very many layers
-/// fewer, since the work grows with their square.
+/// fewer, since the work grows with their square; more if so many do not hold it.
 const DEVICES_MAX: usize = 128;
 const DEVICES_FEW: usize = 32;
 const LAYERS_MANY: u32 = 160;
+const TIMES_MORE: usize = 4;
 /// And so many times; further devices stay idle.
 const ROUNDS_MAX: usize = 8;
 
@@ -48,9 +51,6 @@ pub struct Planned {
     pub plan: Plan,
     /// Devices without a part in it, usable or not.
     pub idle: Vec<(NodeId, u8)>,
-    /// The highest rate at which 99 of 100 requests take at most twice as long as one alone on the
-    /// fastest pipeline.
-    pub requests_per_s: f64,
 }
 
 /// What a leader asks for: as many requests as are done within twice the time of the fastest
@@ -72,53 +72,72 @@ pub fn plan(pool: &Pool, options: &Options) -> Result<Planned, Infeasible> {
     let running = pool.running.iter().filter(|plan| plan.check(&pool.model).is_ok());
     let running = running.flat_map(|plan| &plan.pipelines);
     let kept: Vec<Pipeline> = running.filter(|p| live.lane(p).is_some()).cloned().collect();
-    let ask = leaders(&Live::new(&best(pool, &[])).ground, options.seed);
-    let choices = match ask {
+    let most = if pool.model.layers > LAYERS_MANY { DEVICES_FEW } else { DEVICES_MAX };
+    let first = [most, most * TIMES_MORE].into_iter().find_map(|most| {
+        let ground = Live::alike(&best(pool, &live, most, &BTreeSet::new())).ground;
+        leaders(&ground, options.seed).map(|ask| (ask, most))
+    });
+    let pipelines = match first {
         None if kept.is_empty() => return Err(Infeasible::of(&live)),
         // What was found once is still good.
-        None => vec![kept],
-        Some(ask) if kept.is_empty() => vec![more(pool, Vec::new(), &ask)],
-        Some(ask) => {
-            vec![kept.clone(), more(pool, kept, &ask), more(pool, Vec::new(), &ask)]
+        None => kept,
+        Some((ask, most)) => {
+            let more = |pipelines| (more(pool, &live, pipelines, &ask, most), MORE);
+            let afresh = (more(Vec::new()).0, AFRESH);
+            match kept.is_empty() {
+                true => afresh.0,
+                false => better(&live, &ask, kept.clone(), [more(kept), afresh]),
+            }
         }
     };
-    let deadline_ms = match ask.map(|ask| ask.objective) {
-        Some(Objective::Slo { deadline_ms }) => LENIENCE * deadline_ms,
-        _ => f64::MAX,
-    };
-    let ask = Ask {
-        planner: Planner::Replicas,
-        objective: Objective::Slo { deadline_ms },
-        seed: options.seed,
-    };
-    let mut told: Option<(Vec<Pipeline>, Proposal)> = None;
-    for pipelines in choices {
-        let Some(worth) = worth(&live, &pipelines, &ask) else { continue };
-        let much_more = |than: &Proposal| worth.requests_per_s > STICKY * than.requests_per_s;
-        if told.as_ref().is_none_or(|(_, than)| much_more(than)) {
-            told = Some((pipelines, worth));
-        }
+    if pipelines.is_empty() {
+        return Err(Infeasible::of(&live));
     }
-    let (pipelines, worth) = told.ok_or_else(|| Infeasible::of(&live))?;
     let (id, leader, model) = (PlanId::default(), NodeId([0; 32]), pool.model.hash);
-    let plan = predicted(pool, Plan { id, leader, model, pipelines });
-    Ok(Planned { idle: idle(pool, &plan.pipelines), plan, requests_per_s: worth.requests_per_s })
+    let plan = foretold(&live, Plan { id, leader, model, pipelines });
+    Ok(Planned { idle: idle(pool, &plan.pipelines).into_iter().collect(), plan })
+}
+
+/// Those that run, unless others serve so many times as much. They are compared by a later deadline
+/// than was searched with.
+fn better(
+    live: &Live,
+    ask: &Ask,
+    kept: Vec<Pipeline>,
+    others: [(Vec<Pipeline>, f64); 2],
+) -> Vec<Pipeline> {
+    let objective = match ask.objective {
+        Objective::Slo { deadline_ms } => Objective::Slo { deadline_ms: LENIENCE * deadline_ms },
+        other => other,
+    };
+    let worth = |pipelines: &[Pipeline]| worth(live, pipelines, &Ask { objective, ..*ask });
+    let kept = (worth(&kept), kept);
+    let next = |best: (f64, Vec<Pipeline>), (other, times): (Vec<Pipeline>, f64)| {
+        let worth = worth(&other);
+        if worth > times * best.0 { (worth, other) } else { best }
+    };
+    others.into_iter().fold(kept, next).1
 }
 
 /// A plan with what is expected of each of its pipelines, as far as they fit the pool: the times of
 /// a request that is alone.
-pub fn predicted(pool: &Pool, mut plan: Plan) -> Plan {
+pub fn predicted(pool: &Pool, plan: Plan) -> Plan {
     let live = Live::new(pool);
-    if !live.ground.sane() || plan.check(&pool.model).is_err() {
-        return plan;
-    }
+    let sound = live.ground.sane() && plan.check(&pool.model).is_ok();
+    if sound { foretold(&live, plan) } else { plan }
+}
+
+fn foretold(live: &Live, mut plan: Plan) -> Plan {
     for pipeline in &mut plan.pipelines {
         let Some(lane) = live.lane(pipeline) else { continue };
         let pace = measure(&live.ground, &Draft::of(vec![lane.clone()]));
         let (of, route) = (&pace.lanes[0], &pace.routes[0]);
-        let rate = |batch| measure(&live.ground, &Draft::of(vec![Lane { batch, ..lane.clone() }]));
-        let batches = live.ground.rules.batches(2).into_iter().map(rate);
-        let most = batches.map(|pace| pace.routes[0].requests_per_s).fold(0.0, f64::max);
+        let with = |batch| Draft::of(vec![Lane { batch, ..lane.clone() }]);
+        let drafts = live.ground.rules.batches(2).into_iter().map(with);
+        let rates = drafts
+            .filter(|draft| draft.holds(&live.ground))
+            .map(|draft| measure(&live.ground, &draft).routes[0].requests_per_s);
+        let most = rates.fold(0.0, f64::max);
         pipeline.predicted = Predicted {
             ttft_us: whole(1e3 * route.ttft_ms),
             tpot_us: whole(1e3 * of.token_ms),
@@ -137,30 +156,40 @@ fn whole(figure: f64) -> u64 {
 }
 
 /// More replicas, of the devices that have no part in those there are.
-fn more(pool: &Pool, mut pipelines: Vec<Pipeline>, ask: &Ask) -> Vec<Pipeline> {
+fn more(
+    pool: &Pool,
+    live: &Live,
+    mut pipelines: Vec<Pipeline>,
+    ask: &Ask,
+    most: usize,
+) -> Vec<Pipeline> {
+    let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
-        let live = Live::new(&best(pool, &pipelines));
-        let Some(found) = propose(&live.ground, ask) else { break };
-        pipelines.extend(found.pipelines.iter().filter_map(|p| live.pipeline(p)));
+        tried.extend(members(&pipelines));
+        let next = best(pool, live, most, &tried);
+        if next.machines.is_empty() {
+            break;
+        }
+        let here = Live::alike(&next);
+        tried.extend(here.devices.iter().copied());
+        let Some(found) = propose(&here.ground, ask) else { continue };
+        pipelines.extend(found.pipelines.iter().filter_map(|p| here.pipeline(p)));
     }
     pipelines
 }
 
-/// The best devices of a pool that have no part in some pipelines.
-fn best(pool: &Pool, pipelines: &[Pipeline]) -> Pool {
-    let free: BTreeSet<(NodeId, u8)> = idle(pool, pipelines).into_iter().collect();
-    let scratch = pool.model.scratch_bytes();
-    let devices = pool.machines.iter().flat_map(|m| m.devices.iter().map(|d| (m.node, d)));
-    let mut worth: Vec<(f64, (NodeId, u8))> = devices
-        .map(|(node, d)| {
-            let room = d.memory_bytes.saturating_sub(scratch) as f64;
-            (room * d.bandwidth_bytes_per_s.clamp(0.0, 1e18), (node, d.index))
-        })
-        .filter(|(worth, device)| *worth > 0.0 && free.contains(device))
-        .collect();
-    worth.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let most = if pool.model.layers > LAYERS_MANY { DEVICES_FEW } else { DEVICES_MAX };
-    let chosen: BTreeSet<_> = worth.into_iter().take(most).map(|(_, d)| d).collect();
+/// So many of the devices that can hold something and were not tried: the best.
+fn best(pool: &Pool, live: &Live, most: usize, tried: &BTreeSet<(NodeId, u8)>) -> Pool {
+    let ground = &live.ground;
+    let aside = ground.aside_bytes();
+    let worth = |spot: usize| {
+        let of = &ground.spots[spot];
+        of.memory_bytes.saturating_sub(aside) as f64 * of.pace.bytes_per_ms
+    };
+    let free = |spot: &usize| !tried.contains(&live.devices[*spot]) && ground.holds_least(*spot);
+    let mut spots: Vec<usize> = (0..live.devices.len()).filter(free).collect();
+    spots.sort_by(|a, b| worth(*b).total_cmp(&worth(*a)));
+    let chosen: BTreeSet<_> = spots.into_iter().take(most).map(|s| live.devices[s]).collect();
     let mut machines = pool.machines.clone();
     for machine in &mut machines {
         machine.devices.retain(|device| chosen.contains(&(machine.node, device.index)));
@@ -169,25 +198,26 @@ fn best(pool: &Pool, pipelines: &[Pipeline]) -> Pool {
     Pool { machines, running: None, ..pool.clone() }
 }
 
-/// What pipelines are worth together, each stepping as many requests at a time as is best.
-fn worth(live: &Live, pipelines: &[Pipeline], ask: &Ask) -> Option<Proposal> {
+/// Requests a second that pipelines serve in time, stepping as many of them at a time as is best for
+/// all; nothing if one of them does not fit.
+fn worth(live: &Live, pipelines: &[Pipeline], ask: &Ask) -> f64 {
     let lanes: Option<Vec<Lane>> = pipelines.iter().map(|pipeline| live.lane(pipeline)).collect();
-    let lanes = lanes.filter(|lanes| !lanes.is_empty())?;
-    let with = |batch| {
-        let lanes = lanes.iter().map(|lane| Lane { batch, ..lane.clone() });
-        tell(&live.ground, ask, &Draft::of(lanes.collect()))
-    };
-    // Of equals the last, which is the smallest batch.
-    let all = live.ground.rules.batches(2).into_iter().rev().map(with);
-    all.max_by(|a, b| a.requests_per_s.total_cmp(&b.requests_per_s))
+    let Some(lanes) = lanes.filter(|lanes| !lanes.is_empty()) else { return 0.0 };
+    let with = |batch| Draft::of(lanes.iter().map(|l| Lane { batch, ..l.clone() }).collect());
+    let drafts = live.ground.rules.batches(2).into_iter().map(with);
+    let held = drafts.filter(|draft| draft.holds(&live.ground));
+    held.map(|draft| tell(&live.ground, ask, &draft).requests_per_s).fold(0.0, f64::max)
+}
+
+/// Devices that have a part.
+fn members(pipelines: &[Pipeline]) -> impl Iterator<Item = (NodeId, u8)> {
+    let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages);
+    stages.flat_map(|stage| &stage.members).map(|member| (member.node, member.device))
 }
 
 /// Devices without a part.
-fn idle(pool: &Pool, pipelines: &[Pipeline]) -> Vec<(NodeId, u8)> {
-    let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-    let members = stages.flat_map(|stage| &stage.members);
-    let busy: BTreeSet<_> = members.map(|member| (member.node, member.device)).collect();
+fn idle(pool: &Pool, pipelines: &[Pipeline]) -> BTreeSet<(NodeId, u8)> {
+    let busy: BTreeSet<_> = members(pipelines).collect();
     let devices = pool.machines.iter().flat_map(|m| m.devices.iter().map(|d| (m.node, d.index)));
-    let idle: BTreeSet<_> = devices.filter(|device| !busy.contains(device)).collect();
-    idle.into_iter().collect()
+    devices.filter(|device| !busy.contains(device)).collect()
 }

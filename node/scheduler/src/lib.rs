@@ -30,6 +30,7 @@ mod place;
 mod pool_file;
 mod proposal;
 mod propose;
+mod room;
 mod rules;
 mod serve;
 mod share;

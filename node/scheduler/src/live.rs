@@ -34,8 +34,17 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// What of `pool` can be used.
+    /// What of `pool` can be used, each device as it was measured.
     pub(crate) fn new(pool: &Pool) -> Self {
+        Self::of(pool, false)
+    }
+
+    /// The same to search with: of more than a few devices, those that are about alike are alike.
+    pub(crate) fn alike(pool: &Pool) -> Self {
+        Self::of(pool, true)
+    }
+
+    fn of(pool: &Pool, alike: bool) -> Self {
         let nodes: BTreeSet<NodeId> = pool.machines.iter().map(|machine| machine.node).collect();
         let places: BTreeMap<NodeId, usize> = nodes.into_iter().zip(0..).collect();
         let mut all: BTreeMap<(usize, u8), (NodeId, &Device)> = BTreeMap::new();
@@ -52,7 +61,7 @@ impl Live {
             }
         }
         let devices = all.iter().map(|((_, index), (node, _))| (*node, *index)).collect();
-        let spots = spots(&all);
+        let spots = spots(&all, alike && all.len() > TEAM_DEVICES_MAX);
         let ways = ways(&pool.machines, &places);
         let inside = vec![INSIDE; places.len()];
         let model = Model::llama(pool.model.clone());
@@ -104,7 +113,7 @@ impl Live {
 
 /// Devices of one name on one machine that measured about the same are one kind, as fast and as
 /// large as the least of them: in a large pool only like devices share layers.
-fn spots(all: &BTreeMap<(usize, u8), (NodeId, &Device)>) -> Vec<Spot> {
+fn spots(all: &BTreeMap<(usize, u8), (NodeId, &Device)>, merge: bool) -> Vec<Spot> {
     let mut spots: Vec<Spot> = Vec::with_capacity(all.len());
     for ((machine, index), (_, device)) in all {
         let rate = |x: f64| x.min(1e18) / 1e3;
@@ -117,8 +126,7 @@ fn spots(all: &BTreeMap<(usize, u8), (NodeId, &Device)>) -> Vec<Spot> {
         };
         let begun = spots.iter().position(|s| s.machine == *machine).unwrap_or(spots.len());
         let (name, kind) = (&device.name, &one);
-        let few = all.len() <= TEAM_DEVICES_MAX;
-        let twin = spots[begun..].iter().filter(|_| !few).position(|s| {
+        let twin = spots[begun..].iter().filter(|_| merge).position(|s| {
             let base = s.name.rsplit_once(' ').map_or(&*s.name, |(base, _)| base);
             base == name && alike(s, kind)
         });

@@ -58,11 +58,13 @@ impl RoutePace {
 }
 
 /// What one request at a time can use: the stage that a device leads, whichever lane it belongs to,
-/// or the way from one machine to another, as far as KV cache takes it.
+/// the way from one machine to another, as far as KV cache takes it, or a lane's room for KV cache,
+/// by the device that leads it, which is free again the sooner the more requests have room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Station {
     Stage(usize),
     Way(usize, usize),
+    Cache(usize),
 }
 
 /// Stations, by number.
@@ -150,7 +152,13 @@ fn through(
                 *busy.entry(stations.number(Station::Way(from, to))).or_default() += ms;
             }
         }
-        latency_ms += pace.prompt_ms + steps * pace.token_ms;
+        let lane_ms = pace.prompt_ms + steps * pace.token_ms;
+        let cached_ms = ground.cached_ms(lane_ms);
+        if cached_ms > 0.0 {
+            let cache = Station::Cache(of.stages[0].members[0].spot);
+            *busy.entry(stations.number(cache)).or_default() += cached_ms;
+        }
+        latency_ms += lane_ms;
         ttft_ms += pace.prompt_ms;
         if ground.rules.plain() && of.phase != Phase::Prefill {
             ttft_ms += pace.token_ms;

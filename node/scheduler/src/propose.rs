@@ -92,7 +92,7 @@ pub fn propose(ground: &Ground, ask: &Ask) -> Option<Proposal> {
         _ => &Partitions,
     };
     let found = told_of(ground, ask, || planner.drafts(ground, ask));
-    if found.is_some() || !ask.planner.ours() {
+    if found.is_some() || !ask.planner.ours() || ask.objective == Objective::Latency {
         return found;
     }
     // The fastest pipeline alone, if that is in time.

@@ -60,7 +60,7 @@ fn shares(ground: &Ground, members: &[usize], regime: Regime) -> Vec<Vec<(u32, u
         (a.memory_bytes, a.pace) == (b.memory_bytes, b.pace)
     });
     if count < 2 || alike && m.kv_heads.is_multiple_of(count) {
-        return all; // no other is better
+        return all; // no other is faster
     }
     if !m.ffn.is_multiple_of(grain) || grains < count || m.kv_heads < count {
         return all;
@@ -145,7 +145,8 @@ fn request_ms(ground: &Ground, spot: usize, (heads, columns): (u32, u32), regime
 
 fn splits(heads: u32, count: usize, weights: [&Vec<f64>; 2]) -> Vec<Vec<u32>> {
     // Choose the cuts among the gaps.
-    let ways = (1..count as u32).fold(1u64, |n, i| n * u64::from(heads - i) / u64::from(i));
+    let ways =
+        (1..count as u32).fold(1u64, |n, i| n.saturating_mul(u64::from(heads - i)) / u64::from(i));
     if ways <= HEAD_SPLITS_MAX as u64 {
         let mut all = Vec::new();
         compositions(heads, count, &mut Vec::new(), &mut all);

@@ -3,6 +3,7 @@
 mod ask;
 pub mod document;
 mod drawn;
+mod places;
 mod running;
 mod svg;
 
@@ -13,7 +14,8 @@ use std::{
 
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail};
-use document::{Places, PlanDocument};
+use document::PlanDocument;
+use places::Places;
 use swarm_engine::Weights;
 use swarm_proto::ModelSpec;
 use swarm_scheduler::{
@@ -73,8 +75,8 @@ pub struct Options {
     /// What to serve: a known name or a path
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
-    /// Tokens of KV cache that every replica has room for, whatever its requests [default: 8192 if
-    /// planned as a leader does, else what its batch needs]
+    /// Tokens of KV cache that every replica has room for, which bounds the requests that it has
+    /// under way [default: 8192 if planned as a leader does, else what its requests need]
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..))]
     context: Option<u32>,
     /// Weight format of a model of the catalogue, such as fp16 or q4_k_m
@@ -234,7 +236,8 @@ fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String
 /// That another planner is to be asked, that the deadline is too early, or what is missing.
 fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
     let ours = Ask { planner: Planner::Default, ..*ask };
-    if ask.planner != Planner::Default && propose(ground, &ours).is_some() {
+    let others = !matches!(ask.planner, Planner::Default | Planner::Replicas);
+    if others && propose(ground, &ours).is_some() {
         return "this planner finds none here; the default one does".to_owned();
     }
     let fastest = propose(ground, &Ask { objective: Objective::Latency, ..*ask });

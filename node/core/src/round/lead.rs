@@ -235,12 +235,19 @@ impl Rounds {
                 devices: advert.devices.clone(),
                 links: advert.links.clone(),
             });
-        let running = self.live_plan().filter(|_| !self.broken(membership, turn));
+        let mut running = self.live_plan().cloned();
+        if let Some(plan) = &mut running {
+            // Who is gone has no machine here; who fails has.
+            plan.pipelines.retain(|pipeline| {
+                let mut members = pipeline.stages.iter().flat_map(|stage| &stage.members);
+                !members.any(|member| self.lead.failing.contains(&member.node))
+            });
+        }
         Pool {
             model: model.clone(),
             machines: of_one_class(machines.collect(), model),
             context_tokens: turn.config.context_tokens,
-            running: running.cloned(),
+            running,
         }
     }
 

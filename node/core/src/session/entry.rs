@@ -2,6 +2,7 @@
 //! anew when a try fails. The prompt of a later try is the prompt and the answer so far, so nothing
 //! is said twice.
 
+mod route;
 mod running;
 
 use std::{
@@ -11,7 +12,7 @@ use std::{
 };
 
 use rand::RngExt;
-use swarm_proto::{Attempt, Fault, NodeId, Pipeline, Plan, SessionId, Time, Token};
+use swarm_proto::{Attempt, Fault, NodeId, Plan, SessionId, Time, Token};
 
 use super::{
     CanaryDone,
@@ -227,7 +228,7 @@ impl Entry {
                         turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                         self.end(id, post, turn);
                     } else {
-                        let route = choose(self.live.as_ref(), gone, id);
+                        let route = route::choose(self.live.as_ref(), gone, id);
                         match route.filter(|_| active < turn.config.sessions_max) {
                             Some(route) => {
                                 active += 1;
@@ -268,69 +269,5 @@ impl Entry {
             self.requests.remove(&request);
         }
         session.close(post, turn);
-    }
-}
-
-/// The pipeline for a session: of those whose members are all here, one by the session's id, which
-/// spreads sessions as the pipelines are fast without anyone keeping count.
-fn choose(live: Option<&Arc<Plan>>, gone: &BTreeSet<NodeId>, session: SessionId) -> Option<Route> {
-    let plan = live?;
-    let rate = |pipeline: &Pipeline| u128::from(pipeline.predicted.requests_per_ks.max(1));
-    let whole = || {
-        let here = |p: &&Pipeline| {
-            p.stages.iter().flat_map(|s| &s.members).all(|m| !gone.contains(&m.node))
-        };
-        plan.pipelines.iter().zip(0u16..).filter(move |(p, _)| here(p))
-    };
-    let all: u128 = whole().map(|(p, _)| rate(p)).sum();
-    let mut left = session.0.checked_rem(all)?;
-    for (p, pipeline) in whole() {
-        match left.checked_sub(rate(p)) {
-            None => return Some(Route { plan: Arc::clone(plan), pipeline }),
-            Some(rest) => left = rest,
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage};
-
-    use super::*;
-
-    fn pipeline(node: u8, requests_per_ks: u64) -> Pipeline {
-        let member = Member {
-            node: NodeId([node; 32]),
-            device: 0,
-            kv_heads: HeadRange::new(0, 1).unwrap(),
-            ffn_columns: ColumnRange::new(0, 1).unwrap(),
-        };
-        let layers = LayerRange::new(0, 1).unwrap();
-        let stages = vec![Stage { layers, members: vec![member], step_us: 0 }];
-        Pipeline { stages, predicted: Predicted { requests_per_ks, ..Predicted::default() } }
-    }
-
-    #[test]
-    fn sessions_are_spread_as_pipelines_serve() {
-        let plan = Arc::new(Plan {
-            id: PlanId::default(),
-            leader: NodeId([0; 32]),
-            model: Hash([0; 32]),
-            pipelines: vec![pipeline(1, 100), pipeline(2, 300), pipeline(3, 0)],
-        });
-        let spread = |gone: &BTreeSet<NodeId>| {
-            let mut counts = [0; 3];
-            for id in 0..4010 {
-                if let Some(route) = choose(Some(&plan), gone, SessionId(id)) {
-                    counts[usize::from(route.pipeline)] += 1;
-                }
-            }
-            counts
-        };
-        assert_eq!(spread(&BTreeSet::new()), [1000, 3000, 10]);
-        assert_eq!(spread(&[NodeId([2; 32])].into()), [3971, 0, 39]);
-        let all = [1, 2, 3].map(|node| NodeId([node; 32]));
-        assert_eq!(spread(&all.into()), [0; 3]);
     }
 }

@@ -62,11 +62,13 @@ impl Layout {
             tpot_ms += ground.return_ms(last.0[0], first.0[0], regime) / steps.max(1.0);
         }
         let first_ms = if ground.rules.plain() { tpot_ms } else { 0.0 };
+        let latency_ms = prompt_ms + steps * tpot_ms;
+        let busy_ms = stages.iter().map(|stage| stage.busy_ms).fold(0.0, f64::max);
         Self {
             ttft_ms: prompt_ms + first_ms,
             tpot_ms,
-            latency_ms: prompt_ms + steps * tpot_ms,
-            period_ms: stages.iter().map(|stage| stage.busy_ms).fold(0.0, f64::max),
+            latency_ms,
+            period_ms: busy_ms.max(ground.cached_ms(latency_ms)),
             stages,
             regime,
         }

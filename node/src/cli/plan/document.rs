@@ -8,6 +8,8 @@ use swarm_scheduler::{
     ProposedRoute, ProposedStage,
 };
 
+use super::places::Places;
+
 /// A plan for a pool, or why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct PlanDocument {
@@ -139,39 +141,6 @@ pub struct MemberDocument {
     pub kv_heads: [u32; 2],
     /// `[first, end]` of its FFN columns.
     pub ffn_columns: [u32; 2],
-}
-
-/// Where the devices of a ground are.
-pub(super) struct Places<'a> {
-    pool: &'a PoolFile,
-    /// Machine and number there, by device.
-    places: Vec<(usize, usize)>,
-}
-
-impl<'a> Places<'a> {
-    pub(super) fn new(pool: &'a PoolFile) -> Self {
-        let of = |(machine, with): (usize, &swarm_scheduler::PoolMachine)| {
-            (0..with.devices.len()).map(move |device| (machine, device)).collect::<Vec<_>>()
-        };
-        Self { pool, places: pool.machines.iter().enumerate().flat_map(of).collect() }
-    }
-
-    /// The device of a machine, if both are there.
-    pub(super) fn spot(&self, machine: &str, device: usize) -> Option<usize> {
-        let machine = self.pool.machines.iter().position(|known| known.name == machine)?;
-        self.places.binary_search(&(machine, device)).ok()
-    }
-
-    /// What a person calls a device.
-    pub(super) fn name(&self, spot: usize) -> String {
-        let (machine, device) = self.places[spot];
-        let of = &self.pool.machines[machine];
-        format!("device {device} of {} ({})", of.name, of.device)
-    }
-
-    fn machine(&self, number: usize) -> String {
-        self.pool.machines[number].name.clone()
-    }
 }
 
 impl PlanDocument {

@@ -6,7 +6,7 @@ use color_eyre::eyre::{WrapErr, eyre};
 use serde::Deserialize;
 use swarm_scheduler::Part;
 
-use super::document::Places;
+use super::places::Places;
 
 /// More than a plan of ten thousand devices takes.
 const FILE_MAX_BYTES: u64 = 64 << 20;

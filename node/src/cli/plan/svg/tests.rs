@@ -6,8 +6,9 @@ use swarm_scheduler::{
 };
 
 use super::{HEAD, IDLE_MAX, MARGIN, Style, WIDTH, picture};
-use crate::cli::plan::document::{
-    MemberDocument, PhaseDocument, PipelineDocument, Places, PlanDocument, StageDocument,
+use crate::cli::plan::{
+    document::{MemberDocument, PhaseDocument, PipelineDocument, PlanDocument, StageDocument},
+    places::Places,
 };
 
 /// A stage of these layers, by so many like devices of a machine.

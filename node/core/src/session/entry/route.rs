@@ -1,0 +1,78 @@
+//! Which replica a session goes to.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use swarm_proto::{NodeId, Pipeline, Plan, SessionId};
+
+use crate::session::post::Route;
+
+/// The pipeline for a session: of those whose members are all here, one by the session's id, which
+/// spreads sessions as the pipelines are fast without anyone keeping count.
+pub(super) fn choose(
+    live: Option<&Arc<Plan>>,
+    gone: &BTreeSet<NodeId>,
+    session: SessionId,
+) -> Option<Route> {
+    let plan = live?;
+    let whole = || {
+        let here = |p: &&Pipeline| {
+            p.stages.iter().flat_map(|s| &s.members).all(|m| !gone.contains(&m.node))
+        };
+        plan.pipelines.iter().zip(0u16..).filter(move |(p, _)| here(p))
+    };
+    // Of a pipeline that nobody predicts it is not known how slow it is.
+    let known = whole().all(|(p, _)| p.predicted.requests_per_ks > 0);
+    let rate = |p: &Pipeline| if known { u128::from(p.predicted.requests_per_ks) } else { 1 };
+    let all: u128 = whole().map(|(p, _)| rate(p)).sum();
+    let mut left = session.0.checked_rem(all)?;
+    for (p, pipeline) in whole() {
+        match left.checked_sub(rate(p)) {
+            None => return Some(Route { plan: Arc::clone(plan), pipeline }),
+            Some(rest) => left = rest,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage};
+
+    use super::*;
+
+    fn pipeline(node: u8, requests_per_ks: u64) -> Pipeline {
+        let member = Member {
+            node: NodeId([node; 32]),
+            device: 0,
+            kv_heads: HeadRange::new(0, 1).unwrap(),
+            ffn_columns: ColumnRange::new(0, 1).unwrap(),
+        };
+        let layers = LayerRange::new(0, 1).unwrap();
+        let stages = vec![Stage { layers, members: vec![member], step_us: 0 }];
+        Pipeline { stages, predicted: Predicted { requests_per_ks, ..Predicted::default() } }
+    }
+
+    #[test]
+    fn sessions_are_spread_as_pipelines_serve() {
+        let plan = Arc::new(Plan {
+            id: PlanId::default(),
+            leader: NodeId([0; 32]),
+            model: Hash([0; 32]),
+            pipelines: vec![pipeline(1, 100), pipeline(2, 300), pipeline(3, 0)],
+        });
+        let spread = |gone: &[u8]| {
+            let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
+            let mut counts = [0; 3];
+            for id in 0..1200 {
+                if let Some(route) = choose(Some(&plan), &gone, SessionId(id)) {
+                    counts[usize::from(route.pipeline)] += 1;
+                }
+            }
+            counts
+        };
+        assert_eq!(spread(&[3]), [300, 900, 0]);
+        assert_eq!(spread(&[3, 1]), [0, 1200, 0]);
+        assert_eq!(spread(&[]), [400; 3], "one is not known");
+        assert_eq!(spread(&[1, 2, 3]), [0; 3]);
+    }
+}

@@ -1,0 +1,52 @@
+//! Swarms of several replicas: who is lost takes no other replica's shares along.
+
+use std::time::Duration;
+
+use hexswarm_sim::{Setup, World, ask};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+const MIB: u64 = 1 << 20;
+
+/// The founder holds no layer; any two of the rest hold all of them.
+fn roomy(nodes: usize) -> Setup {
+    let mut memory_bytes = vec![vec![4 * MIB]];
+    memory_bytes.extend((1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]));
+    Setup { memory_bytes, ..Setup::default() }
+}
+
+#[test]
+fn a_lost_replica_leaves_the_others_their_shares() {
+    for seed in 0..10 {
+        let mut world = World::new(roomy(9), seed);
+        let ready = |world: &World| {
+            let replicas = world.live_plan(0).map_or(0, |plan| plan.pipelines.len());
+            world.serves() && world.voters() >= 3 && replicas >= 2
+        };
+        assert!(world.run_until(Duration::from_secs(30), ready).unwrap(), "seed {seed}");
+        let before = world.live_plan(0).unwrap().clone();
+        let mut of: Vec<Vec<usize>> = Vec::new();
+        for pipeline in &before.pipelines {
+            let only = swarm_proto::Plan { pipelines: vec![pipeline.clone()], ..before.clone() };
+            of.push(world.members(&only));
+        }
+        let leader = world.leader(0);
+        let lost = (0..of.len()).find(|n| of[*n].iter().all(|m| Some(*m) != leader)).unwrap();
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        (0..6).for_each(|_| drop(world.ask(0, ask(&mut dice, 40, 20))));
+        let id = before.id;
+        world.kill(of[lost][0]);
+        let planned = |world: &World| {
+            world.serves() && world.answered() && world.live_plan(0).is_some_and(|p| p.id != id)
+        };
+        assert!(world.run_until(Duration::from_secs(60), planned).unwrap(), "seed {seed}");
+        let after = world.live_plan(0).unwrap();
+        for (number, pipeline) in before.pipelines.iter().enumerate() {
+            let shares = |p: &swarm_proto::Pipeline| {
+                p.stages.iter().map(|s| (s.layers, s.members.clone())).collect::<Vec<_>>()
+            };
+            let kept = after.pipelines.iter().any(|p| shares(p) == shares(pipeline));
+            assert_eq!(kept, number != lost, "seed {seed}, pipeline {number}");
+        }
+    }
+}
