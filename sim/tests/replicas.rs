@@ -33,7 +33,9 @@ fn a_lost_replica_leaves_the_others_their_shares() {
         let leader = world.leader(0);
         let lost = (0..of.len()).find(|n| of[*n].iter().all(|m| Some(*m) != leader)).unwrap();
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        (0..6).for_each(|_| drop(world.ask(0, ask(&mut dice, 40, 20))));
+        for _ in 0..6 {
+            world.ask(0, ask(&mut dice, 40, 20));
+        }
         let id = before.id;
         world.kill(of[lost][0]);
         let planned = |world: &World| {
