@@ -277,6 +277,11 @@ impl Rounds {
                     self.lead.phase = Phase::Settling { until };
                 }
             }
+            Ok(plan) if plan.members().any(|m| !world.membership.is_alive(m.node, turn.me())) => {
+                // Who has gone while the planner thought would only be waited for.
+                let until = turn.now + self.pause(broken, turn);
+                self.lead.phase = Phase::Settling { until };
+            }
             Ok(plan) => {
                 let behind = self.is_behind();
                 let same = self.live_plan().is_some_and(|live| live.same_work(&plan));

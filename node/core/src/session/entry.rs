@@ -59,7 +59,7 @@ impl Entry {
         let bound = turn.config.sessions_max + turn.config.waiting_max;
         let refusal = if self.draining {
             Some(Refusal::Draining)
-        } else if self.sessions.len() >= bound {
+        } else if self.requests.len() >= bound {
             Some(Refusal::Busy)
         } else {
             running::refusal(&ask, turn)
@@ -215,7 +215,9 @@ impl Entry {
                 self.canary_ended(session, false, post, turn);
             }
         }
-        let mut active = self.sessions.values().filter(|s| !s.is_waiting()).count();
+        // A canary for every pipeline is nobody's session.
+        let clients = self.sessions.values().filter(|s| s.request.is_some());
+        let mut active = clients.filter(|s| !s.is_waiting()).count();
         let due: Vec<_> =
             self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now).map(|(id, _)| *id).collect();
         for id in due {
