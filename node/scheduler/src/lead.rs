@@ -12,7 +12,6 @@ use crate::{
     live::Live,
     measure::measure,
     phase2::Objective,
-    proposal::tell,
     propose::{Ask, Planner, propose},
     rules::Workload,
 };
@@ -98,24 +97,23 @@ pub fn plan(pool: &Pool, options: &Options) -> Result<Planned, Infeasible> {
     Ok(Planned { idle: idle(pool, &plan.pipelines).into_iter().collect(), plan })
 }
 
-/// Those that run, unless others serve so many times as much. They are compared by a later deadline
-/// than was searched with.
+/// Those that run, unless others serve so many times as much, or the fastest of them is so much faster
+/// and they serve no less.
 fn better(
     live: &Live,
     ask: &Ask,
     kept: Vec<Pipeline>,
     others: [(Vec<Pipeline>, f64); 2],
 ) -> Vec<Pipeline> {
-    let objective = match ask.objective {
-        Objective::Slo { deadline_ms } => Objective::Slo { deadline_ms: LENIENCE * deadline_ms },
-        other => other,
+    let late_ms = match ask.objective {
+        Objective::Slo { deadline_ms } => LENIENCE * deadline_ms,
+        _ => f64::INFINITY,
     };
-    let worth = |pipelines: &[Pipeline]| worth(live, pipelines, &Ask { objective, ..*ask });
-    let kept = (worth(&kept), kept);
-    let next = |best: (f64, Vec<Pipeline>), (other, times): (Vec<Pipeline>, f64)| {
-        let worth = worth(&other);
-        if worth > times * best.0 { (worth, other) } else { best }
+    let next = |best: (Worth, Vec<Pipeline>), (other, times): (Vec<Pipeline>, f64)| {
+        let worth = Worth::of(live, &other, late_ms);
+        if worth.is_better(&best.0, times) { (worth, other) } else { best }
     };
+    let kept = (Worth::of(live, &kept, late_ms), kept);
     others.into_iter().fold(kept, next).1
 }
 
@@ -198,15 +196,41 @@ fn best(pool: &Pool, live: &Live, most: usize, tried: &BTreeSet<(NodeId, u8)>) -
     Pool { machines, running: None, ..pool.clone() }
 }
 
-/// Requests a second that pipelines serve in time, stepping as many of them at a time as is best for
-/// all; nothing if one of them does not fit.
-fn worth(live: &Live, pipelines: &[Pipeline], ask: &Ask) -> f64 {
-    let lanes: Option<Vec<Lane>> = pipelines.iter().map(|pipeline| live.lane(pipeline)).collect();
-    let Some(lanes) = lanes.filter(|lanes| !lanes.is_empty()) else { return 0.0 };
-    let with = |batch| Draft::of(lanes.iter().map(|l| Lane { batch, ..l.clone() }).collect());
-    let drafts = live.ground.rules.batches(2).into_iter().map(with);
-    let held = drafts.filter(|draft| draft.holds(&live.ground));
-    held.map(|draft| tell(&live.ground, ask, &draft).requests_per_s).fold(0.0, f64::max)
+/// What pipelines are worth together.
+struct Worth {
+    /// What those of them serve that are not late, when there are always more.
+    requests_per_s: f64,
+    /// A request alone on the fastest.
+    latency_ms: f64,
+}
+
+impl Worth {
+    /// Stepping as many requests at a time as is best for all; nothing if one of them does not fit.
+    fn of(live: &Live, pipelines: &[Pipeline], late_ms: f64) -> Self {
+        let lanes: Option<Vec<Lane>> = pipelines.iter().map(|p| live.lane(p)).collect();
+        let mut best = Self { requests_per_s: 0.0, latency_ms: f64::INFINITY };
+        let Some(lanes) = lanes.filter(|lanes| !lanes.is_empty()) else { return best };
+        for batch in live.ground.rules.batches(2) {
+            let with = lanes.iter().map(|lane| Lane { batch, ..lane.clone() }).collect();
+            let draft = Draft::of(with);
+            if !draft.holds(&live.ground) {
+                continue;
+            }
+            let routes = measure(&live.ground, &draft).routes;
+            let in_time = routes.iter().filter(|route| route.latency_ms <= late_ms);
+            let rate: f64 = in_time.map(|route| route.requests_per_s).sum();
+            best.requests_per_s = best.requests_per_s.max(rate);
+            let fastest = routes.iter().map(|route| route.latency_ms).fold(f64::INFINITY, f64::min);
+            best.latency_ms = best.latency_ms.min(fastest);
+        }
+        best
+    }
+
+    fn is_better(&self, than: &Self, times: f64) -> bool {
+        self.requests_per_s > times * than.requests_per_s
+            || self.requests_per_s >= than.requests_per_s
+                && self.latency_ms * AFRESH < than.latency_ms
+    }
 }
 
 /// Devices that have a part.
