@@ -162,3 +162,27 @@ fn spare_devices_become_replicas_and_what_runs_stays() {
     assert_eq!(less.plan.pipelines.len(), 4);
     assert!(same(&grown.plan, &less.plan, 4));
 }
+
+/// Two benchmarks of one machine are never the same.
+#[test]
+fn noise_moves_nothing() {
+    let mut pool = roomy(6);
+    let half = pool.model.total_bytes() * 2 / 3 + pool.model.scratch_bytes();
+    pool.model.layers = 12;
+    for (number, machine) in pool.machines.iter_mut().enumerate() {
+        machine.devices[0].memory_bytes = half * 2 + number as u64 * 4096;
+    }
+    let first = plan(&pool, &Options::default()).unwrap().plan;
+    assert!(first.pipelines.len() > 1);
+    for turn in 0..30u32 {
+        let mut noisy = Pool { running: Some(first.clone()), ..pool.clone() };
+        for (number, machine) in noisy.machines.iter_mut().enumerate() {
+            // 0.93 to 1.07.
+            let noise = 0.93 + 0.01 * f64::from((turn * 7 + number as u32 * 5) % 15);
+            machine.devices[0].bandwidth_bytes_per_s *= noise;
+            machine.devices[0].flops_per_s *= 2.0 - noise;
+        }
+        let next = plan(&noisy, &Options::default()).unwrap().plan;
+        assert!(next.same_work(&first), "turn {turn}");
+    }
+}
