@@ -147,11 +147,16 @@ impl Plan {
 
     /// Every member of every stage.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
-        self.pipelines.iter().flat_map(|p| &p.stages).flat_map(|s| &s.members)
+        self.pipelines.iter().flat_map(Pipeline::members)
     }
 }
 
 impl Pipeline {
+    /// Every member of every stage.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.stages.iter().flat_map(|stage| &stage.members)
+    }
+
     /// Refuses a pipeline of no stages. Decoding refuses the same.
     pub fn check(&self) -> Result<(), &'static str> {
         if self.stages.is_empty() { Err("a pipeline of no stages") } else { Ok(()) }

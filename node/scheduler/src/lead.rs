@@ -130,10 +130,7 @@ fn foretold(live: &Live, mut plan: Plan) -> Plan {
         let Some(lane) = live.lane(pipeline) else { continue };
         let pace = measure(&live.ground, &Draft::of(vec![lane.clone()]));
         let (of, route) = (&pace.lanes[0], &pace.routes[0]);
-        let with = |batch| Draft::of(vec![Lane { batch, ..lane.clone() }]);
-        let drafts = live.ground.rules.batches(2).into_iter().map(with);
-        let rates = drafts
-            .filter(|draft| draft.holds(&live.ground))
+        let rates = batched(&live.ground, std::slice::from_ref(&lane))
             .map(|draft| measure(&live.ground, &draft).routes[0].requests_per_s);
         let most = rates.fold(0.0, f64::max);
         pipeline.predicted = Predicted {
@@ -146,6 +143,12 @@ fn foretold(live: &Live, mut plan: Plan) -> Plan {
         }
     }
     plan
+}
+
+/// Lanes with every batch that they have room for.
+fn batched(ground: &Ground, lanes: &[Lane]) -> impl Iterator<Item = Draft> {
+    let with = |batch| Draft::of(lanes.iter().map(|l| Lane { batch, ..l.clone() }).collect());
+    ground.rules.batches(2).into_iter().map(with).filter(|draft| draft.holds(ground))
 }
 
 /// At least 1, since 0 says that nobody knows.
@@ -210,12 +213,7 @@ impl Worth {
         let lanes: Option<Vec<Lane>> = pipelines.iter().map(|p| live.lane(p)).collect();
         let mut best = Self { requests_per_s: 0.0, latency_ms: f64::INFINITY };
         let Some(lanes) = lanes.filter(|lanes| !lanes.is_empty()) else { return best };
-        for batch in live.ground.rules.batches(2) {
-            let with = lanes.iter().map(|lane| Lane { batch, ..lane.clone() }).collect();
-            let draft = Draft::of(with);
-            if !draft.holds(&live.ground) {
-                continue;
-            }
+        for draft in batched(&live.ground, &lanes) {
             let routes = measure(&live.ground, &draft).routes;
             let in_time = routes.iter().filter(|route| route.latency_ms <= late_ms);
             let rate: f64 = in_time.map(|route| route.requests_per_s).sum();
@@ -235,8 +233,7 @@ impl Worth {
 
 /// Devices that have a part.
 fn members(pipelines: &[Pipeline]) -> impl Iterator<Item = (NodeId, u8)> {
-    let stages = pipelines.iter().flat_map(|pipeline| &pipeline.stages);
-    stages.flat_map(|stage| &stage.members).map(|member| (member.node, member.device))
+    pipelines.iter().flat_map(Pipeline::members).map(|member| (member.node, member.device))
 }
 
 /// Devices without a part.

@@ -114,33 +114,30 @@ impl Live {
 /// Devices of one name on one machine that measured about the same are one kind, as fast and as
 /// large as the least of them: in a large pool only like devices share layers.
 fn spots(all: &BTreeMap<(usize, u8), (NodeId, &Device)>, merge: bool) -> Vec<Spot> {
+    let devices: Vec<&Device> = all.values().map(|(_, device)| *device).collect();
     let mut spots: Vec<Spot> = Vec::with_capacity(all.len());
-    for ((machine, index), (_, device)) in all {
+    for (number, (machine, index)) in all.keys().enumerate() {
+        let device = devices[number];
         let rate = |x: f64| x.min(1e18) / 1e3;
-        let pace = Pace::peak(rate(device.bandwidth_bytes_per_s), rate(device.flops_per_s));
-        let one = Spot {
+        let mut one = Spot {
             machine: *machine,
             name: format!("{} {index}", device.name),
             memory_bytes: device.memory_bytes,
-            pace,
+            pace: Pace::peak(rate(device.bandwidth_bytes_per_s), rate(device.flops_per_s)),
         };
-        let begun = spots.iter().position(|s| s.machine == *machine).unwrap_or(spots.len());
-        let (name, kind) = (&device.name, &one);
-        let twin = spots[begun..].iter().filter(|_| merge).position(|s| {
-            let base = s.name.rsplit_once(' ').map_or(&*s.name, |(base, _)| base);
-            base == name && alike(s, kind)
-        });
-        let Some(twin) = twin.map(|n| begun + n) else {
-            spots.push(one);
-            continue;
-        };
-        let of = spots[twin].clone();
-        let pace = of.pace.slower(&one.pace);
-        let memory_bytes = of.memory_bytes.min(one.memory_bytes);
-        spots.push(Spot { name: of.name.clone(), ..one });
-        for spot in spots[begun..].iter_mut().filter(|spot| spot.name == of.name) {
-            (spot.pace, spot.memory_bytes) = (pace, memory_bytes);
+        // They come machine after machine.
+        let begun = spots.partition_point(|spot| spot.machine < *machine);
+        let twin = (begun..number)
+            .find(|n| merge && devices[*n].name == device.name && alike(&spots[*n], &one));
+        if let Some(twin) = twin.map(|n| &spots[n]) {
+            one.name.clone_from(&twin.name);
+            one.pace = twin.pace.slower(&one.pace);
+            one.memory_bytes = twin.memory_bytes.min(one.memory_bytes);
+            for spot in spots[begun..].iter_mut().filter(|spot| spot.name == one.name) {
+                *spot = one.clone();
+            }
         }
+        spots.push(one);
     }
     spots
 }

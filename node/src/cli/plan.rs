@@ -159,7 +159,10 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     let trusted = options.trust.iter().map(|name| pool.named(name));
     let trusted = trusted.collect::<Result<Vec<_>, _>>().wrap_err("--trust")?.concat();
     let free = pool.ground(model.clone(), rules, workload);
-    let free = context.map_or(free.clone(), |tokens| free.with_cache(tokens));
+    let free = match context {
+        Some(tokens) => free.with_cache(tokens),
+        None => free,
+    };
     let mut ground = free.clone();
     if !trusted.is_empty() {
         ground = ground.with_ends(options.ends, &trusted);

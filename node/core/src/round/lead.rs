@@ -239,8 +239,7 @@ impl Rounds {
         if let Some(plan) = &mut running {
             // Who is gone has no machine here; who fails has.
             plan.pipelines.retain(|pipeline| {
-                let mut members = pipeline.stages.iter().flat_map(|stage| &stage.members);
-                !members.any(|member| self.lead.failing.contains(&member.node))
+                !pipeline.members().any(|member| self.lead.failing.contains(&member.node))
             });
         }
         Pool {

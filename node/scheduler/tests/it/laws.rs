@@ -167,13 +167,14 @@ fn spare_devices_become_replicas_and_what_runs_stays() {
 #[test]
 fn noise_moves_nothing() {
     let mut pool = roomy(6);
-    let half = pool.model.total_bytes() * 2 / 3 + pool.model.scratch_bytes();
+    // More layers than a machine has room for.
+    let room = pool.model.total_bytes() * 4 / 3 + 2 * pool.model.scratch_bytes();
     pool.model.layers = 12;
     for (number, machine) in pool.machines.iter_mut().enumerate() {
-        machine.devices[0].memory_bytes = half * 2 + number as u64 * 4096;
+        machine.devices[0].memory_bytes = room + number as u64 * 4096;
     }
     let first = plan(&pool, &Options::default()).unwrap().plan;
-    assert!(first.pipelines.len() > 1);
+    assert!(first.pipelines.len() > 1 && first.pipelines[0].stages.len() > 1);
     for turn in 0..30u32 {
         let mut noisy = Pool { running: Some(first.clone()), ..pool.clone() };
         for (number, machine) in noisy.machines.iter_mut().enumerate() {

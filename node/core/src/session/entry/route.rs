@@ -15,9 +15,7 @@ pub(super) fn choose(
 ) -> Option<Route> {
     let plan = live?;
     let whole = || {
-        let here = |p: &&Pipeline| {
-            p.stages.iter().flat_map(|s| &s.members).all(|m| !gone.contains(&m.node))
-        };
+        let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
         plan.pipelines.iter().zip(0u16..).filter(move |(p, _)| here(p))
     };
     // Of a pipeline that nobody predicts it is not known how slow it is.

@@ -262,9 +262,9 @@ impl Running {
     }
 
     pub(super) fn has_member(&self, node: NodeId) -> bool {
-        self.route.as_ref().is_some_and(|route| {
-            route.pipeline().stages.iter().flat_map(|s| &s.members).any(|m| m.node == node)
-        })
+        self.route
+            .as_ref()
+            .is_some_and(|route| route.pipeline().members().any(|member| member.node == node))
     }
 
     /// What a client is told if no other try can end better.
