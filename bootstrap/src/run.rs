@@ -1,21 +1,23 @@
 //! Opens a door and keeps it open.
 
-use tokio::io::AsyncReadExt as _;
+use std::{future::Future, io};
+
+use tokio::{
+    io::AsyncReadExt as _,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{Options, report};
 
 /// Opens a door, prints where it is, and keeps it open until Ctrl-C or SIGTERM.
 pub async fn run(options: Options) -> color_eyre::Result<()> {
+    let stop = stop(options.leash)?;
     let (net, mut events) = swarm_net::start(options.config()?).await?;
     report::opened(net.node_id(), &net.addrs().await, options.json);
-    let stop = stop(options.leash);
     tokio::pin!(stop);
     loop {
         tokio::select! {
-            stopped = &mut stop => {
-                stopped?;
-                break;
-            }
+            () = &mut stop => break,
             event = events.next() => match event {
                 Some(event) => report::log(&event),
                 None => break,
@@ -26,25 +28,18 @@ pub async fn run(options: Options) -> color_eyre::Result<()> {
     Ok(())
 }
 
-/// Waits until someone wants the door shut.
-async fn stop(leash: bool) -> std::io::Result<()> {
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        terminated = terminated() => terminated,
-        () = slipped(), if leash => Ok(()),
-    }
-}
-
-#[cfg(unix)]
-async fn terminated() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    signal(SignalKind::terminate())?.recv().await;
-    Ok(())
-}
-
-#[cfg(not(unix))]
-async fn terminated() -> std::io::Result<()> {
-    std::future::pending().await
+/// Waits until someone wants the door shut. It listens from the call on, not from the first wait:
+/// whoever reads the address may send a signal at once.
+fn stop(leash: bool) -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = slipped(), if leash => {}
+        }
+    })
 }
 
 /// Waits for the end of standard input.
