@@ -42,6 +42,17 @@ pub struct Setup {
     pub lenient: bool,
 }
 
+impl Setup {
+    /// A swarm with memory to spare, of nodes that differ: the founder holds no layer, and any two
+    /// of the rest hold all of them.
+    pub fn ample(nodes: usize) -> Self {
+        const MIB: u64 = 1 << 20;
+        let rest = (1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]);
+        let memory_bytes = std::iter::once(vec![4 * MIB]).chain(rest).collect();
+        Self { memory_bytes, ..Self::default() }
+    }
+}
+
 /// A swarm on virtual time.
 pub struct World {
     pub(crate) now: Time,

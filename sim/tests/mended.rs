@@ -23,13 +23,6 @@ fn scarce() -> Setup {
     Setup { memory_bytes, ..Setup::default() }
 }
 
-/// The founder holds no layer; any two of the rest hold the model.
-fn ample(nodes: usize) -> Setup {
-    let mut memory_bytes = vec![vec![4 * MIB]];
-    memory_bytes.extend((1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]));
-    Setup { memory_bytes, ..Setup::default() }
-}
-
 /// Runs a story until its nodes serve and `voters` vote.
 fn served(setup: Setup, seed: u64, voters: usize) -> World {
     let mut world = World::new(setup, seed);
@@ -43,7 +36,7 @@ fn served(setup: Setup, seed: u64, voters: usize) -> World {
 /// A node that no plan needs is cut off while two others join: who holds the model, and who is away.
 fn one_away(seed: u64) -> (World, Vec<usize>, usize) {
     let away = 3;
-    let mut setup = Setup { late: vec![4, 5], ..ample(6) };
+    let mut setup = Setup { late: vec![4, 5], ..Setup::ample(6) };
     setup.memory_bytes[away] = vec![4 * MIB];
     let mut world = served(setup, seed, 3);
     let plan = world.live_plan(0).unwrap().clone();
@@ -74,7 +67,7 @@ fn recovers(world: &mut World, seed: u64, nodes: usize) {
 #[test]
 fn voters_are_taken_in_one_after_the_other() {
     for seed in SEEDS {
-        let mut world = served(ample(5), seed, 1);
+        let mut world = served(Setup::ample(5), seed, 1);
         world.run(s(10)).unwrap();
         assert_eq!(world.voters(), 5, "seed {seed}");
     }
@@ -97,7 +90,7 @@ fn a_member_that_nobody_can_replace_comes_back() {
 #[test]
 fn a_member_that_meets_a_follower_first_comes_back() {
     for seed in SEEDS {
-        let mut world = served(ample(4), seed, 3);
+        let mut world = served(Setup::ample(4), seed, 3);
         let leader = world.leader(0).unwrap();
         let plan = world.live_plan(0).unwrap().clone();
         let victim = world.members(&plan).into_iter().find(|m| *m != leader).unwrap();
@@ -115,7 +108,7 @@ fn a_member_that_meets_a_follower_first_comes_back() {
 #[test]
 fn a_member_that_was_gone_for_an_instant_comes_back() {
     for seed in SEEDS {
-        let mut world = served(ample(4), seed, 3);
+        let mut world = served(Setup::ample(4), seed, 3);
         let victim = world.leader_of_stage(1).unwrap();
         world.vanish(victim);
         world.run(ms(100)).unwrap();
@@ -162,7 +155,7 @@ fn history_that_nobody_has_is_not_asked_for_without_end() {
 #[test]
 fn a_proposal_that_came_to_nothing_is_undone() {
     for seed in SEEDS {
-        let mut setup = ample(5);
+        let mut setup = Setup::ample(5);
         // The newcomer could hold the model alone, so there is a better plan with it.
         setup.memory_bytes[4] = vec![400 * MIB];
         setup.late = vec![4];
@@ -179,7 +172,7 @@ fn a_proposal_that_came_to_nothing_is_undone() {
 #[test]
 fn a_proposal_whose_leader_died_is_undone() {
     for seed in SEEDS {
-        let mut setup = ample(5);
+        let mut setup = Setup::ample(5);
         setup.memory_bytes[4] = vec![400 * MIB];
         setup.late = vec![4];
         let mut world = served(setup, seed, 3);
@@ -199,7 +192,7 @@ fn a_proposal_whose_leader_died_is_undone() {
 #[test]
 fn a_peer_that_dies_at_once_is_noticed() {
     for seed in SEEDS {
-        let setup = Setup { late: vec![3], ..ample(4) };
+        let setup = Setup { late: vec![3], ..Setup::ample(4) };
         let mut world = served(setup, seed, 3);
         world.restart(3);
         let met = |world: &World| world.counts_on(3) > 0;
@@ -215,7 +208,7 @@ fn a_peer_that_dies_at_once_is_noticed() {
 #[test]
 fn a_peer_that_dies_without_a_word_is_noticed() {
     for seed in SEEDS {
-        let mut world = served(ample(4), seed, 3);
+        let mut world = served(Setup::ample(4), seed, 3);
         let died = world.now();
         world.vanish(3);
         world.run(ms(1_000)).unwrap();
@@ -230,7 +223,7 @@ fn a_paused_stage_costs_a_pause() {
         for (who, planner) in
             [(0, Planner::Scheduler), (1, Planner::Scheduler), (0, Planner::Pairs)]
         {
-            let mut world = served(Setup { planner, ..ample(5) }, seed, 3);
+            let mut world = served(Setup { planner, ..Setup::ample(5) }, seed, 3);
             let mut dice = ChaCha8Rng::seed_from_u64(seed);
             for number in 0..5 {
                 world.ask(
@@ -257,7 +250,7 @@ fn a_paused_stage_costs_a_pause() {
 #[test]
 fn a_paused_entry_costs_a_pause() {
     for (seed, pause) in SEEDS.zip([300, 700, 900, 1_200, 3_000].into_iter().cycle()) {
-        let mut world = served(ample(5), seed, 3);
+        let mut world = served(Setup::ample(5), seed, 3);
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         world.ask(0, swarm_core::Ask { answer_tokens_max: 40, ..ask(&mut dice, 30, 40) });
         world.run(ms(100)).unwrap();
