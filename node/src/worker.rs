@@ -74,6 +74,14 @@ pub struct Bench {
     pub inputs: mpsc::Sender<Input>,
 }
 
+/// What the thread holds.
+struct Held {
+    shard: Shard,
+    engine: Box<dyn Engine>,
+    /// Whether it failed a batch.
+    failed: bool,
+}
+
 impl Worker {
     /// Starts the thread.
     pub fn start(bench: Bench) -> std::io::Result<Self> {
@@ -106,34 +114,35 @@ impl Worker {
 impl Bench {
     fn work(self, queue: &Receiver<Job>, newest: &AtomicU64, unload: &AtomicBool) {
         swarm_engine::step_back();
-        let mut engine = None;
+        let mut held = None;
         while let Ok(job) = queue.recv() {
             if unload.swap(false, Ordering::Relaxed) {
-                engine = None;
+                held = None;
             }
             let answer = match job {
                 Job::Unload => {
-                    engine = None;
+                    held = None;
                     continue;
                 }
                 Job::Load { load, shard } => {
-                    engine = None; // frees its memory before the next one takes any
+                    // Of an engine that failed it is not known why: it is opened anew.
+                    let keep = |held: &Held| !held.failed && held.shard.same_weights(&shard);
+                    held = held.filter(keep); // frees its memory before the next one takes any
                     if load < newest.load(Ordering::Relaxed) {
                         continue; // the core waits for a later one
                     }
-                    let opened = catch_unwind(AssertUnwindSafe(|| self.open(&shard)));
-                    let outcome = match opened {
-                        Ok(opened) => {
-                            opened.map(|new| engine = Some(new)).map_err(|e| e.to_string())
-                        }
-                        Err(_) => Err("the engine panicked: see the log".to_owned()),
-                    };
+                    let outcome = if held.is_some() { Ok(()) } else { self.load(shard, &mut held) };
                     Input::Loaded { load, device: self.device, outcome }
                 }
                 Job::Compute { job, batch, input, group } => {
-                    let compute = || self.compute(engine.as_deref_mut(), &batch, input, group);
-                    let outcome = catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| {
-                        engine = None; // whatever state it is in
+                    let engine = held.as_mut().map(|held| &mut *held.engine);
+                    let compute = || self.compute(engine, &batch, input, group);
+                    let computed = catch_unwind(AssertUnwindSafe(compute));
+                    if let (Ok(Err(ComputeFault::Device)), Some(held)) = (&computed, &mut held) {
+                        held.failed = true;
+                    }
+                    let outcome = computed.unwrap_or_else(|_| {
+                        held = None; // whatever state it is in
                         Err(ComputeFault::Device)
                     });
                     Input::Computed { device: self.device, job, outcome }
@@ -143,6 +152,15 @@ impl Bench {
                 return; // the driver has stopped
             }
         }
+    }
+
+    fn load(&self, shard: Shard, held: &mut Option<Held>) -> Result<(), String> {
+        let opened = catch_unwind(AssertUnwindSafe(|| self.open(&shard)));
+        let engine = opened
+            .map_err(|_| "the engine panicked: see the log".to_owned())?
+            .map_err(|error| error.to_string())?;
+        *held = Some(Held { shard, engine, failed: false });
+        Ok(())
     }
 
     fn open(&self, shard: &Shard) -> Result<Box<dyn Engine>, EngineError> {

@@ -106,6 +106,16 @@ pub struct Shard {
     pub members: Vec<(NodeId, u8)>,
 }
 
+impl Shard {
+    /// Whether a device that holds `other` holds this too: the same weights and as much KV cache,
+    /// whatever the plan calls their pipeline and whoever computes beside it.
+    pub fn same_weights(&self, other: &Self) -> bool {
+        let Self { pipeline, stage, members, .. } = other;
+        *other
+            == Self { pipeline: *pipeline, stage: *stage, members: members.clone(), ..self.clone() }
+    }
+}
+
 /// Names one batch of one stage, the same for all its members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey {

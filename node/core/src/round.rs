@@ -149,8 +149,8 @@ impl Rounds {
         }
         let mut waiting = BTreeMap::new();
         for (device, shard) in shards {
-            // A share that has not changed is loaded too: sums are exchanged under the new plan's
-            // number, and everyone begins with an empty KV cache.
+            // A share that has not changed is asked for too: sums are exchanged under the new plan's
+            // number, and everyone begins with an empty KV cache. Its device keeps the weights.
             self.loads += 1;
             waiting.insert(device, self.loads);
             self.holds.insert(device, shard.clone());

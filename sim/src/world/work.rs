@@ -107,10 +107,11 @@ impl World {
                     continue;
                 }
                 Job::Load { load, plan, shard } => {
-                    worker.holds = None;
+                    let held = worker.holds.take();
+                    let kept = held.is_some_and(|(_, held)| shard.same_weights(&held));
                     worker.cache.clear();
                     worker.running = Some(Running::Load { load, plan, shard });
-                    load_span
+                    if kept { Duration::ZERO } else { load_span }
                 }
                 Job::Compute(work) => {
                     let rows = work.batch.rows() as u64;
