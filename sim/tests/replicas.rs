@@ -6,19 +6,10 @@ use hexswarm_sim::{Setup, World, ask};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const MIB: u64 = 1 << 20;
-
-/// The founder holds no layer; any two of the rest hold all of them.
-fn roomy(nodes: usize) -> Setup {
-    let mut memory_bytes = vec![vec![4 * MIB]];
-    memory_bytes.extend((1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]));
-    Setup { memory_bytes, ..Setup::default() }
-}
-
 #[test]
 fn a_lost_replica_leaves_the_others_their_shares() {
     for seed in 0..10 {
-        let mut world = World::new(roomy(9), seed);
+        let mut world = World::new(Setup::ample(9), seed);
         let ready = |world: &World| {
             let replicas = world.live_plan(0).map_or(0, |plan| plan.pipelines.len());
             world.serves() && world.voters() >= 3 && replicas >= 2
@@ -50,5 +41,21 @@ fn a_lost_replica_leaves_the_others_their_shares() {
             let kept = after.pipelines.iter().any(|p| shares(p) == shares(pipeline));
             assert_eq!(kept, number != lost, "seed {seed}, pipeline {number}");
         }
+    }
+}
+
+/// A node that loads its share and then fails every batch is found out by the canary, and the rest
+/// serve without its pipeline.
+#[test]
+fn a_pipeline_that_no_token_comes_through_is_left_out() {
+    let bad = 4;
+    for seed in 0..10 {
+        let mut world = World::new(Setup::ample(9), seed);
+        world.fail_batches(bad, 0, u32::MAX);
+        let without = |world: &World| {
+            let plan = world.live_plan(0).filter(|_| world.serves());
+            plan.is_some_and(|plan| !world.members(plan).contains(&bad))
+        };
+        assert!(world.run_until(Duration::from_secs(120), without).unwrap(), "seed {seed}");
     }
 }

@@ -29,10 +29,11 @@ pub(crate) struct Sessions {
 }
 
 /// What came of a canary: sessions of one token through a plan that is not live yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CanaryDone {
     pub(crate) plan: PlanId,
-    pub(crate) passed: bool,
+    /// Pipelines that no token came through.
+    pub(crate) failed: BTreeSet<u16>,
 }
 
 impl Sessions {

@@ -374,8 +374,11 @@ impl Rounds {
         if plan.statement.id != done.plan {
             return;
         }
-        if !done.passed {
-            self.failed(BTreeSet::new(), "a canary token that did not come through", world, turn);
+        if !done.failed.is_empty() {
+            let pipelines =
+                done.failed.iter().filter_map(|p| plan.statement.pipelines.get(usize::from(*p)));
+            let who = pipelines.flat_map(|p| p.members()).map(|member| member.node).collect();
+            self.failed(who, "a canary token that did not come through", world, turn);
             return;
         }
         let signed = plan.clone();

@@ -43,7 +43,8 @@ pub(super) struct Entry {
 #[derive(Debug)]
 struct Canary {
     plan: Arc<Plan>,
-    sessions: BTreeSet<SessionId>,
+    /// Those that run, and through which pipeline.
+    sessions: BTreeMap<SessionId, u16>,
     until: Time,
 }
 
@@ -80,13 +81,13 @@ impl Entry {
     }
 
     pub(super) fn canary(&mut self, plan: Arc<Plan>, post: &mut Post, turn: &mut Turn<'_>) {
-        let mut sessions = BTreeSet::new();
+        let mut sessions = BTreeMap::new();
         for pipeline in 0..plan.pipelines.len() as u16 {
             let id = SessionId(turn.rng.random());
             let mut session = Running::new(id, None, running::canary(), turn.now);
             session.open(Route { plan: Arc::clone(&plan), pipeline }, post, turn);
             self.sessions.insert(id, session);
-            sessions.insert(id);
+            sessions.insert(id, pipeline);
         }
         self.canary = Some(Canary { plan, sessions, until: turn.now + CANARY_MAX });
     }
@@ -95,24 +96,33 @@ impl Entry {
         self.canary_done.take()
     }
 
-    fn canary_ended(
-        &mut self,
-        session: SessionId,
-        passed: bool,
-        post: &mut Post,
-        turn: &mut Turn<'_>,
-    ) {
+    /// A token came through one pipeline.
+    fn canary_passed(&mut self, session: SessionId, post: &mut Post, turn: &mut Turn<'_>) {
         self.end(session, post, turn);
         let Some(canary) = &mut self.canary else { return };
         // One of an earlier plan's may end late.
-        if !canary.sessions.remove(&session) || (passed && !canary.sessions.is_empty()) {
-            return;
+        if canary.sessions.remove(&session).is_some() && canary.sessions.is_empty() {
+            self.end_canary(BTreeSet::new(), post, turn);
         }
-        let plan = canary.plan.id;
-        let rest = std::mem::take(&mut canary.sessions);
-        self.canary = None;
-        self.canary_done = Some(CanaryDone { plan, passed });
-        for session in rest {
+    }
+
+    /// None will come through those of the canary's pipelines that `sessions` were sent through.
+    fn canary_failed(&mut self, sessions: &[SessionId], post: &mut Post, turn: &mut Turn<'_>) {
+        for session in sessions {
+            self.end(*session, post, turn);
+        }
+        let Some(canary) = &self.canary else { return };
+        let failed: BTreeSet<_> =
+            sessions.iter().filter_map(|id| canary.sessions.get(id).copied()).collect();
+        if !failed.is_empty() {
+            self.end_canary(failed, post, turn);
+        }
+    }
+
+    fn end_canary(&mut self, failed: BTreeSet<u16>, post: &mut Post, turn: &mut Turn<'_>) {
+        let Some(canary) = self.canary.take() else { return };
+        self.canary_done = Some(CanaryDone { plan: canary.plan.id, failed });
+        for session in canary.sessions.into_keys() {
             self.end(session, post, turn);
         }
     }
@@ -147,7 +157,7 @@ impl Entry {
         let (id, request) = (token.attempt.session, session.request);
         let Some(finish) = finish else { return };
         match request {
-            None => self.canary_ended(id, true, post, turn),
+            None => self.canary_passed(id, post, turn),
             Some(request) => {
                 turn.emit(Effect::Answer { request, event: Answer::Finished(finish) });
                 self.end(id, post, turn);
@@ -170,7 +180,7 @@ impl Entry {
         }
         let (request, hopeless) = (session.request, session.hopeless(fault));
         match (request, hopeless) {
-            (None, _) => self.canary_ended(attempt.session, false, post, turn),
+            (None, _) => self.canary_failed(&[attempt.session], post, turn),
             (Some(request), Some(refusal)) => {
                 turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                 self.end(attempt.session, post, turn);
@@ -195,9 +205,7 @@ impl Entry {
                 }
             }
         }
-        for canary in canaries {
-            self.canary_ended(canary, false, post, turn);
-        }
+        self.canary_failed(&canaries, post, turn);
     }
 
     pub(super) fn drain(&mut self) {
@@ -210,10 +218,8 @@ impl Entry {
             return;
         }
         if let Some(canary) = self.canary.as_ref().filter(|canary| canary.until <= turn.now) {
-            let sessions: Vec<_> = canary.sessions.iter().copied().collect();
-            for session in sessions {
-                self.canary_ended(session, false, post, turn);
-            }
+            let sessions: Vec<_> = canary.sessions.keys().copied().collect();
+            self.canary_failed(&sessions, post, turn);
         }
         // A canary for every pipeline is nobody's session.
         let clients = self.sessions.values().filter(|s| s.request.is_some());
@@ -223,14 +229,14 @@ impl Entry {
         for id in due {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             match (&session.state, session.request) {
-                (_, None) => self.canary_ended(id, false, post, turn),
+                (_, None) => self.canary_failed(&[id], post, turn),
                 (State::Waiting, Some(request)) => {
                     if turn.now.since(session.progress) > turn.config.plan_wait_max {
                         let refusal = session.why_not();
                         turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                         self.end(id, post, turn);
                     } else {
-                        let route = route::choose(self.live.as_ref(), gone, id);
+                        let route = route::choose(self.live.as_ref(), gone, id, session.failures());
                         match route.filter(|_| active < turn.config.sessions_max) {
                             Some(route) => {
                                 active += 1;

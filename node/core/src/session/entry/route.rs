@@ -6,12 +6,19 @@ use swarm_proto::{NodeId, Pipeline, Plan, SessionId};
 
 use crate::session::post::Route;
 
+/// What a session's id is multiplied with to go elsewhere: odd, and without a pattern (2^128 by the
+/// golden ratio), so that whatever it is divided by, the rest is another.
+const ELSEWHERE: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
 /// The pipeline for a session: of those whose members are all here, one by the session's id, which
-/// spreads sessions as the pipelines are fast without anyone keeping count.
+/// spreads sessions as the pipelines are fast without anyone keeping count. Where two tries in a row
+/// came to nothing, the next two go elsewhere: the first repeats, because what it has computed lies
+/// in that pipeline's KV cache.
 pub(super) fn choose(
     live: Option<&Arc<Plan>>,
     gone: &BTreeSet<NodeId>,
     session: SessionId,
+    failures: u32,
 ) -> Option<Route> {
     let plan = live?;
     let whole = || {
@@ -22,7 +29,8 @@ pub(super) fn choose(
     let known = whole().all(|(p, _)| p.predicted.requests_per_ks > 0);
     let rate = |p: &Pipeline| if known { u128::from(p.predicted.requests_per_ks) } else { 1 };
     let all: u128 = whole().map(|(p, _)| rate(p)).sum();
-    let mut left = session.0.checked_rem(all)?;
+    let turned = session.0.wrapping_mul(ELSEWHERE.wrapping_pow(failures / 2));
+    let mut left = turned.checked_rem(all)?;
     for (p, pipeline) in whole() {
         match left.checked_sub(rate(p)) {
             None => return Some(Route { plan: Arc::clone(plan), pipeline }),
@@ -62,7 +70,7 @@ mod tests {
             let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
             let mut counts = [0; 3];
             for id in 0..1200 {
-                if let Some(route) = choose(Some(&plan), &gone, SessionId(id)) {
+                if let Some(route) = choose(Some(&plan), &gone, SessionId(id), 0) {
                     counts[usize::from(route.pipeline)] += 1;
                 }
             }
@@ -72,5 +80,11 @@ mod tests {
         assert_eq!(spread(&[3, 1]), [0, 1200, 0]);
         assert_eq!(spread(&[]), [400; 3], "one is not known");
         assert_eq!(spread(&[1, 2, 3]), [0; 3]);
+        let tried = |failures| {
+            let id = SessionId(0x1234_5678_9abc_def0_1234_5678_9abc_def1);
+            choose(Some(&plan), &BTreeSet::new(), id, failures).unwrap().pipeline
+        };
+        assert_eq!(tried(0), tried(1), "its KV cache may be of use");
+        assert_eq!((0..16).map(tried).collect::<BTreeSet<_>>().len(), 3, "none is tried for ever");
     }
 }

@@ -103,6 +103,11 @@ impl Running {
         }
     }
 
+    /// Tries that failed since a token came.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     pub(super) fn attempt(&self) -> Attempt {
         Attempt { session: self.id, number: self.number }
     }
