@@ -259,7 +259,7 @@ impl Membership {
             origin: self.origin,
             up_ms: turn.now.0 / 1_000_000,
             devices: self.devices.clone(),
-            links: self.links.values().take(LINKS_MAX).cloned().collect(),
+            links: nearest(self.links.values()),
             model: Some(turn.config.model.hash),
             load,
             reachable: self.tried.is_empty() || self.tried.values().any(|reachable| *reachable),
@@ -326,4 +326,33 @@ fn offers(advert: &Advert) -> (&[Device], Option<swarm_proto::Hash>, Option<Node
 fn notably(old: &LinkReport, new: &LinkReport) -> bool {
     let far = |a: f64, b: f64| (a - b).abs() > 0.2 * a.max(b);
     far(old.rtt_ms, new.rtt_ms) || far(old.bytes_per_s, new.bytes_per_s)
+}
+
+/// The links that an advert has room for: those to whoever is near, with whom a pipeline would be.
+fn nearest<'a>(links: impl Iterator<Item = &'a LinkReport>) -> Vec<LinkReport> {
+    let mut links: Vec<_> = links.collect();
+    links.sort_by(|a, b| a.rtt_ms.total_cmp(&b.rtt_ms)); // of like ones the lower number
+    links.truncate(LINKS_MAX);
+    links.sort_by_key(|link| link.to);
+    links.into_iter().cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advert_tells_of_the_nearest_peers() {
+        let link = |peer: u8| LinkReport {
+            to: NodeId([peer; 32]),
+            rtt_ms: f64::from(200 - peer),
+            rtt_spread_ms: 0.0,
+            bytes_per_s: 1e9,
+            loss: 0.0,
+            age_ms: 0,
+            predicted: false,
+        };
+        let told = nearest((0..100).map(link).collect::<Vec<_>>().iter());
+        assert_eq!(told, (36..100).map(link).collect::<Vec<_>>());
+    }
 }
