@@ -29,7 +29,7 @@ pub use hardware::{Device, DeviceKind, LinkReport};
 pub use id::{Epoch, Hash, NodeId, PlanId, SessionId, Signature, Term};
 pub use message::{FrameHeader, Message};
 pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
-pub use plan::{Member, Pipeline, Plan, PlanFault, Predicted, Stage};
+pub use plan::{Member, PLAN_MEMBERS_MAX, Pipeline, Plan, PlanFault, Predicted, Stage};
 pub use pool::{Machine, Pool};
 pub use pulse::Pulse;
 pub use round::{Hello, REASON_BYTES_MAX, Reason, RoundMessage};

@@ -6,6 +6,10 @@ use crate::{
     ColumnRange, Hash, HeadRange, LayerRange, ModelSpec, NodeId, PlanId, checked::decode_checked,
 };
 
+/// Devices that a plan gives a part, at most: the message that greets a peer has room for so many
+/// beside all else that it says, whatever the figures.
+pub const PLAN_MEMBERS_MAX: usize = 384;
+
 /// A numbered plan by an elected leader.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Plan {
@@ -91,6 +95,12 @@ pub enum PlanFault {
         /// Which of its stages.
         stage: usize,
     },
+    /// More than a message has room for.
+    #[error("{members} devices have a part, but a plan has room for {PLAN_MEMBERS_MAX}")]
+    Members {
+        /// How many.
+        members: usize,
+    },
     /// A device named twice.
     #[error("device {device} of {node:?} is named twice")]
     Twice {
@@ -126,6 +136,10 @@ impl Plan {
                     return Err(PlanFault::Shares { pipeline: p, stage: s });
                 }
             }
+        }
+        let members = self.members().count();
+        if members > PLAN_MEMBERS_MAX {
+            return Err(PlanFault::Members { members });
         }
         let mut devices: Vec<_> = self.members().map(|m| (m.node, m.device)).collect();
         devices.sort_unstable();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use swarm_proto::{NodeId, Pipeline, Plan, PlanId, Pool, Predicted};
+use swarm_proto::{NodeId, PLAN_MEMBERS_MAX, Pipeline, Plan, PlanId, Pool, Predicted};
 
 use crate::{
     Infeasible,
@@ -33,7 +33,7 @@ const DEVICES_MAX: usize = 128;
 const DEVICES_FEW: usize = 32;
 const LAYERS_MANY: u32 = 160;
 const TIMES_MORE: usize = 4;
-/// And so many times; further devices stay idle.
+/// And so many times, as long as a plan has room; further devices stay idle.
 const ROUNDS_MAX: usize = 8;
 
 /// How to plan.
@@ -167,16 +167,30 @@ fn more(
     let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
         tried.extend(members(&pipelines));
+        let room = PLAN_MEMBERS_MAX.saturating_sub(members(&pipelines).count());
         let next = best(pool, live, most, &tried);
-        if next.machines.is_empty() {
+        if room == 0 || next.machines.is_empty() {
             break;
         }
         let here = Live::alike(&next);
         tried.extend(here.devices.iter().copied());
         let Some(found) = propose(&here.ground, ask) else { continue };
-        pipelines.extend(found.pipelines.iter().filter_map(|p| here.pipeline(p)));
+        let found = found.pipelines.iter().filter_map(|p| here.pipeline(p));
+        pipelines.extend(within(room, found));
     }
     pipelines
+}
+
+/// Pipelines as long as a plan has room for their members.
+fn within(
+    room: usize,
+    pipelines: impl Iterator<Item = Pipeline>,
+) -> impl Iterator<Item = Pipeline> {
+    let mut members = 0;
+    pipelines.take_while(move |pipeline| {
+        members += pipeline.members().count();
+        members <= room
+    })
 }
 
 /// So many of the devices that can hold something and were not tried: the best.

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use swarm_proto::{
     Advert, BATCH_ROWS_MAX, Ballot, CHANGES_MAX, Certificate, ColumnRange, CouncilMessage,
     DEVICES_MAX, END_TOKENS_MAX, FRAME_ROWS_MAX, Hash, HeadRange, LINKS_MAX, LOGPROBS_MAX,
-    LayerRange, Message, NodeId, Open, PREFIX_BLOCKS_MAX, Pipeline, Predicted, REASON_BYTES_MAX,
-    Reason, RoundMessage, RowsHeader, RowsItem, Sampled, Sampling, SessionMessage, Stage,
-    VOTERS_MAX, VoterSet,
+    LayerRange, Message, NodeId, Open, PLAN_MEMBERS_MAX, PREFIX_BLOCKS_MAX, Pipeline, Predicted,
+    REASON_BYTES_MAX, Reason, RoundMessage, RowsHeader, RowsItem, Sampled, Sampling,
+    SessionMessage, Stage, VOTERS_MAX, VoterSet,
     codec::{self, DecodeError},
 };
 
@@ -192,7 +192,13 @@ fn the_fullest_messages_are_taken() {
         advert.devices = devices.collect();
         advert.links = vec![advert.links[0].clone(); LINKS_MAX];
         let plan = &mut hello.plan.as_mut().unwrap().statement;
-        plan.pipelines = vec![plan.pipelines[0].clone(); 256];
+        let pipeline = &mut plan.pipelines[0];
+        let most = u64::MAX;
+        pipeline.predicted = Predicted { ttft_us: most, tpot_us: most, requests_per_ks: most };
+        pipeline.stages.truncate(1);
+        pipeline.stages[0].step_us = most;
+        pipeline.stages[0].members.truncate(1);
+        plan.pipelines = vec![pipeline.clone(); PLAN_MEMBERS_MAX];
     });
     taken(&Message::Hello(hello));
 }

@@ -1,6 +1,6 @@
 //! What holds for every plan, and for pools that no honest peer would report.
 
-use swarm_proto::{Machine, ModelSpec, NodeId, Plan, Pool};
+use swarm_proto::{Machine, ModelSpec, NodeId, PLAN_MEMBERS_MAX, Plan, Pool};
 use swarm_scheduler::{Options, plan, predicted};
 
 use crate::pools;
@@ -186,4 +186,22 @@ fn noise_moves_nothing() {
         let next = plan(&noisy, &Options::default()).unwrap().plan;
         assert!(next.same_work(&first), "turn {turn}");
     }
+}
+
+/// A swarm of a thousand devices each of which holds the model: more replicas than a message tells.
+#[test]
+fn a_plan_is_no_longer_than_a_message() {
+    let device = pools::device(0, 1 << 40, 1e11, 1e13);
+    let machine = |n: u16| {
+        let mut node = NodeId([0; 32]);
+        node.0[..2].copy_from_slice(&n.to_le_bytes());
+        Machine { node, devices: vec![device.clone()], links: Vec::new() }
+    };
+    let pool = Pool { machines: (0..1000).map(machine).collect(), ..pools::pool(3, 1) };
+    let found = plan(&pool, &Options::default()).unwrap();
+    assert_eq!(found.plan.members().count(), PLAN_MEMBERS_MAX);
+    assert_eq!(found.idle.len(), 1000 - PLAN_MEMBERS_MAX);
+    found.plan.check(&pool.model).unwrap();
+    let running = Pool { running: Some(found.plan.clone()), ..pool };
+    assert_eq!(plan(&running, &Options::default()).unwrap().plan, found.plan);
 }
