@@ -1,6 +1,6 @@
 //! The pipelines of a group that no other is better than in both time and throughput.
 
-use super::{RUN_MAX, Tables, lay::Lay, layout::Layout};
+use super::{RUN_MAX, Tables, join::ORDERED_MAX, lay::Lay, layout::Layout};
 use crate::ground::Ground;
 
 /// Which pipelines of a group are looked for.
@@ -67,6 +67,14 @@ impl Depth {
             Self::Rough => 0.6,
             Self::Coarse => 0.75,
             Self::Fine | Self::Exact => 0.9,
+        }
+    }
+
+    /// Up to so many classes every order is looked at; above, a few.
+    pub(super) fn ordered_max(self) -> usize {
+        match self {
+            Self::Rough | Self::Coarse => 3,
+            Self::Fine | Self::Exact => ORDERED_MAX,
         }
     }
 

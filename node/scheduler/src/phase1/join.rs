@@ -8,13 +8,14 @@ use std::rc::Rc;
 
 use super::{
     Tables,
+    front::Depth,
     order::{self, Step},
     table::{Role, Table},
 };
 use crate::{ground::Ground, kind::Regime};
 
-/// Up to so many classes, every order is looked at; above, a few.
-const ORDERED_MAX: usize = 6;
+/// Of more classes not every order is looked at, however deeply one looks.
+pub(super) const ORDERED_MAX: usize = 6;
 
 /// Stages before they have devices: (class, kind, layers).
 pub(crate) type Chain = Vec<(usize, usize, u32)>;
@@ -34,6 +35,8 @@ struct Group<'a> {
     layers: usize,
     /// What takes longer is of no use.
     latest_ms: f64,
+    /// Whether stages may be busy for any time.
+    unbound: bool,
 }
 
 /// The times of a class's runs, by their layers.
@@ -51,13 +54,13 @@ pub(crate) fn join(
     tables: &Tables<'_>,
     members: &[(usize, usize)],
     (regime, limit_ms, latest_ms): (Regime, f64, f64),
-    exact: bool,
+    depth: Depth,
 ) -> Option<Chain> {
     let of = |members: &[(usize, usize)]| {
-        Group::new(ground, tables, members, (regime, limit_ms, latest_ms)).best(exact)
+        Group::new(ground, tables, members, (regime, limit_ms, latest_ms)).best(depth)
     };
     let mut best = of(members);
-    if exact && ground.rules.token_return && members.len() > 1 {
+    if depth.exact() && ground.rules.token_return && members.len() > 1 {
         // The way is a ring: a class may be both its beginning and its end.
         for (place, (class, count)) in members.iter().enumerate() {
             for first in 1..*count {
@@ -106,16 +109,20 @@ impl<'a> Group<'a> {
             returns: classes().map(back).collect(),
             layers: ground.model.layers as usize,
             latest_ms,
+            unbound: limit_ms.is_infinite(),
         }
     }
 
-    fn best(&self, exact: bool) -> Option<(f64, Chain)> {
-        let together = if self.members.len() < 2 {
+    fn best(&self, depth: Depth) -> Option<(f64, Chain)> {
+        let count = self.members.len();
+        let every = || self.every_order(depth.exact());
+        let together = if count < 2 {
             None
-        } else if self.members.len() <= ORDERED_MAX {
-            self.every_order(exact)
+        } else if count <= depth.ordered_max() {
+            every()
         } else {
-            self.likely_orders()
+            // Whether there is a pipeline at all is not left to luck.
+            self.likely_orders().or_else(|| (self.unbound && count <= ORDERED_MAX).then(every)?)
         };
         better(self.alone(), together)
     }

@@ -32,11 +32,10 @@ impl Lay<'_> {
     fn within(&mut self, limit_ms: f64) -> Option<Layout> {
         loop {
             let (regime, latest_ms) = (self.regime(), self.search.aim.latest_ms());
-            let exact = self.search.depth.exact();
             let limits = (regime, limit_ms, latest_ms);
             let layout = match self.unlike() {
                 true => self.teams(limits)?,
-                false => self.runs(limits, exact)?,
+                false => self.runs(limits)?,
             };
             let stages = layout.stages.len();
             if stages <= self.stages || self.ground.rules.plain() {
@@ -64,8 +63,8 @@ impl Lay<'_> {
         Some(Layout::of(self.ground, &chain, limits.0))
     }
 
-    fn runs(&self, limits: (Regime, f64, f64), exact: bool) -> Option<Layout> {
-        let chain = join(self.ground, self.tables, self.group, limits, exact)?;
+    fn runs(&self, limits: (Regime, f64, f64)) -> Option<Layout> {
+        let chain = join(self.ground, self.tables, self.group, limits, self.search.depth)?;
         let of = |(class, kind, layers): &(usize, usize, u32)| {
             let kinds = self.tables.kinds(*class, limits.0);
             (vec![*class; kinds[*kind].degree], kinds, *kind, *layers)

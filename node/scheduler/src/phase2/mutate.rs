@@ -81,18 +81,32 @@ fn swap(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition) {
     if from == to {
         return;
     }
+    let (there, back) =
+        (drawn(ground, random, partition, from), drawn(ground, random, partition, to));
+    if let Some((class, size)) = there {
+        partition.shift(class, size, from, to);
+    }
+    if let Some((class, size)) = back.filter(|_| draw(random, 2) == 0) {
+        partition.shift(class, size, to, from);
+    }
+}
+
+/// Devices of one class of a group, or of those that are idle.
+fn drawn(
+    ground: &Ground,
+    random: &mut ChaCha8Rng,
+    partition: &Partition,
+    place: Option<usize>,
+) -> Option<(usize, usize)> {
     let held: Vec<usize> = (0..ground.classes.len())
-        .filter(|class| match from {
+        .filter(|class| match place {
             Some(group) => of(&partition.groups[group], *class) > 0,
             None => partition.idle[*class] > 0,
         })
         .collect();
-    if held.is_empty() {
-        return;
-    }
-    let class = held[draw(random, held.len())];
+    let class = *held.get(draw(random, held.len()))?;
     let size = [1, 2, 4, ground.classes[class].size][draw(random, 4)];
-    partition.shift(class, size, from, to);
+    Some((class, size))
 }
 
 /// Sets the devices of groups free that the model does not fit.
