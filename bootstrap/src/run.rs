@@ -12,9 +12,14 @@ use crate::{Options, report};
 /// Opens a door, prints where it is, and keeps it open until Ctrl-C or SIGTERM.
 pub async fn run(options: Options) -> color_eyre::Result<()> {
     let stop = stop(options.leash)?;
-    let (net, mut events) = swarm_net::start(options.config()?).await?;
-    report::opened(net.node_id(), &net.addrs().await, options.json);
     tokio::pin!(stop);
+    let config = options.config()?;
+    let started = tokio::select! {
+        () = &mut stop => return Ok(()),
+        started = swarm_net::start(config) => started,
+    };
+    let (net, mut events) = started?;
+    report::opened(net.node_id(), &net.addrs().await, options.json);
     loop {
         tokio::select! {
             () = &mut stop => break,

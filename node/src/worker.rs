@@ -125,12 +125,12 @@ impl Bench {
                     continue;
                 }
                 Job::Load { load, shard } => {
-                    // Of an engine that failed it is not known why: it is opened anew.
-                    let keep = |held: &Held| !held.failed && held.shard.same_weights(&shard);
-                    held = held.filter(keep); // frees its memory before the next one takes any
                     if load < newest.load(Ordering::Relaxed) {
                         continue; // the core waits for a later one
                     }
+                    // Of an engine that failed it is not known why: it is opened anew.
+                    let keep = |held: &Held| !held.failed && held.shard.same_weights(&shard);
+                    held = held.filter(keep); // frees its memory before the next one takes any
                     let outcome = if held.is_some() { Ok(()) } else { self.load(shard, &mut held) };
                     Input::Loaded { load, device: self.device, outcome }
                 }

@@ -36,9 +36,13 @@ pub(crate) fn carefully(
 
 /// Each group with all that is idle: it may leave out what it has no use for.
 fn fuller(partition: &Partition) -> Vec<Group> {
+    let idle = || partition.idle.iter().copied().enumerate().filter(|(_, count)| *count > 0);
+    if idle().next().is_none() {
+        return Vec::new();
+    }
     let with_all = |place: usize| {
         let mut partition = partition.clone();
-        for (class, count) in partition.idle.clone().into_iter().enumerate() {
+        for (class, count) in idle() {
             partition.shift(class, count, None, Some(place));
         }
         let mut group = partition.groups.swap_remove(place);
@@ -59,4 +63,18 @@ fn fine(ground: &Ground, aim: Aim, groups: &[Group]) -> Vec<Rc<Vec<Layout>>> {
     let (mut even, mut odd) = (even.into_iter(), odd.into_iter());
     let next = |place| if place % 2 == 0 { even.next() } else { odd.next() };
     (0..groups.len()).map_while(next).map(Rc::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fuller_group_has_no_empty_class() {
+        let groups = vec![vec![(0, 1), (2, 4)], vec![(1, 2)]];
+        let some = Partition { groups: groups.clone(), idle: vec![3, 0, 0, 2] };
+        let with_all = vec![vec![(0, 4), (2, 4), (3, 2)], vec![(0, 3), (1, 2), (3, 2)]];
+        assert_eq!(fuller(&some), with_all);
+        assert!(fuller(&Partition { groups, idle: vec![0; 4] }).is_empty());
+    }
 }

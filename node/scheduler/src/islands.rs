@@ -30,7 +30,7 @@ fn scaled(decoder: &Decoder<'_>, effort: Effort) -> Effort {
     Effort { evaluations, patience, ..effort }
 }
 
-/// Two searches: as another planner's, and elsewhere.
+/// Two searches: another planner's own, and one that begins from pipelines of one class.
 fn pair(
     decoder: &Decoder<'_>,
     judge: &Judge,
@@ -49,7 +49,7 @@ pub(crate) fn apart(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Vec<Foun
     chain(decoder, judge, (RANDOM, PART), (seed, seed ^ 1))
 }
 
-/// Two searches that begin elsewhere, and one that goes on from the best of both: it comes first.
+/// Two searches that begin elsewhere, and one that goes on from the best of both.
 fn chain(
     decoder: &Decoder<'_>,
     judge: &Judge,
@@ -60,7 +60,7 @@ fn chain(
     let best = found.iter().flat_map(|found| [&found.partition].into_iter().chain(&found.others));
     let begun = seeds(decoder).into_iter().chain(best.cloned()).collect();
     let last = genetic(decoder, judge, begun, scaled(decoder, LAST), last);
-    std::iter::once(last).chain(found).collect()
+    found.into_iter().chain([last]).collect()
 }
 
 /// Two chains: one begins with HexGen's search and one with that at random, so that it never
@@ -83,8 +83,7 @@ pub(crate) fn islands(
         let score = |n: &usize| all[*n].judged.score;
         score(a).partial_cmp(&score(b)).unwrap_or(std::cmp::Ordering::Equal)
     };
-    // Of equals the first.
-    let best = (0..all.len()).rev().max_by(better).unwrap_or_default();
+    let best = (0..all.len()).max_by(better).unwrap_or_default();
     let mut found = all.swap_remove(best);
     let groups = found.partition.groups.len().max(1);
     found.evaluations = 0;

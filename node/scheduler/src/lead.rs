@@ -175,8 +175,11 @@ fn more(
         let here = Live::alike(&next);
         tried.extend(here.devices.iter().copied());
         let Some(found) = propose(&here.ground, ask) else { continue };
-        let found = found.pipelines.iter().filter_map(|p| here.pipeline(p));
-        pipelines.extend(within(room, found));
+        let found = || found.pipelines.iter().filter_map(|p| here.pipeline(p));
+        pipelines.extend(within(room, found()));
+        if members(&found().collect::<Vec<_>>()).count() > room {
+            break;
+        }
     }
     pipelines
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_proto::{
-    ColumnRange, Device, HeadRange, LayerRange, Machine, Member, NodeId, Pipeline, Pool, Predicted,
-    Stage,
+    ColumnRange, Device, HeadRange, LINKS_MAX, LayerRange, Machine, Member, NodeId, Pipeline, Pool,
+    Predicted, Stage,
 };
 
 use crate::{
@@ -149,6 +149,10 @@ fn alike(a: &Spot, b: &Spot) -> bool {
         && near(a.pace.flops_per_ms, b.pace.flops_per_ms)
 }
 
+fn worse(a: Way, b: Way) -> Way {
+    Way { ms: a.ms.max(b.ms), bytes_per_ms: a.bytes_per_ms.min(b.bytes_per_ms) }
+}
+
 /// Every pair of machines: as measured, or as believed. Two ends report one link: the worse word
 /// counts. Each machine is a region of its own.
 fn ways(machines: &[Machine], places: &BTreeMap<NodeId, usize>) -> Ways {
@@ -165,12 +169,55 @@ fn ways(machines: &[Machine], places: &BTreeMap<NodeId, usize>) -> Ways {
             for (a, b) in [(from, to), (to, from)] {
                 let way = &mut ways[a * regions + b];
                 let known = way.unwrap_or(Way { ms, bytes_per_ms: rate });
-                let worse =
-                    Way { ms: known.ms.max(ms), bytes_per_ms: known.bytes_per_ms.min(rate) };
-                *way = Some(worse);
+                *way = Some(worse(known, Way { ms, bytes_per_ms: rate }));
             }
         }
     }
-    ways.iter_mut().for_each(|way| *way = way.or(Some(BELIEVED)));
+    let mut untold = vec![BELIEVED; regions];
+    // Whoever tells of as many as an advert has room for tells of the nearest.
+    for machine in machines.iter().filter(|machine| machine.links.len() >= LINKS_MAX) {
+        let from = places[&machine.node];
+        let told = ways[from * regions..][..regions].iter().flatten();
+        untold[from] = told.fold(BELIEVED, |worst, way| worse(worst, *way));
+    }
+    for (place, way) in ways.iter_mut().enumerate() {
+        let (a, b) = (untold[place / regions], untold[place % regions]);
+        way.get_or_insert(worse(a, b));
+    }
     Ways::Regions { of: (0..regions).collect(), regions, ways }
+}
+
+#[cfg(test)]
+mod tests {
+    use swarm_proto::LinkReport;
+
+    use super::*;
+
+    /// A machine that tells of as many ways as it may has none that is shorter and untold.
+    #[test]
+    fn what_a_full_advert_leaves_out_is_no_nearer_than_what_it_tells() {
+        let id = |n: usize| NodeId([u8::try_from(n).unwrap(); 32]);
+        let link = |to: usize| LinkReport {
+            to: id(to),
+            rtt_ms: 80.0,
+            rtt_spread_ms: 0.0,
+            bytes_per_s: 1e6,
+            loss: 0.0,
+            age_ms: 0,
+            predicted: false,
+        };
+        let machine = |n: usize, told: usize| {
+            let links = (0..=told).filter(|to| *to != n).take(told).map(link).collect();
+            Machine { node: id(n), devices: Vec::new(), links }
+        };
+        let untold = |told: usize| {
+            let machines: Vec<_> =
+                (0..80).map(|n| machine(n, if n == 0 { told } else { 0 })).collect();
+            let places = (0..80).map(|n| (id(n), n)).collect();
+            let Ways::Regions { regions, ways, .. } = ways(&machines, &places) else { panic!() };
+            [ways[79], ways[79 * regions], ways[79 * regions + 78]].map(|way| way.unwrap().ms)
+        };
+        assert_eq!(untold(LINKS_MAX - 1), [15.0; 3]);
+        assert_eq!(untold(LINKS_MAX), [40.0, 40.0, 15.0]);
+    }
 }

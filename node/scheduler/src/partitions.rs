@@ -47,7 +47,7 @@ pub(crate) fn drafts<T: Send>(
     other: impl Fn() -> T + Sync,
 ) -> (Drafted, T) {
     let (ours, all) = (ask.planner.ours(), all(ground, ask));
-    // Half of what begins ours is done by a second thread, which changes nothing in what is found.
+    // One of two chains is done by a second thread, which changes nothing in what is found.
     let apart = || if ours && !all { beside_ours(ground, ask) } else { Vec::new() };
     beside(apart, other, |apart| {
         run(ground, ask, |decoder, judge| match all {

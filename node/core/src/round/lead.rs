@@ -207,9 +207,15 @@ impl Rounds {
     }
 
     fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {
-        let pool = Box::new(self.pool(world.membership, turn));
-        let (here, wanted) = (pool.machines.len(), turn.config.nodes_min);
-        if self.live.is_none() && here < wanted as usize {
+        let wanted = turn.config.nodes_min as usize;
+        let mut pool = Box::new(self.pool(world.membership, turn));
+        if self.live.is_none() && pool.machines.len() < wanted && !self.lead.suspects.is_empty() {
+            // Without them there is no plan: they may be well again.
+            self.lead.suspects.clear();
+            pool = Box::new(self.pool(world.membership, turn));
+        }
+        let here = pool.machines.len();
+        if self.live.is_none() && here < wanted {
             self.trouble =
                 Some(format!("{here} of {wanted} nodes are here: waiting for the others"));
             self.lead.phase = Phase::Settling { until: turn.now + turn.config.settle };
@@ -375,9 +381,7 @@ impl Rounds {
             return;
         }
         if !done.failed.is_empty() {
-            let pipelines =
-                done.failed.iter().filter_map(|p| plan.statement.pipelines.get(usize::from(*p)));
-            let who = pipelines.flat_map(|p| p.members()).map(|member| member.node).collect();
+            let who = self.blamed(&plan.statement, &done.failed);
             self.failed(who, "a canary token that did not come through", world, turn);
             return;
         }
@@ -387,6 +391,17 @@ impl Rounds {
         self.lead.failing.clear();
         self.announced(turn.me(), signed, world, turn);
         self.tell_everyone(world, turn);
+    }
+
+    /// Members of pipelines that no token came through. Those who serve now are not to blame, if others
+    /// may be.
+    fn blamed(&self, plan: &Plan, failed: &BTreeSet<u16>) -> BTreeSet<NodeId> {
+        let pipelines = failed.iter().filter_map(|p| plan.pipelines.get(usize::from(*p)));
+        let all: BTreeSet<NodeId> = pipelines.flat_map(|p| p.members()).map(|m| m.node).collect();
+        let serve =
+            |node: &NodeId| self.live_plan().is_some_and(|p| p.members().any(|m| m.node == *node));
+        let new: BTreeSet<NodeId> = all.iter().copied().filter(|node| !serve(node)).collect();
+        if new.is_empty() { all } else { new }
     }
 
     /// This plan came to nothing: its members go back to the one that serves, and the next one does
@@ -403,7 +418,7 @@ impl Rounds {
         self.trouble = Some(reason.to_owned());
         self.lead.failures = self.lead.failures.saturating_add(1);
         if self.lead.failures > HASTE {
-            self.lead.suspects.extend(who.into_iter().filter(|node| *node != turn.me()));
+            self.lead.suspects.extend(who);
         }
         self.lead.phase = Phase::Settling { until: turn.now + self.pause(true, turn) };
         if let Phase::Loading { plan, .. } | Phase::Trying { plan } = phase {

@@ -236,7 +236,7 @@ impl Entry {
                         turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                         self.end(id, post, turn);
                     } else {
-                        let route = route::choose(self.live.as_ref(), gone, id, session.failures());
+                        let route = route::choose(self.live.as_ref(), gone, id, session.avoid);
                         match route.filter(|_| active < turn.config.sessions_max) {
                             Some(route) => {
                                 active += 1;

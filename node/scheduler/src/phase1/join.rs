@@ -121,8 +121,9 @@ impl<'a> Group<'a> {
         } else if count <= depth.ordered_max() {
             every()
         } else {
-            // Whether there is a pipeline at all is not left to luck.
-            self.likely_orders().or_else(|| (self.unbound && count <= ORDERED_MAX).then(every)?)
+            // Whether there is a pipeline of use at all is not left to luck.
+            let likely = self.likely_orders().filter(|(ms, _)| *ms <= self.latest_ms);
+            likely.or_else(|| (self.unbound && count <= ORDERED_MAX).then(every)?)
         };
         better(self.alone(), together)
     }

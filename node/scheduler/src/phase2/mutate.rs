@@ -73,7 +73,8 @@ fn split(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition) {
     }
 }
 
-/// Moves devices of one class from a group to another, or in or out of idleness.
+/// Moves devices of one class from a group to another, or in or out of idleness; half the time
+/// others come back for them.
 fn swap(ground: &Ground, random: &mut ChaCha8Rng, partition: &mut Partition) {
     let count = partition.groups.len();
     let pick = |random: &mut ChaCha8Rng| Some(draw(random, count + 1)).filter(|n| *n < count);

@@ -2,36 +2,40 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use swarm_proto::{NodeId, Pipeline, Plan, SessionId};
+use swarm_proto::{NodeId, Pipeline, Plan, PlanId, SessionId};
 
 use crate::session::post::Route;
 
-/// What a session's id is multiplied with to go elsewhere: odd, and without a pattern (2^128 by the
-/// golden ratio), so that whatever it is divided by, the rest is another.
-const ELSEWHERE: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+/// A pipeline where tries came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Avoid {
+    pub(super) plan: PlanId,
+    pub(super) pipeline: u16,
+}
 
 /// The pipeline for a session: of those whose members are all here, one by the session's id, which
-/// spreads sessions as the pipelines are fast without anyone keeping count. Where two tries in a row
-/// came to nothing, the next two go elsewhere: the first repeats, because what it has computed lies
-/// in that pipeline's KV cache.
+/// spreads sessions as the pipelines are fast without anyone keeping count. Not the one it is to
+/// avoid, if there is another.
 pub(super) fn choose(
     live: Option<&Arc<Plan>>,
     gone: &BTreeSet<NodeId>,
     session: SessionId,
-    failures: u32,
+    avoid: Option<Avoid>,
 ) -> Option<Route> {
     let plan = live?;
-    let whole = || {
-        let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
-        plan.pipelines.iter().zip(0u16..).filter(move |(p, _)| here(p))
-    };
+    let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
+    let mut whole: Vec<(&Pipeline, u16)> =
+        plan.pipelines.iter().zip(0u16..).filter(|(p, _)| here(p)).collect();
+    let shunned = |number: u16| avoid == Some(Avoid { plan: plan.id, pipeline: number });
+    if whole.iter().any(|(_, number)| !shunned(*number)) {
+        whole.retain(|(_, number)| !shunned(*number));
+    }
     // Of a pipeline that nobody predicts it is not known how slow it is.
-    let known = whole().all(|(p, _)| p.predicted.requests_per_ks > 0);
+    let known = whole.iter().all(|(p, _)| p.predicted.requests_per_ks > 0);
     let rate = |p: &Pipeline| if known { u128::from(p.predicted.requests_per_ks) } else { 1 };
-    let all: u128 = whole().map(|(p, _)| rate(p)).sum();
-    let turned = session.0.wrapping_mul(ELSEWHERE.wrapping_pow(failures / 2));
-    let mut left = turned.checked_rem(all)?;
-    for (p, pipeline) in whole() {
+    let all: u128 = whole.iter().map(|(p, _)| rate(p)).sum();
+    let mut left = session.0.checked_rem(all)?;
+    for (p, pipeline) in whole {
         match left.checked_sub(rate(p)) {
             None => return Some(Route { plan: Arc::clone(plan), pipeline }),
             Some(rest) => left = rest,
@@ -42,7 +46,7 @@ pub(super) fn choose(
 
 #[cfg(test)]
 mod tests {
-    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage};
+    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, Predicted, Stage};
 
     use super::*;
 
@@ -70,7 +74,7 @@ mod tests {
             let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
             let mut counts = [0; 3];
             for id in 0..1200 {
-                if let Some(route) = choose(Some(&plan), &gone, SessionId(id), 0) {
+                if let Some(route) = choose(Some(&plan), &gone, SessionId(id), None) {
                     counts[usize::from(route.pipeline)] += 1;
                 }
             }
@@ -80,11 +84,15 @@ mod tests {
         assert_eq!(spread(&[3, 1]), [0, 1200, 0]);
         assert_eq!(spread(&[]), [400; 3], "one is not known");
         assert_eq!(spread(&[1, 2, 3]), [0; 3]);
-        let tried = |failures| {
-            let id = SessionId(0x1234_5678_9abc_def0_1234_5678_9abc_def1);
-            choose(Some(&plan), &BTreeSet::new(), id, failures).unwrap().pipeline
-        };
-        assert_eq!(tried(0), tried(1), "its KV cache may be of use");
-        assert_eq!((0..16).map(tried).collect::<BTreeSet<_>>().len(), 3, "none is tried for ever");
+        for id in (0..1200).map(SessionId) {
+            let tried = |gone: &[u8], avoid| {
+                let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
+                choose(Some(&plan), &gone, id, avoid).unwrap().pipeline
+            };
+            let first = tried(&[], None);
+            let avoid = |pipeline| Some(Avoid { plan: plan.id, pipeline });
+            assert_ne!(tried(&[], avoid(first)), first);
+            assert_eq!(tried(&[2, 3], avoid(0)), 0, "no other");
+        }
     }
 }

@@ -10,6 +10,7 @@ use swarm_proto::{
 use super::{
     super::post::{Post, Route, block_names},
     RETRY_AFTER, RETRY_DOUBLINGS_MAX,
+    route::Avoid,
 };
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 
@@ -41,6 +42,9 @@ pub(super) struct Running {
     failures: u32,
     /// Why the last try failed.
     fault: Option<Fault>,
+    /// Where two tries in a row came to nothing. After one the next is to go there again: what was
+    /// computed lies in that pipeline's KV cache.
+    pub(super) avoid: Option<Avoid>,
 }
 
 /// How far a try is.
@@ -100,12 +104,8 @@ impl Running {
             started: false,
             failures: 0,
             fault: None,
+            avoid: None,
         }
-    }
-
-    /// Tries that failed since a token came.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
     }
 
     pub(super) fn attempt(&self) -> Attempt {
@@ -230,6 +230,11 @@ impl Running {
             self.progress = turn.now;
         }
         self.failures = self.failures.saturating_add(1);
+        if let Some(Route { plan, pipeline }) =
+            self.route.as_ref().filter(|_| self.failures.is_multiple_of(2))
+        {
+            self.avoid = Some(Avoid { plan: plan.id, pipeline: *pipeline });
+        }
         self.close(post, turn);
         self.number += 1;
     }
