@@ -10,6 +10,8 @@ const BAR: u32 = 40;
 /// Replicas that are drawn; the table has all.
 const DRAWN_MAX: usize = 12;
 
+/// Of a longer line each part gets its own.
+const LINE_MAX: usize = 100;
 /// The worst losses that are told.
 const LOSSES_MAX: usize = 3;
 
@@ -63,7 +65,11 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
     lists.push(("idle", idle(plan)));
     lists.push(("assumed", plan.notes.clone()));
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
-        text += &format!("{what}: {}\n", list.join("; "));
+        let line = list.join("; ");
+        text += &match line.len() > LINE_MAX {
+            true => format!("{what}:\n  {}\n", list.join("\n  ")),
+            false => format!("{what}: {line}\n"),
+        };
     }
     if let Some(moves) = &plan.moves {
         text += &going_over(moves);
