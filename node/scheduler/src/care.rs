@@ -14,15 +14,25 @@ use crate::{
 const FULLER_MAX: usize = 4;
 
 /// Drafts out of every pipeline of each group, as far as they are of worth; of a few groups also with
-/// all that is idle beside one of them.
+/// all that is idle beside one of them. A partition that was known before is not let go unlooked at.
 pub(crate) fn carefully(
     ground: &Ground,
     aim: Aim,
-    partition: &Partition,
+    (partition, known): (&Partition, Option<&Partition>),
     worth: impl Fn(&[Rc<Vec<Layout>>]) -> Option<Draft>,
 ) -> Vec<Draft> {
-    let fronts = fine(ground, aim, &partition.groups);
+    let mut groups = partition.groups.clone();
+    let before = known.iter().flat_map(|known| &known.groups);
+    let before: Vec<Group> = before.filter(|group| !groups.contains(group)).cloned().collect();
+    groups.extend(before);
+    let all = fine(ground, aim, &groups);
+    let of = |partition: &Partition| {
+        let place = |group: &Group| groups.iter().position(|other| other == group);
+        partition.groups.iter().filter_map(place).map(|n| Rc::clone(&all[n])).collect::<Vec<_>>()
+    };
+    let fronts = of(partition);
     let mut drafts: Vec<Draft> = worth(&fronts).into_iter().collect();
+    drafts.extend(known.filter(|known| *known != partition).and_then(|known| worth(&of(known))));
     if partition.groups.len() > FULLER_MAX {
         return drafts;
     }

@@ -162,11 +162,16 @@ impl Fit {
 
     /// How fast a device is with weights of so many bits.
     pub fn pace(&self, device: &DeviceFacts, bits: f64) -> Pace {
-        let sort = Sort::of(device);
+        let peaks = (device.bandwidth_gb_s, peak_tflop_s(device));
+        self.pace_of(Sort::of(device), peaks, bits)
+    }
+
+    /// The same of a device of some sort by its peaks: GB/s of its memory, TFLOP/s of its arithmetic.
+    pub fn pace_of(&self, sort: Sort, (gb_s, tflop_s): (f64, f64), bits: f64) -> Pace {
         let factors = self.factors(sort);
         let packed = usize::from(bits < PACKED_BELOW_BITS);
-        let rate = rate(peak_tflop_s(device), factors.power);
-        let bytes_per_ms = device.bandwidth_gb_s * 1e6;
+        let rate = rate(tflop_s, factors.power);
+        let bytes_per_ms = gb_s * 1e6;
         Pace {
             bytes_per_ms: bytes_per_ms / factors.read[packed],
             kv_bytes_per_ms: bytes_per_ms / factors.kv,
@@ -286,7 +291,7 @@ fn abreast(point: &Point) -> f64 {
 }
 
 /// The peak that is meant where rates grow with it: the higher of those for 16-bit products.
-fn peak_tflop_s(device: &DeviceFacts) -> f64 {
+pub(crate) fn peak_tflop_s(device: &DeviceFacts) -> f64 {
     device.arithmetic_tflop_s().max(device.tflop_s_16bit_sums.unwrap_or(0.0))
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn drafts<T: Send>(
     // One of two chains is done by a second thread, which changes nothing in what is found.
     let apart = || if ours && !all { beside_ours(ground, ask) } else { Vec::new() };
     beside(apart, other, |apart| {
-        run(ground, ask, |decoder, judge| match all {
+        run(ground, ask, None, |decoder, judge| match all {
             true => every(decoder, judge),
             false if ours => islands(decoder, judge, ask.seed, apart),
             false => search(decoder, judge, ask),
@@ -60,11 +60,12 @@ pub(crate) fn drafts<T: Send>(
 
 /// The same near some that are known, as groups of devices.
 pub(crate) fn near(ground: &Ground, ask: &Ask, groups: &[Vec<usize>]) -> Drafted {
-    run(ground, ask, |decoder, judge| {
+    let known = Partition::of_spots(ground, groups);
+    run(ground, ask, Some(&known), |decoder, judge| {
         if small(ground) {
             return every(decoder, judge);
         }
-        let known = Partition::of_spots(ground, groups);
+        let known = known.clone();
         let mut whole = known.clone();
         gather(decoder, &mut whole);
         let effort = Effort { population: 16, evaluations: 40, patience: 40, guided: 8 };
@@ -83,7 +84,8 @@ fn judge(ground: &Ground, ask: &Ask) -> Judge {
     Judge {
         objective: ask.objective,
         requests_per_s: ground.workload.requests_per_s,
-        serving: Serving::new(ask.seed, TRIAL_REQUESTS),
+        // Where every partition is looked at there is time to serve each as often as is told of.
+        serving: Serving::new(ask.seed, if small(ground) { TOLD_REQUESTS } else { TRIAL_REQUESTS }),
         thorough: false,
     }
 }
@@ -104,7 +106,13 @@ fn depth(ground: &Ground, ask: &Ask) -> Depth {
     }
 }
 
-fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> Found) -> Drafted {
+/// Drafts of the partition that a search finds, and of one that is known.
+fn run(
+    ground: &Ground,
+    ask: &Ask,
+    known: Option<&Partition>,
+    search: impl FnOnce(&Decoder<'_>, &Judge) -> Found,
+) -> Drafted {
     let (judge, aim, depth) = (judge(ground, ask), aim(ask.objective), depth(ground, ask));
     let decoder = Decoder::new(ground, Search { aim, depth });
     let found = search(&decoder, &judge);
@@ -122,7 +130,7 @@ fn run(ground: &Ground, ask: &Ask, search: impl FnOnce(&Decoder<'_>, &Judge) -> 
             let judged = told(&judge, fronts);
             (judged.score > found.judged.score).then(|| laid_out(ground, fronts, &judged))
         };
-        drafted.drafts.extend(carefully(ground, aim, &found.partition, worth));
+        drafted.drafts.extend(carefully(ground, aim, (&found.partition, known), worth));
     }
     drafted
 }

@@ -10,7 +10,7 @@ use schemars::Schema;
 
 use crate::{
     catalogue::{DeviceFacts, Unknown, device},
-    fit::{Fit, Pace},
+    fit::{Fit, Pace, Sort, peak_tflop_s},
     ground::{Ground, Model, Spot, Way, Ways},
     rules::{Rules, Workload},
 };
@@ -95,6 +95,16 @@ pub struct PoolDevice {
     pub flops_per_s: f64,
 }
 
+impl PoolDevice {
+    /// What the fit goes by: the file's figure if that is another than the catalogue's.
+    fn peak_tflop_s(&self, facts: &DeviceFacts) -> f64 {
+        match self.flops_per_s == facts.arithmetic_tflop_s() * 1e12 {
+            true => peak_tflop_s(facts),
+            false => self.flops_per_s / 1e12,
+        }
+    }
+}
+
 /// A pool as a file says.
 #[derive(Clone, Debug)]
 pub struct PoolFile {
@@ -158,7 +168,10 @@ impl PoolFile {
                 },
                 memory_bytes: device.memory_bytes,
                 pace: match facts {
-                    Some(facts) => Fit::shipped().pace(facts, bits),
+                    Some(facts) => {
+                        let peaks = (device.bytes_per_s / 1e9, device.peak_tflop_s(facts));
+                        Fit::shipped().pace_of(Sort::of(facts), peaks, bits)
+                    }
                     None => Pace::peak(device.bytes_per_s / 1e3, device.flops_per_s / 1e3),
                 },
             }));

@@ -179,6 +179,9 @@ fn pipelines(
     (all.into_iter().map(|(_, pipeline)| pipeline).collect(), routes)
 }
 
+/// A part in time that is luck.
+const HARDLY_ANY: f64 = 0.01;
+
 impl Proposal {
     /// What it is worth to who asks; of equals, the second decides.
     pub(crate) fn score(&self, ask: &Ask, rate: Option<f64>) -> Score {
@@ -187,7 +190,11 @@ impl Proposal {
         match (ask.objective, rate) {
             (Objective::Latency, _) => Score(-times().fold(f64::INFINITY, f64::min), 0.0),
             (Objective::Throughput, _) => Score(self.requests_per_s, -mean()),
-            (Objective::Slo { .. }, Some(_)) => Score(self.attainment.unwrap_or(0.0), -mean()),
+            (Objective::Slo { .. }, Some(_)) => match self.attainment.unwrap_or(0.0) {
+                // Where as good as none is in time, as many as can be.
+                met if met < HARDLY_ANY => Score(0.0, self.requests_per_s),
+                met => Score(met, -mean()),
+            },
             (Objective::Slo { .. }, None) => {
                 Score(self.requests_per_s, self.routes.iter().map(|r| r.requests_per_s).sum())
             }

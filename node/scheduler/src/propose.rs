@@ -112,20 +112,21 @@ fn told_of(ground: &Ground, ask: &Ask, drafts: impl FnOnce() -> Drafted) -> Opti
     }
     let Drafted { drafts, evaluations, progress } = drafts();
     let score = |told: &Proposal| told.score(ask, ground.workload.requests_per_s);
-    let mut best: Option<Proposal> = None;
-    for draft in drafts.into_iter().filter_map(|draft| usable(ground, draft)) {
-        let told = tell(ground, ask, &draft);
-        if best.as_ref().is_none_or(|best| score(&told) > score(best)) {
-            best = Some(told);
-        }
-    }
-    let in_time = |best: &Proposal| match ask.objective {
+    // What serves much and is always late is no answer.
+    let in_time = |told: &Proposal| match ask.objective {
         Objective::Slo { deadline_ms } => {
-            best.routes.iter().any(|route| route.latency_ms <= deadline_ms)
+            told.routes.iter().any(|route| route.latency_ms <= deadline_ms)
         }
         _ => true,
     };
-    best.filter(in_time).map(|best| Proposal { evaluations, progress, ..best })
+    let mut best: Option<Proposal> = None;
+    for draft in drafts.into_iter().filter_map(|draft| usable(ground, draft)) {
+        let told = tell(ground, ask, &draft);
+        if in_time(&told) && best.as_ref().is_none_or(|best| score(&told) > score(best)) {
+            best = Some(told);
+        }
+    }
+    best.map(|best| Proposal { evaluations, progress, ..best })
 }
 
 /// Ours: the best of our own search, of stages that requests share, and of prompts and answers apart.

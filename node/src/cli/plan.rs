@@ -122,6 +122,10 @@ pub struct Options {
     svg: Option<PathBuf>,
 }
 
+/// Said with plans by HexGen's own planners.
+const HEXGENS_SUMS: &str = "HexGen's own sums: peak rates of the cards, one request at a time; figures and bound are \
+     not to be held against those of other planners";
+
 pub(super) async fn run(options: Options) -> color_eyre::Result<()> {
     let shown = options.pool.display();
     let text =
@@ -148,14 +152,19 @@ fn as_leader(options: &Options, pool: &PoolFile) -> bool {
 async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     let leads = as_leader(options, pool);
     let model = model(options).await?;
-    let rules = match options.planner {
-        Some(ask::Search::Hexgen | ask::Search::HexgenRandom) => Rules::exact(),
-        _ if pool.machines.iter().any(|machine| machine.known) => Rules::fitted(),
-        _ => Rules::engine(),
+    let hexgens = matches!(options.planner, Some(ask::Search::Hexgen | ask::Search::HexgenRandom));
+    let rules = match hexgens {
+        true => Rules::exact(),
+        false if pool.machines.iter().any(|machine| machine.known) => Rules::fitted(),
+        false => Rules::engine(),
     };
     let workload = options.workload.as_deref().map(ask::workload).transpose()?;
     let workload = workload.unwrap_or(if leads { EXPECTED } else { WORKLOAD });
     let context = options.context.or(leads.then_some(CONTEXT_TOKENS));
+    let tokens = workload.input_tokens.saturating_add(workload.output_tokens);
+    if let Some(context) = context.filter(|context| *context < tokens) {
+        bail!("--context {context} has no room for a request of {tokens} tokens: see --workload");
+    }
     let trusted = options.trust.iter().map(|name| pool.named(name));
     let trusted = trusted.collect::<Result<Vec<_>, _>>().wrap_err("--trust")?.concat();
     let free = pool.ground(model.clone(), rules, workload);
@@ -203,6 +212,10 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
             PlanDocument::infeasible(pool, why, wall_ms)
         }
     };
+    plan.notes.extend(assumed(options, leads, workload, &ask));
+    if hexgens {
+        plan.notes.push(HEXGENS_SUMS.to_owned());
+    }
     if let Objective::Slo { deadline_ms } = ask.objective {
         plan.deadline_ms = Some(deadline_ms);
     }
@@ -222,6 +235,25 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         bail!("there is no plan: {reason}");
     }
     Ok(print::text(&drawn::drawn(&plan))?)
+}
+
+/// What was taken for granted, as nobody said otherwise.
+fn assumed(options: &Options, leads: bool, workload: Workload, ask: &Ask) -> Vec<String> {
+    let (input, output) = (workload.input_tokens, workload.output_tokens);
+    let requests = format!("prompts of {input} tokens and answers of {output}");
+    if leads {
+        return vec![format!(
+            "as a swarm's leader plans, for {requests}, done within twice the least time"
+        )];
+    }
+    let mut all = Vec::new();
+    if options.workload.is_none() {
+        all.push(format!("{requests} (--workload)"));
+    }
+    if options.slo.is_none() && matches!(ask.objective, Objective::Slo { .. }) {
+        all.push("a deadline of five times what eight A100 take (--slo)".to_owned());
+    }
+    all
 }
 
 /// That there would be a plan if anybody might hold the ends.

@@ -1,6 +1,6 @@
 //! The network of a pool file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -14,6 +14,9 @@ const PAIRS_MAX: usize = 1_000;
 /// What is assumed of links that a file says nothing of: within a region, and between two.
 const INSIDE: Way = Way { ms: 1.0, bytes_per_ms: 1.25e6 };
 const BETWEEN: Way = Way { ms: 50.0, bytes_per_ms: 62.5e3 };
+
+/// So many pairs without a link are named.
+const UNLINKED_MAX: usize = 3;
 
 /// A row of a matrix file.
 #[derive(Debug, Deserialize)]
@@ -58,8 +61,10 @@ pub(super) fn links(
     let mut ways = vec![(!listed).then_some(between); count * count];
     (0..count).for_each(|region| ways[region * (count + 1)] = Some(inside));
     let place = |name: &str| names.binary_search(&name).ok();
+    let mut said = BTreeSet::new();
     let mut set = |from: &str, to: &str, ms: f64, gbit_s: f64| {
         if let (Some(a), Some(b)) = (place(from), place(to)) {
+            said.insert((a.min(b), a.max(b)));
             let way = Way { ms, bytes_per_ms: gbit_s * 125e3 };
             ways[a * count + b] = (gbit_s > 0.0).then_some(way);
         }
@@ -85,12 +90,33 @@ pub(super) fn links(
         }
     }
     network.assumed(count > 1 && !listed, notes);
+    if listed {
+        let pairs = (0..count).flat_map(|b| (0..b).map(move |a| (a, b)));
+        unlinked(
+            pairs.filter(|pair| !said.contains(pair)).map(|(a, b)| (names[a], names[b])),
+            notes,
+        );
+    }
     let of: Vec<usize> = machines.iter().filter_map(|machine| place(&machine.region)).collect();
     let regions = Ways::Regions { of, regions: count, ways };
     match (network.link_min_gbit_s, network.link_max_gbit_s) {
         (Some(low), Some(high)) => uplinks(regions, machines.len(), low, high, notes),
         _ => Ok(regions),
     }
+}
+
+/// Notes which regions a list says nothing of: a name may be mistyped.
+fn unlinked<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, notes: &mut Vec<String>) {
+    let all: Vec<String> = pairs.map(|(a, b)| format!("{a} and {b}")).collect();
+    if all.is_empty() {
+        return;
+    }
+    let told = all[..all.len().min(UNLINKED_MAX)].join(", ");
+    let rest = match all.len().saturating_sub(UNLINKED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more pairs"),
+    };
+    notes.push(format!("no link is listed between {told}{rest}: there is none"));
 }
 
 fn rate(gbit_s: Option<f64>, otherwise: Way) -> f64 {

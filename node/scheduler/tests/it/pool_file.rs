@@ -179,3 +179,52 @@ fn the_default_planner_is_never_below_a_baseline() {
         }
     }
 }
+
+fn planned(text: &str, objective: Objective, rate: Option<f64>) -> f64 {
+    let pool = PoolFile::parse(text, &alone).unwrap();
+    let model = catalogue::model("Llama-2-13b").unwrap().model(catalogue::format("fp16").unwrap());
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: rate };
+    let ground = pool.ground(model, Rules::fitted(), workload);
+    let ask = Ask { planner: Planner::Default, objective, seed: 0 };
+    let found = propose(&ground, &ask).unwrap();
+    found.routes.iter().map(|route| route.requests_per_s).sum()
+}
+
+/// A figure of the owner's counts in place of the catalogue's, also where a fit goes by the card.
+#[test]
+fn own_figures_take_the_place_of_the_catalogues() {
+    let card = |own: &str| {
+        let text = format!("[[machine]]\ngpu = \"A100-PCIe-80GB\"\n{own}\n");
+        planned(&text, Objective::Throughput, None)
+    };
+    let (usual, same) = (card(""), card("bandwidth_gb_s = 1935"));
+    assert!((same / usual - 1.0).abs() < 0.01, "{same} for {usual}");
+    assert!(card("bandwidth_gb_s = 100") < usual / 2.0);
+    assert!(card("tflop_s = 1") < usual / 2.0);
+}
+
+/// Where no request is in time, whoever plans, the plan is one that serves much.
+#[test]
+fn a_rate_that_cannot_be_met_is_served_as_well_as_can_be() {
+    let pool = read(&pools().join("hexgen_half30.toml"));
+    let model = catalogue::model("Llama-2-70b").unwrap().model(catalogue::format("fp16").unwrap());
+    let planned = |requests_per_s| {
+        let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s };
+        let ground = pool.ground(model.clone(), Rules::fitted(), workload);
+        let objective = Objective::Slo { deadline_ms: 7_229.0 };
+        propose(&ground, &Ask { planner: Planner::Default, objective, seed: 0 }).unwrap()
+    };
+    let (can, cannot) = (planned(None), planned(Some(100.0)));
+    assert!(cannot.requests_per_s > can.requests_per_s, "{}", cannot.requests_per_s);
+}
+
+#[test]
+fn regions_that_a_list_leaves_out_are_told() {
+    let text = "[[machine]]\ngpu = \"T4\"\nregion = \"a\"\n[[machine]]\ngpu = \"T4\"\nregion = \"b\"\n\
+                [[network.between]]\nregions = [\"a\", \"c\"]\nlatency_ms = 1\nbandwidth_gbit_s = 1\n";
+    let told = |text: &str| PoolFile::parse(text, &alone).unwrap().notes.join("; ");
+    assert!(told(text).contains("no link is listed between a and b"), "{}", told(text));
+    let zero =
+        text.replace("\"c\"]", "\"b\"]").replace("bandwidth_gbit_s = 1", "bandwidth_gbit_s = 0");
+    assert!(!told(&zero).contains("no link is listed"), "said to have none: {}", told(&zero));
+}

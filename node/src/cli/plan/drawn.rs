@@ -61,7 +61,10 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
     }
     let mut lists =
         vec![("better with", plan.gains.clone()), ("as good without", plan.needless.clone())];
-    lists.push(("left if a machine goes", plan.losses.iter().take(LOSSES_MAX).cloned().collect()));
+    lists.push((
+        "left if a machine goes, before anything is planned anew",
+        plan.losses.iter().take(LOSSES_MAX).cloned().collect(),
+    ));
     lists.push(("idle", idle(plan)));
     lists.push(("assumed", plan.notes.clone()));
     for (what, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
