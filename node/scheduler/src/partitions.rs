@@ -21,6 +21,8 @@ use crate::{
 /// Judgements of small steps when little has changed, and how many others are judged again.
 const CLIMB_WARM: usize = 200;
 const OTHERS_WARM: usize = 1;
+/// Of so many devices a partition that was known is laid out with care, too.
+const KNOWN_DEVICES_MAX: usize = 48;
 /// Requests that the search serves.
 const TRIAL_REQUESTS: usize = 1_000;
 
@@ -130,6 +132,8 @@ fn run(
             let judged = told(&judge, fronts);
             (judged.score > found.judged.score).then(|| laid_out(ground, fronts, &judged))
         };
+        // Of more devices there is no time for it, where a plan is to be mended soon.
+        let known = known.filter(|_| ground.devices() <= KNOWN_DEVICES_MAX);
         drafted.drafts.extend(carefully(ground, aim, (&found.partition, known), worth));
     }
     drafted
