@@ -1,6 +1,7 @@
 //! The command line: one verb a task.
 
 mod bench;
+pub mod catalogue;
 mod leash;
 mod model;
 mod node;
@@ -52,6 +53,8 @@ pub enum Command {
     Status(client::status::Options),
     /// Plan a pool of machines from a file, without a swarm
     Plan(plan::Options),
+    /// List the cards, models and weight formats that plans know
+    Catalogue(catalogue::Options),
     /// Fetch, list, inspect, verify or make model files
     Model(model::Options),
     /// Measure this machine's devices
@@ -69,6 +72,7 @@ impl Cli {
             Command::Chat(options) => client::chat::run(options).await,
             Command::Status(options) => client::status::run(options).await,
             Command::Plan(options) => plan::run(options).await,
+            Command::Catalogue(options) => catalogue::run(&options),
             Command::Model(options) => model::run(options).await,
             Command::Bench(options) => bench::run(options),
         };

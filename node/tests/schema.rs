@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use hexswarm::{
-    cli::plan::document::PlanDocument,
+    cli::{catalogue::Catalogue, plan::document::PlanDocument},
     client::document::AnswerDocument,
     demo::DemoDocument,
     status::{PlanView, Status},
@@ -50,6 +50,11 @@ fn the_schema_of_the_demo_is_up_to_date() {
 #[test]
 fn the_schema_of_replicas_is_up_to_date() {
     holds::<PlanDocument>("proposal");
+}
+
+#[test]
+fn the_schema_of_the_catalogue_is_up_to_date() {
+    holds::<Catalogue>("catalogue");
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::{
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
-const VERBS: [&str; 9] =
-    ["demo", "node", "bootstrap", "run", "chat", "status", "plan", "model", "bench"];
+const VERBS: [&str; 10] =
+    ["demo", "node", "bootstrap", "run", "chat", "status", "plan", "catalogue", "model", "bench"];
 
 fn hexswarm(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()
@@ -171,6 +171,12 @@ fn a_pool_of_cards_is_planned_and_explained() {
     taken.sort_by_key(|place| format!("{place:?}"));
     taken.dedup();
     assert_eq!(taken.len(), devices, "no device twice");
+    let stages = pipelines.iter().flat_map(|pipeline| pipeline["stages"].as_array().unwrap());
+    for stage in stages {
+        let why = stage["why"].as_str().unwrap();
+        let degree = stage["members"].as_array().unwrap().len();
+        assert!(why.contains(&format!("by TP {degree}: ")) && why.contains("(TP "), "{why}");
+    }
     let drawn = hexswarm(&asked);
     assert!(text(&drawn.stdout).contains("layers 0-"), "{}", text(&drawn.stdout));
 
@@ -216,6 +222,8 @@ fn a_plan_keeps_to_what_is_asked_of_it() {
     let file = write(folder.path(), "running.json", &running.to_string());
     let next = plan(&["--without", "nevada", "--running", &file]);
     assert!(!there(&next, "nevada") && there(&next, "iceland"));
+    let idle = next["idle"].as_array().unwrap();
+    assert!(!idle.iter().any(|place| place[0].as_str().unwrap().starts_with("nevada")), "{idle:?}");
     let most = next["bound_requests_per_s"].as_f64().unwrap();
     assert!(most < running["bound_requests_per_s"].as_f64().unwrap());
     let moves = |plan: &serde_json::Value| plan["moves"]["load_bytes"].as_u64().unwrap();
@@ -236,12 +244,15 @@ fn a_plan_keeps_to_what_is_asked_of_it() {
         assert_eq!(theirs["feasible"], true, "{planner}");
     }
     let a100 = format!("{pools}/hexgen_homogeneous.toml");
+    let others = document(&["plan", "--pool", &a100, "--model", "llama-2-70b", "--json"]);
+    let others = write(folder.path(), "others.json", &others.to_string());
     for (more, words) in [
         (&["--trust", "icelan"][..], "did you mean `iceland`"),
         (&["--without", "nevada-RTX-A5000:8"], "no device 8"),
         (&["--trust", "norway-RTX3090Ti-0", "--ends", "60"], "the first and the last 60 layers"),
         (&["--ends", "2"], "--trust"),
         (&["--running", &a100], "is no plan"),
+        (&["--running", &others], "is a plan of other devices"),
         (&["--context", "99999999"], "GiB of memory are missing"),
     ] {
         let code = if more[0] == "--ends" { 2 } else { 1 };
@@ -277,6 +288,8 @@ fn a_pool_that_cannot_be_is_told_why() {
         ("tflop_s = 0.1", "tflop_s = nan", &["tflop_s"]),
         ("count = 2", "count = 99999999", &["99999999", "10000"]),
         ("count = 2", "count = 0", &["no machine"]),
+        ("count = 2", "count = \"2\"", &["a whole number"]),
+        ("90MB", "90", &["attic", "90 bytes"]),
         ("[\"90MB\", \"40MB\"]", "[\"20MB\"]", &["are missing", "attic-0", "attic-1"]),
         ("[network]", "[network", &["pool.toml"]),
     ] {
@@ -284,6 +297,29 @@ fn a_pool_that_cannot_be_is_told_why() {
         fails(1, &["plan", "--pool", &pool, "--context", "512"], words);
     }
     fails(1, &["plan", "--pool", "/nowhere.toml"], &["/nowhere.toml"]);
+}
+
+#[test]
+fn the_catalogue_lists_what_a_plan_can_name() {
+    let all = document(&["catalogue", "--json"]);
+    let names = |what: &str| -> Vec<String> {
+        let list = all[what].as_array().unwrap().iter();
+        list.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let (cards, models, formats) = (names("devices"), names("models"), names("formats"));
+    assert!(cards.len() > 40 && models.len() > 20 && formats.contains(&"q4_k_m".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let pool = cards.iter().map(|card| format!("[[machine]]\ngpu = \"{card}\"\n"));
+    let pool = write(folder.path(), "pool.toml", &pool.collect::<String>());
+    for model in ["Llama-2-7b", "qwen3-32b"] {
+        assert_eq!(
+            document(&["plan", "--pool", &pool, "--model", model, "--json"])["feasible"],
+            true
+        );
+    }
+    let only = hexswarm(&["catalogue", "formats"]);
+    assert!(text(&only.stdout).contains("q4_k_m") && !text(&only.stdout).contains("A100"));
+    fails(2, &["catalogue", "device"], &["devices"]);
 }
 
 /// A node of the default model, which says where its API is.

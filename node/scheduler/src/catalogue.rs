@@ -6,7 +6,7 @@ mod lookup;
 mod model;
 
 pub use device::{DeviceFacts, device, devices};
-pub use format::{Format, format};
+pub use format::{Format, format, formats};
 pub use lookup::Unknown;
 pub use model::{ModelFacts, model, models};
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::{
     fit::Pace,
     ground::Ground,
-    kind::{Kind, Regime},
     loss::{Loss, losses},
     phase2::Objective,
     proposal::{Proposal, ProposedPipeline, ProposedStage},
     propose::{Ask, propose_from},
+    reasons::{Reason, choices, place, reasons},
     task::Task,
 };
 
@@ -42,8 +42,6 @@ pub struct Bound {
     pub binding: Binding,
     /// Whether it holds as many layers as its memory allows.
     pub full: bool,
-    /// What other degrees would make of a layer: degree, milliseconds of a decode step, most layers.
-    pub degrees: Vec<(usize, f64, u32)>,
 }
 
 /// A change, and what the best plan is worth with it.
@@ -78,6 +76,8 @@ pub struct Explanation {
     pub gains: Vec<Gain>,
     /// Machines without which the plan is worth as much.
     pub needless: Vec<usize>,
+    /// Why each stage of each pipeline has its degree and layers.
+    pub reasons: Vec<Vec<Reason>>,
 }
 
 /// Explains a proposal for a ground.
@@ -115,7 +115,8 @@ pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
         without.is_some_and(|without| near(without, value) || better(without, value))
     });
     let needless = needless.collect();
-    Explanation { value, losses: losses(ground, ask, proposal), gains, needless }
+    let losses = losses(ground, ask, proposal);
+    Explanation { value, losses, gains, needless, reasons: reasons(ground, proposal) }
 }
 
 /// What binds each pipeline.
@@ -155,19 +156,11 @@ fn bound_of(ground: &Ground, pipeline: &ProposedPipeline) -> Bound {
     } else {
         binding(ground, of, ground.decode(pipeline.batch))
     };
-    let resident = ground.resident(pipeline.batch, pipeline.stages.len());
-    let spot = of.members[0].spot;
-    let class = ground.class_of(spot);
-    let kinds = Kind::all(ground, class, Regime { batch: pipeline.batch, resident });
     let layers = of.layers.1 - of.layers.0;
-    let ends = usize::from(stage == 0) + 2 * usize::from(stage + 1 == pipeline.stages.len());
-    let own = kinds.iter().find(|kind| kind.degree == of.members.len());
-    Bound {
-        stage,
-        binding,
-        full: own.is_some_and(|kind| kind.caps[ends] <= layers),
-        degrees: kinds.iter().map(|kind| (kind.degree, kind.decode_ms, kind.caps[ends])).collect(),
-    }
+    let place = place(stage, pipeline.stages.len());
+    let choices = choices(ground, pipeline, of);
+    let own = choices.iter().find(|kind| kind.degree == of.members.len());
+    Bound { stage, binding, full: own.is_some_and(|kind| kind.caps[place] <= layers) }
 }
 
 /// What a stage does most in a step: what would help most if it took no time.

@@ -167,33 +167,32 @@ fn more(
     let mut tried = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
         tried.extend(members(&pipelines));
-        let room = PLAN_MEMBERS_MAX.saturating_sub(members(&pipelines).count());
+        let full = members(&pipelines).count() >= PLAN_MEMBERS_MAX;
         let next = best(pool, live, most, &tried);
-        if room == 0 || next.machines.is_empty() {
+        if full || next.machines.is_empty() {
             break;
         }
         let here = Live::alike(&next);
         tried.extend(here.devices.iter().copied());
         let Some(found) = propose(&here.ground, ask) else { continue };
-        let found = || found.pipelines.iter().filter_map(|p| here.pipeline(p));
-        pipelines.extend(within(room, found()));
-        if members(&found().collect::<Vec<_>>()).count() > room {
+        if !take(&mut pipelines, found.pipelines.iter().filter_map(|p| here.pipeline(p))) {
             break;
         }
     }
     pipelines
 }
 
-/// Pipelines as long as a plan has room for their members.
-fn within(
-    room: usize,
-    pipelines: impl Iterator<Item = Pipeline>,
-) -> impl Iterator<Item = Pipeline> {
-    let mut members = 0;
-    pipelines.take_while(move |pipeline| {
-        members += pipeline.members().count();
-        members <= room
-    })
+/// Adds pipelines as long as a plan has room for their members; false if it has not for all.
+fn take(pipelines: &mut Vec<Pipeline>, more: impl Iterator<Item = Pipeline>) -> bool {
+    let mut count = members(pipelines).count();
+    for pipeline in more {
+        count += pipeline.members().count();
+        if count > PLAN_MEMBERS_MAX {
+            return false;
+        }
+        pipelines.push(pipeline);
+    }
+    true
 }
 
 /// So many of the devices that can hold something and were not tried: the best.

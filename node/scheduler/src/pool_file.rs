@@ -31,6 +31,15 @@ const FIGURE_MAX: f64 = 1e9;
 /// The part of a PCIe slot's rate that copies between devices reach: both directions are in use, and
 /// many pass the host's memory.
 const PCIE_PART: f64 = 0.5;
+/// Between devices of which nothing is known.
+const PCIE: Way = Way { ms: 0.01, bytes_per_ms: 12e6 };
+/// A device's memory is not less, lest a unit was forgotten, nor more.
+const MEMORY_MIN_BYTES: u64 = 1_000_000;
+const MEMORY_MAX_BYTES: u64 = 1 << 50;
+/// The region of machines that tell of none.
+const HERE: &str = "local";
+const WHOLE: &str = "expected a whole number, not below 0";
+const NEEDS: &str = "a machine needs `gpu`, or `memory`, `bandwidth_gb_s` and `tflop_s`";
 
 /// What is wrong with a pool file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -72,6 +81,8 @@ pub type Other<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
 pub struct PoolMachine {
     /// Its name: that of its group, numbered if there are several.
     pub name: String,
+    /// The name of its group.
+    pub group: String,
     /// What its devices are called.
     pub device: String,
     /// Its devices.
@@ -130,7 +141,8 @@ impl PoolFile {
     pub fn parse(text: &str, other: &Other<'_>) -> Result<Self, PoolError> {
         let table: toml::Table = text.parse().map_err(|e| PoolError::Toml(format!("{e}")))?;
         keys::check(&table)?;
-        let file: File = toml::from_str(text).map_err(|e| PoolError::Toml(format!("{e}")))?;
+        let file: File =
+            toml::from_str(text).map_err(|e| PoolError::Toml(plain(&format!("{e}"))))?;
         above_zero("price_usd_h", file.price_usd_h)?;
         if let Some(layers) = file.test_layers {
             one_to(LAYERS_MAX as usize, "test_layers", layers as usize)?;
@@ -139,8 +151,8 @@ impl PoolFile {
         degrees.try_for_each(|degree| {
             one_to(MACHINE_DEVICES_MAX, "stage_tensor_parallel", *degree as usize)
         })?;
-        let machines = machines(&file.machine)?;
         let mut notes = Vec::new();
+        let machines = machines(&file.machine, &mut notes)?;
         let ways = links(file.network.as_ref(), &machines, other, &mut notes)?;
         let name = file.name.unwrap_or_else(|| "pool".to_owned());
         Ok(Self { name, machines, ways, layers: file.test_layers, notes })
@@ -181,6 +193,13 @@ impl PoolFile {
     }
 }
 
+/// A reader's words without those of our language.
+fn plain(text: &str) -> String {
+    [("expected usize", WHOLE), ("expected u32", WHOLE), ("expected f64", "expected a number")]
+        .into_iter()
+        .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
 fn value(key: &str, value: impl ToString, reason: impl Into<String>) -> PoolError {
     PoolError::Value { key: key.to_owned(), value: value.to_string(), reason: reason.into() }
 }
@@ -202,9 +221,11 @@ fn above_zero(key: &str, figure: Option<f64>) -> Result<(), PoolError> {
     }
 }
 
-fn machines(groups: &[Group]) -> Result<Vec<PoolMachine>, PoolError> {
+fn machines(groups: &[Group], notes: &mut Vec<String>) -> Result<Vec<PoolMachine>, PoolError> {
     let count = |group: &Group| group.count.unwrap_or(1);
     let total = groups.iter().fold(0usize, |sum, group| sum.saturating_add(count(group)));
+    let none = groups.iter().filter(|group| count(group) == 0);
+    notes.extend(none.map(|group| format!("{} has count = 0: left out", group.called())));
     if total == 0 {
         return Err(PoolError::Other("there is no machine: add a [[machine]]".to_owned()));
     }
@@ -223,63 +244,86 @@ fn machines(groups: &[Group]) -> Result<Vec<PoolMachine>, PoolError> {
         }
         all.extend((0..count(group)).map(|_| one.clone()));
     }
-    // Of several machines of one name each has a number.
+    number(&mut all);
+    let mut names: Vec<&String> = groups.iter().filter_map(|group| group.name.as_ref()).collect();
+    names.sort_unstable();
+    let mut twice: Vec<&String> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+    twice.dedup();
+    notes.extend(twice.into_iter().map(|name| {
+        format!("several groups are called {name}: their machines are {name}-0, {name}-1 and so on")
+    }));
+    Ok(all)
+}
+
+/// Of several machines of one name each gets a number.
+fn number(machines: &mut [PoolMachine]) {
     let mut totals: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    all.iter().for_each(|machine| totals.entry(machine.name.clone()).or_default().0 += 1);
-    for machine in &mut all {
-        if let Some((total, number)) = totals.get_mut(&machine.name)
+    machines.iter().for_each(|machine| totals.entry(machine.group.clone()).or_default().0 += 1);
+    for machine in machines {
+        if let Some((total, number)) = totals.get_mut(&machine.group)
             && *total > 1
         {
-            machine.name = format!("{}-{number}", machine.name);
+            machine.name = format!("{}-{number}", machine.group);
             *number += 1;
         }
     }
-    Ok(all)
 }
 
 fn machine(group: &Group) -> Result<PoolMachine, PoolError> {
     above_zero("price_usd_h", group.price_usd_h)?;
     above_zero("bandwidth_gb_s", group.bandwidth_gb_s)?;
     above_zero("tflop_s", group.tflop_s)?;
-    let region = group.region.clone().unwrap_or_else(|| "local".to_owned());
-    let pcie = Way { ms: 0.01, bytes_per_ms: 12e6 };
-    if let Some(gpu) = &group.gpu {
-        let facts = device(gpu)?;
-        let count = group.gpus.unwrap_or(1);
-        one_to(MACHINE_DEVICES_MAX, "gpus", count)?;
-        let one = PoolDevice {
-            memory_bytes: (facts.memory_gib * (1u64 << 30) as f64) as u64,
-            bytes_per_s: group.bandwidth_gb_s.unwrap_or(facts.bandwidth_gb_s) * 1e9,
-            flops_per_s: group.tflop_s.unwrap_or(facts.arithmetic_tflop_s()) * 1e12,
-        };
-        let name = group.name.clone().unwrap_or_else(|| format!("{region}-{}", facts.name));
-        let device = facts.name.clone();
-        let (devices, inside) = (vec![one; count], inside(facts).unwrap_or(pcie));
-        return Ok(PoolMachine { name, device, devices, inside, region, known: true });
-    }
-    let (Some(memory), Some(bandwidth), Some(tflop)) =
-        (&group.memory, group.bandwidth_gb_s, group.tflop_s)
-    else {
-        let missing = "a machine needs `gpu`, or `memory`, `bandwidth_gb_s` and `tflop_s`";
-        return Err(PoolError::Other(missing.to_owned()));
+    let name = group.called();
+    let region = group.region.clone().unwrap_or_else(|| HERE.to_owned());
+    let facts = group.gpu.as_deref().map(device).transpose()?;
+    let (Some(bytes_per_s), Some(flops_per_s)) = (
+        group.bandwidth_gb_s.or(facts.map(|facts| facts.bandwidth_gb_s)).map(|rate| rate * 1e9),
+        group.tflop_s.or(facts.map(DeviceFacts::arithmetic_tflop_s)).map(|rate| rate * 1e12),
+    ) else {
+        return Err(PoolError::Other(NEEDS.to_owned()));
     };
-    let name = group.name.clone().unwrap_or_else(|| region.clone());
-    let key = format!("memory of {name}");
-    one_to(MACHINE_DEVICES_MAX, &format!("devices in {key}"), memory.len())?;
+    let device = |memory_bytes| PoolDevice { memory_bytes, bytes_per_s, flops_per_s };
+    let devices = match (&group.memory, facts) {
+        (Some(memory), _) => memories(&name, memory)?.into_iter().map(device).collect(),
+        (None, Some(facts)) => {
+            let count = group.gpus.unwrap_or(1);
+            one_to(MACHINE_DEVICES_MAX, "gpus", count)?;
+            vec![device((facts.memory_gib * (1u64 << 30) as f64) as u64); count]
+        }
+        (None, None) => return Err(PoolError::Other(NEEDS.to_owned())),
+    };
+    if let Some(count) = group.gpus.filter(|count| *count != devices.len()) {
+        let told = devices.len();
+        return Err(value("gpus", count, format!("but memory of {name} tells of {told} devices")));
+    }
+    Ok(PoolMachine {
+        device: facts.map_or_else(|| name.clone(), |facts| facts.name.clone()),
+        inside: facts.and_then(inside).unwrap_or(PCIE),
+        group: name.clone(),
+        known: facts.is_some(),
+        name,
+        devices,
+        region,
+    })
+}
+
+/// The memory of each device of a machine.
+fn memories(machine: &str, told: &[String]) -> Result<Vec<u64>, PoolError> {
+    let key = format!("memory of {machine}");
+    one_to(MACHINE_DEVICES_MAX, &format!("devices in {key}"), told.len())?;
     let size = |text: &String| {
         let parsed = text.parse::<bytesize::ByteSize>();
         let bytes = parsed.map_err(|_| value(&key, text, "is no size such as 512MiB or 8GiB"))?.0;
-        if bytes == 0 || bytes > 1 << 50 {
-            return Err(value(&key, text, "is not above 0, or too much to be true"));
+        match bytes {
+            0 => Err(value(&key, text, "is not above 0")),
+            1..MEMORY_MIN_BYTES => {
+                Err(value(&key, text, format!("is only {bytes} bytes: write a unit, as in 8GiB")))
+            }
+            MEMORY_MIN_BYTES..=MEMORY_MAX_BYTES => Ok(bytes),
+            _ => Err(value(&key, text, "is too much to be true")),
         }
-        Ok(PoolDevice {
-            memory_bytes: bytes,
-            bytes_per_s: bandwidth * 1e9,
-            flops_per_s: tflop * 1e12,
-        })
     };
-    let devices = memory.iter().map(size).collect::<Result<Vec<_>, _>>()?;
-    Ok(PoolMachine { device: name.clone(), name, devices, inside: pcie, region, known: false })
+    told.iter().map(size).collect()
 }
 
 /// The way between devices of a machine: NVLink through a switch where there is one, else PCIe.

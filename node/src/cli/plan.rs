@@ -67,19 +67,19 @@ A pool file says what there is:
   gpus = 4
   region = \"iceland\"
 
-docs/planning.md has all keys.")]
+docs/planning.md has all keys, `hexswarm catalogue` all cards and models.")]
 pub struct Options {
     /// The machines and their network, as TOML
     #[arg(long, value_name = "FILE")]
     pool: PathBuf,
-    /// What to serve: a known name or a path
+    /// What to serve: a name of `hexswarm catalogue`, a path, or a model that can be fetched
     #[arg(long, default_value = DEFAULT_MODEL)]
     model: String,
     /// Tokens of KV cache that every replica has room for, which bounds the requests that it has
     /// under way [default: 8192 if planned as a leader does, else what its requests need]
     #[arg(long, value_parser = clap::value_parser!(u32).range(16..))]
     context: Option<u32>,
-    /// Weight format of a model of the catalogue, such as fp16 or q4_k_m
+    /// Weight format of a model of the catalogue, such as fp16 or q4_k_m (see `hexswarm catalogue`)
     #[arg(long, value_name = "FORMAT")]
     weights: Option<String>,
     /// Tokens of a prompt and of an answer, and requests a second [default: 128,64; a leader's
@@ -114,7 +114,7 @@ pub struct Options {
     /// Say what binds the plan and what would make it better
     #[arg(long)]
     explain: bool,
-    /// Print one JSON document
+    /// Print one JSON document; ends with 0 even if it says `feasible: false`
     #[arg(long)]
     json: bool,
     /// Also draw the plan, as an SVG picture; with --explain it tells what binds each replica
@@ -221,9 +221,12 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     }
     if let (Some(running), Some(found)) = (&running, &found) {
         plan.moves = Some(document::moves(&places, &moves(&ground, &running.parts, found)));
+        if running.gone > 0 {
+            plan.notes.push(format!("{} devices of the running plan are gone", running.gone));
+        }
     }
     if let Some(found) = found.filter(|_| options.explain) {
-        plan.explain(&places, &explain(&ground, &ask, &found));
+        plan.explain(&places, &explain(&ground, &ask, &found), unit(&ask, workload));
     }
     if let Some(file) = &options.svg {
         svg::write(file, &plan, &format!("{} on {}", model.spec.name, pool.name))?;
@@ -235,6 +238,15 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         bail!("there is no plan: {reason}");
     }
     Ok(print::text(&drawn::drawn(&plan))?)
+}
+
+/// What a plan's worth is counted in.
+fn unit(ask: &Ask, workload: Workload) -> &'static str {
+    match ask.objective {
+        Objective::Latency => "ms a request",
+        Objective::Slo { .. } if workload.requests_per_s.is_some() => "of requests in time",
+        _ => "requests/s",
+    }
 }
 
 /// What was taken for granted, as nobody said otherwise.
@@ -273,7 +285,8 @@ fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
     let ours = Ask { planner: Planner::Default, ..*ask };
     let others = !matches!(ask.planner, Planner::Default | Planner::Replicas);
     if others && propose(ground, &ours).is_some() {
-        return "this planner finds none here; the default one does".to_owned();
+        let demands = ask::demands(ask.planner);
+        return format!("this planner finds none here, the default one does: {demands}");
     }
     let fastest = propose(ground, &Ask { objective: Objective::Latency, ..*ask });
     match (ask.objective, fastest) {

@@ -34,6 +34,11 @@ const FORMATS: [Format; 18] = [
     Format { name: "nvfp4", bits: 4.5 },
 ];
 
+/// All formats.
+pub fn formats() -> &'static [Format] {
+    &FORMATS
+}
+
 /// The format of a name.
 pub fn format(name: &str) -> Result<Format, Unknown> {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();

@@ -5,11 +5,11 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Recursiv
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{FIGURE_MAX, LAYERS_MAX, MACHINE_DEVICES_MAX, MACHINES_MAX, PoolError};
-use crate::catalogue::devices;
+use super::{FIGURE_MAX, HERE, LAYERS_MAX, MACHINE_DEVICES_MAX, MACHINES_MAX, PoolError};
+use crate::catalogue::{device, devices};
 
-/// A size, as `bytesize` reads it: bytes, or a number and a unit.
-const SIZE: &str = r"^([0-9]+|([0-9]+\.?[0-9]*|\.[0-9]+)\s*([bB]|[kKmMgGtTpPeE][iI]?[bB]?))$";
+/// A size, as `bytesize` reads it: a million bytes or more, or a number and a unit.
+const SIZE: &str = r"^([0-9]{7,}|([0-9]+\.?[0-9]*|\.[0-9]+)\s*[mMgGtTpP][iI]?[bB]?)$";
 
 /// Machines and their network, for planning without a swarm.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -68,7 +68,7 @@ pub(super) struct Group {
     /// What a machine costs, in USD an hour; not used.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = FIGURE_MAX))]
     pub(super) price_usd_h: Option<f64>,
-    /// Without `gpu`: the memory of each device, such as 512MiB or 8GiB.
+    /// The memory of each device, such as 512MiB or 8GiB; with `gpu`, in place of the catalogue's.
     #[schemars(length(min = 1, max = MACHINE_DEVICES_MAX))]
     #[schemars(inner(regex(pattern = SIZE)))]
     pub(super) memory: Option<Vec<String>>,
@@ -78,6 +78,18 @@ pub(super) struct Group {
     /// Arithmetic of a device, in 10^12 operations a second; with `gpu`, in place of the catalogue's.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = FIGURE_MAX))]
     pub(super) tflop_s: Option<f64>,
+}
+
+impl Group {
+    /// What its machines are called, but for their numbers.
+    pub(super) fn called(&self) -> String {
+        let region = self.region.as_deref().unwrap_or(HERE);
+        let card = self.gpu.as_deref().map(|gpu| device(gpu).map_or(gpu, |facts| &facts.name));
+        self.name.clone().unwrap_or_else(|| match card {
+            Some(card) => format!("{region}-{card}"),
+            None => region.to_owned(),
+        })
+    }
 }
 
 /// What joins machines. Latencies are one way; figures with a spread (`sd`) count by their mean.

@@ -164,7 +164,11 @@ fn read(other: &Other<'_>, named: &str) -> Result<Vec<Row>, PoolError> {
             || !real(row.bandwidth_gbps)
             || rows.len() >= REGIONS_MAX * REGIONS_MAX
         {
-            return Err(wrong(format!("{row:?} cannot be, or there are too many")));
+            let Row { region_a, region_b, delay_ms, bandwidth_gbps } = row;
+            return Err(wrong(format!(
+                "from {region_a} to {region_b} {delay_ms} ms and {bandwidth_gbps} Gbit/s cannot be, or \
+                 there are too many rows"
+            )));
         }
         rows.push(row);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{PoolError, PoolFile};
 
 impl PoolFile {
-    /// The machines of a name or of a region, without regard to case.
+    /// The machines of a name, of a group of machines or of a region, without regard to case.
     ///
     /// # Errors
     ///
@@ -13,7 +13,8 @@ impl PoolFile {
     pub fn named(&self, name: &str) -> Result<Vec<usize>, PoolError> {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
         let of = |(number, machine): (usize, &super::PoolMachine)| {
-            (is(&machine.name) || is(&machine.region)).then_some(number)
+            let all = [&machine.name, &machine.group, &machine.region];
+            all.into_iter().any(|name| is(name)).then_some(number)
         };
         let found: Vec<usize> = self.machines.iter().enumerate().filter_map(of).collect();
         if !found.is_empty() {

@@ -34,6 +34,22 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
+fn what_is_odd_in_a_file_is_noted_and_its_own_memory_counts() {
+    let t4 = "[[machine]]\ngpu = \"T4\"\nname = \"attic\"\n";
+    let text = format!("{t4}memory = [\"32GiB\", \"20GiB\"]\n{t4}{t4}count = 0");
+    let mut pool = PoolFile::parse(&text, &alone).unwrap();
+    let noted = |words: &str| pool.notes.iter().any(|note| note.contains(words));
+    assert!(noted("several groups are called attic") && noted("count = 0"), "{:?}", pool.notes);
+    let memory: Vec<u64> = pool.machines[0].devices.iter().map(|d| d.memory_bytes >> 30).collect();
+    assert_eq!(memory, [32, 20]);
+    assert_eq!(pool.named("Attic").unwrap(), [0, 1]);
+    assert_eq!(pool.named("attic-1").unwrap(), [1]);
+    pool.leave_out("attic").unwrap();
+    assert!(pool.machines.iter().flat_map(|m| &m.devices).all(|device| device.memory_bytes == 0));
+    assert!(refused(&format!("{t4}gpus = 3\nmemory = [\"8GiB\"]")).contains("1 devices"));
+}
+
+#[test]
 fn the_pools_that_ship_have_the_devices_that_they_say() {
     for (name, count) in [
         ("dtfm_world64", 64),

@@ -46,6 +46,18 @@ impl From<Search> for Planner {
     }
 }
 
+/// What a planner's plans must have and ours need not.
+pub(super) fn demands(planner: Planner) -> &'static str {
+    match planner {
+        Planner::Petals => "its servers are single devices, and each must hold a layer",
+        Planner::Symmetric => "its pipelines have one degree and equal layers for all stages",
+        Planner::Helix => "its servers are all of one degree, and at most 128",
+        Planner::Parallax => "its servers all have the largest degree that a machine has room for",
+        Planner::Hexgen2 => "it has some groups of devices for prompts and others for answers",
+        _ => "its stages are of like devices, of degree 1, 2, 4 or 8, by HexGen's own sums",
+    }
+}
+
 /// What a plan is to be good at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Aim {

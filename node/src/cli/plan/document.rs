@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use swarm_scheduler::{
-    Binding, Bound, Change, Explanation, Moves, Phase, PoolFile, Proposal, ProposedPipeline,
-    ProposedRoute, ProposedStage,
+    Binding, Bound, Change, Choice, Explanation, Moves, Phase, PoolFile, Proposal,
+    ProposedPipeline, ProposedRoute, ProposedStage, Reason,
 };
 
 use super::places::Places;
@@ -126,6 +126,8 @@ pub struct StageDocument {
     pub members: Vec<MemberDocument>,
     /// A decode step of the batch.
     pub step_ms: f64,
+    /// With `--explain`: why it has this degree and these layers.
+    pub why: Option<String>,
 }
 
 /// A device's share of a stage.
@@ -160,7 +162,7 @@ impl PlanDocument {
             pipelines: found.pipelines.iter().map(|found| pipeline(places, found)).collect(),
             routes: found.routes.iter().filter(|r| r.pipelines.len() > 1).map(route).collect(),
             binding: bounds.iter().map(binding).collect(),
-            idle: found.idle.iter().map(idle).collect(),
+            idle: found.idle.iter().filter(|spot| places.takes_part(**spot)).map(idle).collect(),
             attainment: found.attainment,
             requests_per_s: found.requests_per_s,
             bound_requests_per_s: found.bound_requests_per_s,
@@ -181,7 +183,12 @@ impl PlanDocument {
     }
 
     /// Adds what is known beyond figures.
-    pub(super) fn explain(&mut self, places: &Places<'_>, why: &Explanation) {
+    pub(super) fn explain(&mut self, places: &Places<'_>, why: &Explanation, unit: &str) {
+        for (pipeline, reasons) in self.pipelines.iter_mut().zip(&why.reasons) {
+            for (stage, reason) in pipeline.stages.iter_mut().zip(reasons) {
+                stage.why = degrees(stage.layers[1] - stage.layers[0], reason);
+            }
+        }
         let gain = |gain: &swarm_scheduler::Gain| {
             let what = match gain.change {
                 Change::Another(machine) => {
@@ -190,12 +197,12 @@ impl PlanDocument {
                 Change::FasterLinks => "links between machines ten times as fast".to_owned(),
                 Change::HalfTheWeights => "weights of half the bytes".to_owned(),
             };
-            format!("{what}: {:.4} in place of {:.4}", gain.value, why.value)
+            format!("{what}: {:.4} in place of {:.4} {unit}", gain.value, why.value)
         };
         self.gains = why.gains.iter().map(gain).collect();
         let loss = |loss: &swarm_scheduler::Loss| {
             let left = loss.value.map_or("nothing".to_owned(), |value| format!("{value:.4}"));
-            format!("{left} of {:.4} without {}", why.value, places.machine(loss.machine))
+            format!("{left} of {:.4} {unit} without {}", why.value, places.machine(loss.machine))
         };
         self.losses = why.losses.iter().map(loss).collect();
         self.needless = why.needless.iter().map(|machine| places.machine(*machine)).collect();
@@ -223,7 +230,21 @@ fn binding(bound: &Bound) -> String {
         Binding::Links => "the way between stages",
     };
     let full = if bound.full { ", whose memory is full" } else { "" };
-    format!("{what}; stage {} is the busiest{full}", bound.stage)
+    format!("{what}; stage {} is the busiest, with what it sends{full}", bound.stage)
+}
+
+/// The degree that a stage has, beside the next ones that it could have.
+fn degrees(layers: u32, reason: &Reason) -> Option<String> {
+    let chosen = reason.chosen?;
+    let told = |choice: &Choice| {
+        let Choice { degree, layer_ms, layers_max } = choice;
+        format!("TP {degree}: {layer_ms:.2} ms a layer, room for {layers_max}")
+    };
+    let fewer = reason.others.iter().rfind(|other| other.degree < chosen.degree);
+    let more = reason.others.iter().find(|other| other.degree > chosen.degree);
+    let next: Vec<String> = fewer.into_iter().chain(more).map(told).collect();
+    let next = if next.is_empty() { String::new() } else { format!(" ({})", next.join("; ")) };
+    Some(format!("{layers} layers by {}{next}", told(&chosen)))
 }
 
 fn route(found: &ProposedRoute) -> RouteDocument {
@@ -251,6 +272,24 @@ fn pipeline(places: &Places<'_>, found: &ProposedPipeline) -> PipelineDocument {
     }
 }
 
+impl StageDocument {
+    /// Its members in a few words.
+    pub(super) fn holders(&self) -> String {
+        let mut kinds: Vec<(&str, &str, usize)> = Vec::new();
+        for member in &self.members {
+            match kinds.last_mut() {
+                Some((machine, gpu, count)) if *machine == member.machine && *gpu == member.gpu => {
+                    *count += 1;
+                }
+                _ => kinds.push((&member.machine, &member.gpu, 1)),
+            }
+        }
+        let told =
+            kinds.iter().map(|(machine, gpu, count)| format!("{count} x {gpu} of {machine}"));
+        told.collect::<Vec<_>>().join(" and ")
+    }
+}
+
 fn stage(places: &Places<'_>, found: &ProposedStage) -> StageDocument {
     let member = |member: &swarm_scheduler::ProposedMember| {
         let (machine, device) = places.places[member.spot];
@@ -266,5 +305,6 @@ fn stage(places: &Places<'_>, found: &ProposedStage) -> StageDocument {
         layers: found.layers.into(),
         members: found.members.iter().map(member).collect(),
         step_ms: found.step_ms,
+        why: None,
     }
 }

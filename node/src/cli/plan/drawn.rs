@@ -26,7 +26,7 @@ pub(super) fn drawn(plan: &PlanDocument) -> String {
         "TPOT, ms",
         "request, ms",
         "batch",
-        "requests/s",
+        "requests/s at most",
     ]);
     for (number, pipeline) in plan.pipelines.iter().enumerate() {
         let devices: usize = pipeline.stages.iter().map(|stage| stage.members.len()).sum();
@@ -141,18 +141,19 @@ fn replica(number: usize, pipeline: &PipelineDocument, binding: Option<&String>)
         text += &format!(", bound by {binding}");
     }
     text.push('\n');
+    let mut said = None;
     for stage in &pipeline.stages {
         text += &format!("  [{}] {}\n", bar(stage.layers, layers, BAR), words(stage));
+        if let Some(why) = stage.why.as_ref().filter(|why| said != Some(*why)) {
+            text += &format!("      {why}\n");
+            said = Some(why);
+        }
     }
     text
 }
 
 fn words(stage: &StageDocument) -> String {
     let [first, end] = stage.layers;
-    let on = stage.members.first().map_or(String::new(), |member| {
-        let many = stage.members.len();
-        format!("{many} x {} of {}", member.gpu, member.machine)
-    });
-    let last = end.saturating_sub(1);
+    let (last, on) = (end.saturating_sub(1), stage.holders());
     format!("layers {first}-{last} ({}) on {on}, {:.2} ms a step", end - first, stage.step_ms)
 }

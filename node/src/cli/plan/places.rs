@@ -30,6 +30,12 @@ impl<'a> Places<'a> {
         format!("device {device} of {} ({})", of.name, of.device)
     }
 
+    /// Whether a device was not left out, which takes its memory.
+    pub(super) fn takes_part(&self, spot: usize) -> bool {
+        let (machine, device) = self.places[spot];
+        self.pool.machines[machine].devices[device].memory_bytes > 0
+    }
+
     pub(super) fn machine(&self, number: usize) -> String {
         self.pool.machines[number].name.clone()
     }

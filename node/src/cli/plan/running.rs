@@ -16,6 +16,8 @@ pub(super) struct Running {
     pub(super) parts: Vec<Part>,
     /// The devices of each pipeline.
     pub(super) groups: Vec<Vec<usize>>,
+    /// Shares of devices that are not here.
+    pub(super) gone: usize,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +54,7 @@ pub(super) fn read(file: &Path, places: &Places<'_>) -> color_eyre::Result<Runni
     let text = std::fs::read_to_string(file).wrap_err_with(|| format!("reading {shown}"))?;
     let document: Document = serde_json::from_str(&text)
         .wrap_err_with(|| format!("{shown} is no plan as `hexswarm plan --json` prints it"))?;
-    let mut running = Running { parts: Vec::new(), groups: Vec::new() };
+    let mut running = Running { parts: Vec::new(), groups: Vec::new(), gone: 0 };
     for pipeline in &document.pipelines {
         let mut group = Vec::new();
         for stage in &pipeline.stages {
@@ -61,7 +63,10 @@ pub(super) fn read(file: &Path, places: &Places<'_>) -> color_eyre::Result<Runni
                 if let Some([first, end]) = ranges.into_iter().find(|[first, end]| first > end) {
                     return Err(eyre!("{shown}: [{first}, {end}] is no range"));
                 }
-                let Some(spot) = places.spot(&member.machine, member.device) else { continue };
+                let Some(spot) = places.spot(&member.machine, member.device) else {
+                    running.gone += 1;
+                    continue;
+                };
                 let [layers, kv_heads, ffn_columns] = ranges.map(<(u32, u32)>::from);
                 running.parts.push(Part { spot, layers, kv_heads, ffn_columns });
                 if !running.groups.iter().flatten().chain(&group).any(|known| *known == spot) {
@@ -70,6 +75,12 @@ pub(super) fn read(file: &Path, places: &Places<'_>) -> color_eyre::Result<Runni
             }
         }
         running.groups.push(group);
+    }
+    if running.gone > 0 && running.parts.is_empty() {
+        return Err(eyre!(
+            "{shown} is a plan of other devices: none of its {} is here",
+            running.gone
+        ));
     }
     Ok(running)
 }

@@ -39,7 +39,9 @@ pub(super) fn band(
     let ([h0, h1], [c0, c1]) = (member.kv_heads, member.ffn_columns);
     let MemberDocument { machine, device, gpu, .. } = member;
     let whole = format!(
-        "{machine}, device {device}, {gpu}: KV heads {h0} to {h1}, FFN columns {c0} to {c1}"
+        "{machine}, device {device}, {gpu}: {}, {}",
+        range("KV heads", h0, h1),
+        range("FFN columns", c0, c1),
     );
     let shape = Rectangle::new()
         .set("x", round(area.x))
@@ -51,6 +53,14 @@ pub(super) fn band(
         .set("stroke-width", if area.height < LETTER_MIN { 0.3 } else { 1.0 });
     let group = Group::new().set("class", "member").add(tooltip(&whole)).add(shape);
     if labelled { group.add(label(member, area)) } else { group }
+}
+
+/// First and last, as layers are told.
+fn range(what: &str, first: u32, end: u32) -> String {
+    match end.saturating_sub(first) {
+        0 => format!("no {what}"),
+        count => format!("{what} {first}-{} ({count})", end - 1),
+    }
 }
 
 /// Machine, device and GPU on a line, or on two, or as much of them as there is room for.

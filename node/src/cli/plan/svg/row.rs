@@ -157,7 +157,7 @@ fn drawn(frame: &Frame<'_>, stage: &StageDocument, (top, height): (f64, f64)) ->
     let layers = end.saturating_sub(first);
     let step = figure(stage.step_ms);
     let last = end.saturating_sub(1);
-    let whole = format!("layers {first} to {last} ({layers}), {step} ms a step");
+    let whole = format!("layers {first}-{last} ({layers}), {step} ms a step");
     let mut group = Group::new().set("class", "stage").add(tooltip(&whole));
     let strip = if frame.dense { 0.0 } else { STRIP };
     if !frame.dense {
@@ -180,28 +180,12 @@ fn drawn(frame: &Frame<'_>, stage: &StageDocument, (top, height): (f64, f64)) ->
     }
     if !apart {
         let area = Area { y: top + strip, height: all, ..area };
-        let text = together(&stage.members);
+        let text = stage.holders();
         let style = Style::new(LETTER_MAX.min(all - 2.0), INK).anchored("middle");
         let at = (area.x + area.width / 2.0, area.y + area.height / 2.0 + style.size * 0.36);
         group = group.add(style.told(at, area.width - 6.0, &text));
     }
     group
-}
-
-/// The members of a stage in a few words.
-fn together(members: &[MemberDocument]) -> String {
-    let mut kinds: Vec<(&str, &str, usize)> = Vec::new();
-    for member in members {
-        match kinds.last_mut() {
-            Some((machine, gpu, count)) if *machine == member.machine && *gpu == member.gpu => {
-                *count += 1;
-            }
-            _ => kinds.push((&member.machine, &member.gpu, 1)),
-        }
-    }
-    let told: Vec<_> =
-        kinds.iter().map(|(machine, gpu, count)| format!("{count} × {gpu}, {machine}")).collect();
-    told.join("; ")
 }
 
 /// A figure as short as it may be.

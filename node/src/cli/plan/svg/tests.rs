@@ -20,7 +20,12 @@ fn stage(layers: [u32; 2], machine: &str, gpu: &str, devices: u32) -> StageDocum
         kv_heads: [64 * device / devices, 64 * (device + 1) / devices],
         ffn_columns: [28672 * device / devices, 28672 * (device + 1) / devices],
     };
-    StageDocument { layers, members: (0..devices).map(member).collect(), step_ms: 12.345 }
+    StageDocument {
+        layers,
+        members: (0..devices).map(member).collect(),
+        step_ms: 12.345,
+        why: None,
+    }
 }
 
 fn plan(pipelines: Vec<Vec<StageDocument>>) -> PlanDocument {
@@ -174,11 +179,17 @@ fn each_member_is_drawn_once() {
         for member in stages.flat_map(|stage| &stage.members) {
             let spaced = |text: &str| text.replace(char::is_control, " ");
             let ([h0, h1], [c0, c1]) = (member.kv_heads, member.ffn_columns);
+            let range = |what: &str, first: u32, end: u32| match end - first {
+                0 => format!("no {what}"),
+                count => format!("{what} {first}-{} ({count})", end - 1),
+            };
             let told = format!(
-                "{}, device {}, {}: KV heads {h0} to {h1}, FFN columns {c0} to {c1}",
+                "{}, device {}, {}: {}, {}",
                 spaced(&member.machine),
                 member.device,
-                spaced(&member.gpu)
+                spaced(&member.gpu),
+                range("KV heads", h0, h1),
+                range("FFN columns", c0, c1)
             );
             *drawn.entry(told).or_default() -= 1;
         }
@@ -232,7 +243,7 @@ fn a_plan_that_was_found_is_drawn_with_the_names_of_its_pool() {
     let found = propose(&ground, &ask).unwrap();
     let places = Places::new(&pool);
     let mut plan = PlanDocument::new(&places, &found, &bounds(&ground, &found), 1.0);
-    plan.explain(&places, &explain(&ground, &ask, &found));
+    plan.explain(&places, &explain(&ground, &ask, &found), "requests/s");
     let text = picture(&plan, &format!("llama on {name}"));
     let all = Document::parse(&text).unwrap();
     assert_eq!(child(all.root_element(), "title").text(), Some("llama on <&\"attic's"));
