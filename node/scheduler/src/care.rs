@@ -1,6 +1,6 @@
 //! A partition that was found, laid out with more care than there is time for while it is searched.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use crate::{
     beside::beside,
@@ -14,38 +14,34 @@ use crate::{
 const FULLER_MAX: usize = 4;
 
 /// Drafts out of every pipeline of each group, as far as they are of worth; of a few groups also with
-/// all that is idle beside one of them. A partition that was known before is not let go unlooked at.
+/// all that is idle beside one of them.
 pub(crate) fn carefully(
     ground: &Ground,
     aim: Aim,
-    (partition, known): (&Partition, Option<&Partition>),
+    partitions: &[&Partition],
     worth: impl Fn(&[Rc<Vec<Layout>>]) -> Option<Draft>,
 ) -> Vec<Draft> {
-    let mut groups = partition.groups.clone();
-    let before = known.iter().flat_map(|known| &known.groups);
-    let before: Vec<Group> = before.filter(|group| !groups.contains(group)).cloned().collect();
-    groups.extend(before);
-    let all = fine(ground, aim, &groups);
-    let of = |partition: &Partition| {
-        let place = |group: &Group| groups.iter().position(|other| other == group);
-        partition.groups.iter().filter_map(place).map(|n| Rc::clone(&all[n])).collect::<Vec<_>>()
-    };
-    let fronts = of(partition);
-    let mut drafts: Vec<Draft> = worth(&fronts).into_iter().collect();
-    drafts.extend(known.filter(|known| *known != partition).and_then(|known| worth(&of(known))));
-    if partition.groups.len() > FULLER_MAX {
-        return drafts;
+    let mut ways: Vec<Vec<Group>> = Vec::new();
+    for partition in partitions {
+        ways.push(partition.groups.clone());
+        if partition.groups.len() <= FULLER_MAX {
+            ways.extend(fuller(partition));
+        }
     }
-    for (place, front) in fine(ground, aim, &fuller(partition)).into_iter().enumerate() {
-        let mut fronts = fronts.clone();
-        fronts[place] = front;
-        drafts.extend(worth(&fronts));
-    }
-    drafts
+    let mut groups: Vec<Group> = ways.iter().flatten().cloned().collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let fine = fine(ground, aim, &groups);
+    let front = |group: &Group| groups.binary_search(group).ok().map(|n| Rc::clone(&fine[n]));
+    let mut seen = BTreeSet::new();
+    ways.retain(|way| seen.insert(way.clone()));
+    let fronts = |way: &Vec<Group>| way.iter().filter_map(front).collect::<Vec<_>>();
+    ways.iter().filter_map(|way| worth(&fronts(way))).collect()
 }
 
-/// Each group with all that is idle: it may leave out what it has no use for.
-fn fuller(partition: &Partition) -> Vec<Group> {
+/// For each group, all of them with all that is idle in that one: it may leave out what it has no use
+/// for.
+fn fuller(partition: &Partition) -> Vec<Vec<Group>> {
     let idle = || partition.idle.iter().copied().enumerate().filter(|(_, count)| *count > 0);
     if idle().next().is_none() {
         return Vec::new();
@@ -55,9 +51,10 @@ fn fuller(partition: &Partition) -> Vec<Group> {
         for (class, count) in idle() {
             partition.shift(class, count, None, Some(place));
         }
-        let mut group = partition.groups.swap_remove(place);
-        group.sort_unstable();
-        group
+        let mut groups = partition.groups;
+        groups[place].retain(|(_, count)| *count > 0);
+        groups[place].sort_unstable();
+        groups
     };
     (0..partition.groups.len()).map(with_all).collect()
 }
@@ -83,7 +80,10 @@ mod tests {
     fn a_fuller_group_has_no_empty_class() {
         let groups = vec![vec![(0, 1), (2, 4)], vec![(1, 2)]];
         let some = Partition { groups: groups.clone(), idle: vec![3, 0, 0, 2] };
-        let with_all = vec![vec![(0, 4), (2, 4), (3, 2)], vec![(0, 3), (1, 2), (3, 2)]];
+        let with_all = vec![
+            vec![vec![(0, 4), (2, 4), (3, 2)], groups[1].clone()],
+            vec![groups[0].clone(), vec![(0, 3), (1, 2), (3, 2)]],
+        ];
         assert_eq!(fuller(&some), with_all);
         assert!(fuller(&Partition { groups, idle: vec![0; 4] }).is_empty());
     }

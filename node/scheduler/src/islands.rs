@@ -1,15 +1,22 @@
 //! The searches that ours is made of.
 
 use crate::{
+    again::{Judges, by_score},
     partitions::FEW_DEVICES,
     phase1::Depth,
-    phase2::{Decoder, Effort, Found, Judge, climb, genetic, regions, seeds},
+    phase2::{Decoder, Effort, Found, climb, genetic, regions, seeds},
+    propose::{Ask, Planner},
 };
 
 /// Judgements of small steps times groups.
 const CLIMB: usize = 4_000;
 /// Of more groups there are too many small steps.
 const CLIMB_GROUPS_MAX: usize = 24;
+/// A thread begins no further chain after so much work, times the classes of devices squared, nor
+/// after so much, nor more than so many: the more kinds there are, the more ways to be unlucky.
+const WORK_NS: usize = 3_000_000;
+const WORK_MAX_NS: usize = 700_000_000;
+const CHAINS_MAX: u64 = 8;
 
 /// HexGen's search, and the same with changes that know nothing.
 pub(crate) const HEXGEN: Effort =
@@ -30,83 +37,90 @@ fn scaled(decoder: &Decoder<'_>, effort: Effort) -> Effort {
     Effort { evaluations, patience, ..effort }
 }
 
-/// Two searches: another planner's own, and one that begins from pipelines of one class.
-fn pair(
-    decoder: &Decoder<'_>,
-    judge: &Judge,
-    whole: Effort,
-    part: Effort,
-    seed: u64,
-) -> [Found; 2] {
-    let [whole, part] = [whole, part].map(|effort| scaled(decoder, effort));
-    let first = genetic(decoder, judge, vec![regions(decoder.ground)], whole, seed);
-    let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
-    [first, other]
+/// What each of the two threads searches: one begins with HexGen's search and one with that at
+/// random, so that ours never ends below them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Island {
+    Hexgen,
+    Random,
 }
 
-/// The chain that another thread does.
-pub(crate) fn apart(decoder: &Decoder<'_>, judge: &Judge, seed: u64) -> Vec<Found> {
-    chain(decoder, judge, (RANDOM, PART), (seed, seed ^ 1))
-}
-
-/// Two searches that begin elsewhere, and one that goes on from the best of both.
-fn chain(
+/// Chains with other lots, one after the other, as long as there is work left: where one is soon done
+/// it may have been unlucky. Each ends with small steps from the best, which is judged again.
+pub(crate) fn chains(
     decoder: &Decoder<'_>,
-    judge: &Judge,
-    (whole, part): (Effort, Effort),
-    (seed, last): (u64, u64),
+    judges: &Judges,
+    (island, ask): (Island, &Ask),
 ) -> Vec<Found> {
-    let found = pair(decoder, judge, whole, part, seed);
-    let best = found.iter().flat_map(|found| [&found.partition].into_iter().chain(&found.others));
-    let begun = seeds(decoder).into_iter().chain(best.cloned()).collect();
-    let last = genetic(decoder, judge, begun, scaled(decoder, LAST), last);
-    found.into_iter().chain([last]).collect()
-}
-
-/// Two chains: one begins with HexGen's search and one with that at random, so that it never
-/// ends below them. Small steps from the better of the two end it. The best of each search are judged
-/// again at the end.
-pub(crate) fn islands(
-    decoder: &Decoder<'_>,
-    judge: &Judge,
-    seed: u64,
-    apart: impl FnOnce() -> Vec<Found>,
-) -> Found {
-    let here = chain(decoder, judge, (HEXGEN, Effort { guided: 5, ..PART }), (seed, seed));
-    let mut all: Vec<Found> = here.into_iter().chain(apart()).collect();
-    let (mut progress, mut judged) = (Vec::new(), 0);
-    for island in &all {
-        rises(&mut progress, judged, &island.progress);
-        judged += island.evaluations;
-    }
-    let better = |a: &usize, b: &usize| {
-        let score = |n: &usize| all[*n].judged.score;
-        score(a).partial_cmp(&score(b)).unwrap_or(std::cmp::Ordering::Equal)
+    // Nodes wait for what a leader plans, and of very many devices a chain takes long.
+    let once = ask.planner == Planner::Replicas || decoder.search.depth == Depth::Rough;
+    let most = if once { 1 } else { CHAINS_MAX };
+    let seed = ask.seed;
+    let (efforts, last) = match island {
+        Island::Hexgen => ((HEXGEN, Effort { guided: 5, ..PART }), seed),
+        Island::Random => ((RANDOM, PART), seed ^ 1),
     };
-    let best = (0..all.len()).max_by(better).unwrap_or_default();
-    let mut found = all.swap_remove(best);
-    let groups = found.partition.groups.len().max(1);
-    found.evaluations = 0;
-    if groups <= CLIMB_GROUPS_MAX {
-        let begun = found.partition.clone();
-        found.progress.clear();
-        found = climb(decoder, judge, found, CLIMB / groups);
-        found.others.push(begun);
-    }
-    found.others.extend(
-        all.into_iter().flat_map(|found| std::iter::once(found.partition).chain(found.others)),
-    );
-    rises(&mut progress, judged, &found.progress);
-    found.progress = progress;
-    found.evaluations += judged;
-    found
-}
-
-/// The progress of a search that came after so many judgements, as far as it rose above all before.
-fn rises(all: &mut Vec<(usize, f64)>, before: usize, own: &[(usize, f64)]) {
-    for (evaluations, score) in own {
-        if all.last().is_none_or(|(_, best)| score > best) {
-            all.push((before + evaluations, *score));
+    let mut all = Vec::new();
+    let kinds = decoder.ground.classes.len();
+    let work_ns = WORK_MAX_NS.min(WORK_NS * kinds * kinds);
+    for lot in 0..most {
+        let other = lot << 32;
+        all.push(chain(decoder, judges, efforts, (seed ^ other, last ^ other)));
+        if decoder.worked_ns() > work_ns {
+            break;
         }
     }
+    all
+}
+
+/// Two searches that begin elsewhere, one that goes on from the best of both, and small steps.
+fn chain(
+    decoder: &Decoder<'_>,
+    judges: &Judges,
+    (whole, part): (Effort, Effort),
+    (seed, last): (u64, u64),
+) -> Found {
+    let judge = &judges.trial;
+    let [whole, part, long] = [whole, part, LAST].map(|effort| scaled(decoder, effort));
+    let first = genetic(decoder, judge, vec![regions(decoder.ground)], whole, seed);
+    let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
+    let mut begun = seeds(decoder);
+    for found in [&first, &other] {
+        begun.push(found.partition.clone());
+        begun.extend(found.others.iter().cloned());
+    }
+    let last = genetic(decoder, judge, begun, long, last);
+    let mut found = joined(vec![first, other, last]);
+    let groups = found.partition.groups.len().max(1);
+    if groups <= CLIMB_GROUPS_MAX {
+        found.others.push(found.partition.clone());
+        found = climb(decoder, judge, found, CLIMB / groups);
+    }
+    judges.again(decoder, found)
+}
+
+/// The best of several that were found one after the other.
+fn joined(mut all: Vec<Found>) -> Found {
+    let (progress, evaluations) = progress(&all);
+    let better = |a: &usize, b: &usize| by_score(all[*a].judged.score, all[*b].judged.score);
+    let best = (0..all.len()).max_by(better).unwrap_or_default();
+    let mut found = all.swap_remove(best);
+    let others = all.into_iter().flat_map(|found| [vec![found.partition], found.others].concat());
+    found.others.extend(others);
+    Found { progress, evaluations, ..found }
+}
+
+/// The best score after so many judgements, whenever it rose above all before, of several searches
+/// that came one after the other; and all judgements.
+pub(crate) fn progress(all: &[Found]) -> (Vec<(usize, f64)>, usize) {
+    let (mut progress, mut judged): (Vec<(usize, f64)>, usize) = (Vec::new(), 0);
+    for found in all {
+        for (evaluations, score) in &found.progress {
+            if progress.last().is_none_or(|(_, best)| score > best) {
+                progress.push((judged + evaluations, *score));
+            }
+        }
+        judged += found.evaluations;
+    }
+    (progress, judged)
 }

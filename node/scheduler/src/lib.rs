@@ -3,6 +3,7 @@
 //! Pure: the same pool and options give the same plan anywhere. See
 //! `docs/decisions/0006-two-phases.md` for what is exact and what is not.
 
+mod again;
 mod baseline;
 mod beside;
 mod bound;

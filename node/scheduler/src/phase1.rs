@@ -10,7 +10,11 @@ mod mixed;
 mod order;
 mod table;
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
 
 pub(crate) use front::{Aim, Depth, Search, front};
 pub(crate) use layout::Layout;
@@ -26,6 +30,9 @@ use crate::{
 
 /// More devices of one class than this are not put into one pipeline.
 const RUN_MAX: usize = 64;
+/// About what a cell of a table takes, and a layer of a step.
+const CELL_NS: usize = 25;
+const STEP_NS: usize = 7;
 
 /// A class, and how its devices are run.
 type Class = (usize, Regime);
@@ -37,6 +44,7 @@ type Devices = (Vec<(usize, usize)>, Regime);
 /// The runs of every class and the orders of classes, made when they are first asked for.
 pub(crate) struct Tables<'a> {
     ground: &'a Ground,
+    worked_ns: Cell<usize>,
     kinds: RefCell<BTreeMap<Class, Rc<Vec<Kind>>>>,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<Members, Rc<Vec<Step>>>>,
@@ -48,12 +56,22 @@ impl<'a> Tables<'a> {
     pub(crate) fn new(ground: &'a Ground) -> Self {
         Self {
             ground,
+            worked_ns: Cell::default(),
             kinds: RefCell::default(),
             made: RefCell::default(),
             orders: RefCell::default(),
             teams: RefCell::default(),
             nodes: RefCell::default(),
         }
+    }
+
+    /// About how long was worked so far. Counted, not timed: the same anywhere.
+    pub(crate) fn worked_ns(&self) -> usize {
+        self.worked_ns.get()
+    }
+
+    pub(crate) fn worked(&self, ns: usize) {
+        self.worked_ns.set(self.worked_ns.get().saturating_add(ns));
     }
 
     /// The stages that a class can give.
@@ -66,6 +84,7 @@ impl<'a> Tables<'a> {
         let make = || {
             let count = self.ground.classes[class].count().min(RUN_MAX);
             let kinds = self.kinds(class, regime);
+            self.worked(count * kinds.len() * self.ground.model.layers as usize * CELL_NS);
             Rc::new(Table::new(self.ground, (class, kinds), count, regime, limit_ms))
         };
         let key = (class, regime, limit_ms.to_bits());

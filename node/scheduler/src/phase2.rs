@@ -1,5 +1,6 @@
 //! Phase 2: which devices form pipelines together.
 
+mod arcs;
 mod climb;
 mod decode;
 mod every;

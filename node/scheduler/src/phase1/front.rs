@@ -78,6 +78,14 @@ impl Depth {
         }
     }
 
+    /// Of more classes, how many orders.
+    pub(super) fn starts(self) -> usize {
+        match self {
+            Self::Rough | Self::Coarse => 2,
+            Self::Fine | Self::Exact => 4,
+        }
+    }
+
     /// The most pipelines kept for a group and a batch.
     pub(super) fn front_max(self) -> usize {
         match self {
@@ -135,11 +143,14 @@ fn laid_out(
         return lays.rev().fold(None, better).into_iter().collect();
     }
     let mut all: Vec<Layout> = Vec::new();
+    let mut stages = 1;
     for lay in lays {
-        let found = lay.all();
-        if found.is_empty() {
+        // Larger batches have less room for layers, and so no fewer stages.
+        let found = Lay { stages, ..lay }.all();
+        let Some(fastest) = found.first() else {
             break; // nor is there room or time for more
-        }
+        };
+        stages = fastest.stages.len().max(1).next_power_of_two();
         all.extend(found);
     }
     all

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::{
-    Tables,
+    STEP_NS, Tables,
     front::Depth,
     order::{self, Step},
     table::{Role, Table},
@@ -44,8 +44,9 @@ struct Rows<'t> {
     first: &'t [f64],
     middle: &'t [f64],
     last: &'t [f64],
-    /// The most layers of one in the middle.
+    /// The most layers of one in the middle, and of one that is last.
     most: usize,
+    last_most: usize,
 }
 
 /// The chain with the lowest time of a request; none if no chain fits.
@@ -85,8 +86,8 @@ impl<'t> Rows<'t> {
     fn of(table: &'t Table, devices: usize) -> Self {
         let [first, middle, last] =
             [Role::First, Role::Middle, Role::Last].map(|role| table.row(role, devices));
-        let most = middle.iter().rposition(|ms| ms.is_finite()).unwrap_or(0);
-        Self { first, middle, last, most }
+        let [most, last_most] = [Role::Middle, Role::Last].map(|role| table.most(role, devices));
+        Self { first, middle, last, most, last_most }
     }
 }
 
@@ -122,7 +123,7 @@ impl<'a> Group<'a> {
             every()
         } else {
             // Whether there is a pipeline of use at all is not left to luck.
-            let likely = self.likely_orders().filter(|(ms, _)| *ms <= self.latest_ms);
+            let likely = self.likely_orders(depth).filter(|(ms, _)| *ms <= self.latest_ms);
             likely.or_else(|| (self.unbound && count <= ORDERED_MAX).then(every)?)
         };
         better(self.alone(), together)
@@ -178,11 +179,12 @@ impl Group<'_> {
     }
 
     /// For many classes: from each of a few firsts the nearest next, any of which may be left out.
-    fn likely_orders(&self) -> Option<(f64, Chain)> {
+    fn likely_orders(&self, depth: Depth) -> Option<(f64, Chain)> {
         let count = self.members.len();
-        let starts = [0, count / 3, 2 * count / 3, count - 1];
-        let found = starts.iter().filter_map(|start| {
-            let found = self.shortest(&order::one(&self.nearest(*start)));
+        let starts = depth.starts();
+        let found = (0..starts).filter_map(|start| {
+            let start = start * (count - 1) / (starts - 1);
+            let found = self.shortest(&order::one(&self.nearest(start)));
             found.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
         });
         found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
@@ -202,6 +204,7 @@ impl Group<'_> {
 
     /// The best chain of runs along steps: for each, the least time by the layers covered.
     fn shortest(&self, steps: &[Step]) -> Option<(f64, Runs)> {
+        self.all.worked(steps.len() * self.layers * STEP_NS);
         let width = self.layers + 1;
         let rows: Vec<Rows<'_>> = (self.tables.iter().zip(self.members))
             .map(|(table, (_, devices))| Rows::of(table, *devices))
@@ -298,12 +301,16 @@ impl Group<'_> {
                 runs.push((step.place, Role::First, covered));
                 break;
             }
-            let row = if role == Role::Last { rows.last } else { rows.middle };
+            let (row, most) = match role {
+                Role::Last => (rows.last, rows.last_most),
+                _ => (rows.middle, rows.most),
+            };
             let led = |run: usize, before: usize| {
                 let hop = self.hops[steps[before].place][step.place];
                 at(before, covered - run) + hop + row[run] == at(number, covered)
             };
-            let runs_of = (1..covered).flat_map(|r| step.before.iter().map(move |b| (r, *b)));
+            let longest = most.min(covered - 1);
+            let runs_of = (1..=longest).flat_map(|r| step.before.iter().map(move |b| (r, *b)));
             let Some((run, before)) = runs_of.into_iter().find(|(r, b)| led(*r, *b)) else { break };
             runs.push((step.place, role, run));
             (number, covered) = (before, covered - run);

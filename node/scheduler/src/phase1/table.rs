@@ -35,6 +35,8 @@ pub(crate) struct Table {
     /// are read far more often.
     times: [Vec<f64>; 4],
     stages: [Vec<Stage>; 4],
+    /// The most layers that a run can have, by role and devices.
+    most: [Vec<usize>; 4],
 }
 
 /// What a stage of so many layers takes of a request, and how many layers it may have.
@@ -61,7 +63,8 @@ impl Table {
         let cells = (count + 1) * (layers + 1);
         let times = [(); 4].map(|()| vec![f64::INFINITY; cells]);
         let stages = [(); 4].map(|()| vec![NONE; cells]);
-        let mut table = Self { kinds, layers, idle: ground.rules.idle, times, stages };
+        let most = [(); 4].map(|()| vec![0; count + 1]);
+        let mut table = Self { kinds, layers, idle: ground.rules.idle, times, stages, most };
         let mut window = VecDeque::new();
         for devices in 1..=count {
             for role in [Middle, First, Last, Only] {
@@ -84,6 +87,11 @@ impl Table {
     pub(crate) fn row(&self, role: Role, devices: usize) -> &[f64] {
         let row = self.at(devices, 0);
         &self.times[role as usize][row..=row + self.layers]
+    }
+
+    /// The most layers that a run of so many devices can have in a role.
+    pub(crate) fn most(&self, role: Role, devices: usize) -> usize {
+        self.most[role as usize][devices]
     }
 
     fn fill(&mut self, role: Role, devices: usize, prices: &[Price], window: &mut VecDeque<usize>) {
@@ -122,6 +130,8 @@ impl Table {
                 offer(held, held - others, ms);
             });
         }
+        let most = times.iter().rposition(|ms| ms.is_finite()).unwrap_or(0);
+        self.most[role as usize][devices] = most;
         self.times[role as usize][row..row + width].copy_from_slice(&times);
         self.stages[role as usize][row..row + width].copy_from_slice(&stages);
     }

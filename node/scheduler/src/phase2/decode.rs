@@ -8,6 +8,9 @@ use crate::{
     phase1::{Layout, Search, Tables, front},
 };
 
+/// About what judging takes for a group.
+const JUDGED_NS: usize = 9_000;
+
 /// Phase 1, asked once for every group.
 pub(crate) struct Decoder<'a> {
     pub(crate) ground: &'a Ground,
@@ -34,8 +37,14 @@ impl<'a> Decoder<'a> {
         found
     }
 
-    /// The pipelines that each group can be.
+    /// About how long was worked so far, judgements included. Counted, not timed: the same anywhere.
+    pub(crate) fn worked_ns(&self) -> usize {
+        self.tables.worked_ns()
+    }
+
+    /// The pipelines that each group can be, of a partition that is to be judged.
     pub(crate) fn fronts(&self, partition: &Partition) -> Vec<Rc<Vec<Layout>>> {
+        self.tables.worked(partition.groups.len() * JUDGED_NS);
         partition.groups.iter().map(|group| self.front(group)).collect()
     }
 }

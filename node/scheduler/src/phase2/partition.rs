@@ -91,13 +91,18 @@ pub(crate) fn of(group: &Group, class: usize) -> usize {
 impl Ground {
     /// Whether a group has the memory for the model at all: no layout is looked for otherwise.
     pub(crate) fn has_room(&self, group: &Group) -> bool {
+        // Where every device sets room for the ends aside, they need no more of it.
+        let layers = self.model.layer_bytes() * u64::from(self.model.layers);
+        let needed = if self.rules.ends_everywhere { layers } else { self.model.total_bytes() };
+        self.room(group) >= needed as f64
+    }
+
+    /// Bytes that a group has memory for.
+    pub(crate) fn room(&self, group: &Group) -> f64 {
         let room = |(class, count): &(usize, usize)| {
             let memory = self.spots[self.classes[*class].spots[0]].memory_bytes;
             memory.saturating_sub(self.rules.reserve_bytes) as f64 * *count as f64
         };
-        // Where every device sets room for the ends aside, they need no more of it.
-        let layers = self.model.layer_bytes() * u64::from(self.model.layers);
-        let needed = if self.rules.ends_everywhere { layers } else { self.model.total_bytes() };
-        group.iter().map(room).sum::<f64>() >= needed as f64
+        group.iter().map(room).sum()
     }
 }

@@ -1,6 +1,6 @@
 //! Partitions to begin with.
 
-use super::{Decoder, Group, Partition};
+use super::{Decoder, Group, Partition, arcs::arcs};
 use crate::ground::Ground;
 
 /// Clusters tried.
@@ -94,6 +94,7 @@ pub(crate) fn seeds(decoder: &Decoder<'_>) -> Vec<Partition> {
             all.push(partition);
         }
     }
+    all.extend(arcs(ground));
     all
 }
 
