@@ -46,6 +46,7 @@ impl Judges {
         let mut judged: Vec<(Score, &Partition)> = Vec::new();
         for partition in all {
             if !judged.iter().any(|(_, known)| *known == partition) {
+                decoder.worked_again(partition);
                 judged.push((told(&self.told, &decoder.fronts(partition)).score, partition));
             }
         }

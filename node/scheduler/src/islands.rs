@@ -4,7 +4,7 @@ use crate::{
     again::{Judges, by_score},
     partitions::FEW_DEVICES,
     phase1::Depth,
-    phase2::{Decoder, Effort, Found, climb, genetic, regions, seeds},
+    phase2::{Decoder, Effort, Found, Partition, climb, genetic, regions, seeds},
     propose::{Ask, Planner},
 };
 
@@ -14,8 +14,8 @@ const CLIMB: usize = 4_000;
 const CLIMB_GROUPS_MAX: usize = 24;
 /// A thread begins no further chain after so much work, times the classes of devices squared, nor
 /// after so much, nor more than so many: the more kinds there are, the more ways to be unlucky.
-const WORK_NS: usize = 3_000_000;
-const WORK_MAX_NS: usize = 700_000_000;
+const WORK_NS: u64 = 3_000_000;
+const WORK_MAX_NS: u64 = 700_000_000;
 const CHAINS_MAX: u64 = 8;
 
 /// HexGen's search, and the same with changes that know nothing.
@@ -38,7 +38,7 @@ fn scaled(decoder: &Decoder<'_>, effort: Effort) -> Effort {
 }
 
 /// What each of the two threads searches: one begins with HexGen's search and one with that at
-/// random, so that ours never ends below them.
+/// random, so that, up to the cuts and to luck, ours does not end below them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Island {
     Hexgen,
@@ -61,11 +61,12 @@ pub(crate) fn chains(
         Island::Random => ((RANDOM, PART), seed ^ 1),
     };
     let mut all = Vec::new();
-    let kinds = decoder.ground.classes.len();
+    let kinds = decoder.ground.classes.len() as u64;
+    let begun = seeds(decoder);
     let work_ns = WORK_MAX_NS.min(WORK_NS * kinds * kinds);
     for lot in 0..most {
         let other = lot << 32;
-        all.push(chain(decoder, judges, efforts, (seed ^ other, last ^ other)));
+        all.push(chain(decoder, judges, (efforts, &begun), (seed ^ other, last ^ other)));
         if decoder.worked_ns() > work_ns {
             break;
         }
@@ -77,23 +78,18 @@ pub(crate) fn chains(
 fn chain(
     decoder: &Decoder<'_>,
     judges: &Judges,
-    (whole, part): (Effort, Effort),
+    ((whole, part), seeds): ((Effort, Effort), &[Partition]),
     (seed, last): (u64, u64),
 ) -> Found {
     let judge = &judges.trial;
     let [whole, part, long] = [whole, part, LAST].map(|effort| scaled(decoder, effort));
     let first = genetic(decoder, judge, vec![regions(decoder.ground)], whole, seed);
-    let other = genetic(decoder, judge, seeds(decoder), part, seed ^ part.guided as u64);
-    let mut begun = seeds(decoder);
-    for found in [&first, &other] {
-        begun.push(found.partition.clone());
-        begun.extend(found.others.iter().cloned());
-    }
+    let other = genetic(decoder, judge, seeds.to_vec(), part, seed ^ part.guided as u64);
+    let begun = [seeds, &first.others, &other.others].concat();
     let last = genetic(decoder, judge, begun, long, last);
     let mut found = joined(vec![first, other, last]);
     let groups = found.partition.groups.len().max(1);
     if groups <= CLIMB_GROUPS_MAX {
-        found.others.push(found.partition.clone());
         found = climb(decoder, judge, found, CLIMB / groups);
     }
     judges.again(decoder, found)
@@ -105,8 +101,7 @@ fn joined(mut all: Vec<Found>) -> Found {
     let better = |a: &usize, b: &usize| by_score(all[*a].judged.score, all[*b].judged.score);
     let best = (0..all.len()).max_by(better).unwrap_or_default();
     let mut found = all.swap_remove(best);
-    let others = all.into_iter().flat_map(|found| [vec![found.partition], found.others].concat());
-    found.others.extend(others);
+    found.others.extend(all.into_iter().flat_map(|found| found.others));
     Found { progress, evaluations, ..found }
 }
 

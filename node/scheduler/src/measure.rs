@@ -30,6 +30,8 @@ pub(crate) struct LanePace {
     pub(crate) prompt_ms: f64,
     /// A token from end to end, and back.
     pub(crate) token_ms: f64,
+    /// How long one request keeps the way between two stages busy that is so the longest.
+    pub(crate) carried_ms: f64,
 }
 
 /// How fast a draft is.
@@ -58,12 +60,13 @@ impl RoutePace {
 }
 
 /// What one request at a time can use: the stage that a device leads, whichever lane it belongs to,
-/// the way from one machine to another, as far as KV cache takes it, or a lane's room for KV cache,
-/// by the device that leads it, which is free again the sooner the more requests have room.
+/// the way from one machine to another, as far as KV cache takes it, a lane's way between its stages,
+/// or a device's room for KV cache, which is free again the sooner the more requests have room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Station {
     Stage(usize),
     Way(usize, usize),
+    Lane(usize),
     Cache(usize),
 }
 
@@ -81,10 +84,17 @@ impl Stations {
 /// Measures a draft.
 pub(crate) fn measure(ground: &Ground, draft: &Draft) -> Measured {
     let lanes: Vec<LanePace> = draft.lanes.iter().map(|lane| pace(ground, lane)).collect();
+    let (mut once, mut shared) = (BTreeSet::new(), BTreeSet::new());
+    for stage in draft.lanes.iter().flat_map(|lane| &lane.stages) {
+        let spot = stage.members[0].spot;
+        if !once.insert(spot) {
+            shared.insert(spot);
+        }
+    }
     let mut stations = Stations::default();
     let mut routes: Vec<RoutePace> = Vec::with_capacity(draft.routes.len());
     for route in &draft.routes {
-        routes.push(through(ground, draft, &lanes, &mut stations, route));
+        routes.push(through(ground, draft, &lanes, (&mut stations, &shared), route));
     }
     let stations = stations.0;
     share_out(draft, &mut routes, stations.len());
@@ -137,7 +147,7 @@ fn through(
     ground: &Ground,
     draft: &Draft,
     paces: &[LanePace],
-    stations: &mut Stations,
+    (stations, shared): (&mut Stations, &BTreeSet<usize>),
     route: &Route,
 ) -> RoutePace {
     let steps = ground.steps();
@@ -153,10 +163,17 @@ fn through(
             }
         }
         let lane_ms = pace.prompt_ms + steps * pace.token_ms;
-        let cached_ms = ground.cached_ms(lane_ms);
-        if cached_ms > 0.0 {
-            let cache = Station::Cache(of.stages[0].members[0].spot);
-            *busy.entry(stations.number(cache)).or_default() += cached_ms;
+        let cached_ms = ground.cached_ms(lane_ms, of.batch, of.stages.len());
+        // All stages of a lane keep its requests' KV cache for as long; one stands for those that no
+        // other lane goes through.
+        for (number, stage) in of.stages.iter().enumerate() {
+            let spot = stage.members[0].spot;
+            if cached_ms > 0.0 && (number == 0 || shared.contains(&spot)) {
+                *busy.entry(stations.number(Station::Cache(spot))).or_default() += cached_ms;
+            }
+        }
+        if pace.carried_ms > 0.0 {
+            *busy.entry(stations.number(Station::Lane(*lane))).or_default() += pace.carried_ms;
         }
         latency_ms += lane_ms;
         ttft_ms += pace.prompt_ms;
@@ -194,7 +211,7 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
     let steps = ground.steps() / f64::from(lane.batch);
     let machine = |stage: &Placed| ground.spots[stage.members[0].spot].machine;
     let last = lane.stages.len().saturating_sub(1);
-    let (mut prompt_ms, mut token_ms) = (0.0, 0.0);
+    let (mut prompt_ms, mut token_ms, mut carried_ms) = (0.0, 0.0, 0.0f64);
     let mut stages = Vec::new();
     for (number, stage) in lane.stages.iter().enumerate() {
         let time = |task| stage_ms(ground, stage, number == last, task);
@@ -203,6 +220,7 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
             let way = ground.way(before, machine(stage));
             prompt_ms += ground.hop_ms(way, prompt);
             token_ms += ground.hop_ms(way, token);
+            carried_ms = carried_ms.max(ground.carried_ms(way, lane.phase));
         }
         prompt_ms += of_prompt;
         token_ms += of_step;
@@ -224,7 +242,7 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
         Phase::Prefill => token_ms = 0.0,
         Phase::Decode => prompt_ms = 0.0,
     }
-    LanePace { stages, prompt_ms, token_ms }
+    LanePace { stages, prompt_ms, token_ms, carried_ms }
 }
 
 /// Milliseconds of a stage for a task: its slowest member, exchanges, and the head behind the last.

@@ -31,8 +31,8 @@ use crate::{
 /// More devices of one class than this are not put into one pipeline.
 const RUN_MAX: usize = 64;
 /// About what a cell of a table takes, and a layer of a step.
-const CELL_NS: usize = 25;
-const STEP_NS: usize = 7;
+const CELL_NS: u64 = 25;
+const STEP_NS: u64 = 7;
 
 /// A class, and how its devices are run.
 type Class = (usize, Regime);
@@ -44,7 +44,7 @@ type Devices = (Vec<(usize, usize)>, Regime);
 /// The runs of every class and the orders of classes, made when they are first asked for.
 pub(crate) struct Tables<'a> {
     ground: &'a Ground,
-    worked_ns: Cell<usize>,
+    worked_ns: Cell<u64>,
     kinds: RefCell<BTreeMap<Class, Rc<Vec<Kind>>>>,
     made: RefCell<BTreeMap<(usize, Regime, u64), Rc<Table>>>,
     orders: RefCell<BTreeMap<Members, Rc<Vec<Step>>>>,
@@ -66,11 +66,11 @@ impl<'a> Tables<'a> {
     }
 
     /// About how long was worked so far. Counted, not timed: the same anywhere.
-    pub(crate) fn worked_ns(&self) -> usize {
+    pub(crate) fn worked_ns(&self) -> u64 {
         self.worked_ns.get()
     }
 
-    pub(crate) fn worked(&self, ns: usize) {
+    pub(crate) fn worked(&self, ns: u64) {
         self.worked_ns.set(self.worked_ns.get().saturating_add(ns));
     }
 
@@ -84,7 +84,8 @@ impl<'a> Tables<'a> {
         let make = || {
             let count = self.ground.classes[class].count().min(RUN_MAX);
             let kinds = self.kinds(class, regime);
-            self.worked(count * kinds.len() * self.ground.model.layers as usize * CELL_NS);
+            let cells = (count * kinds.len()) as u64 * u64::from(self.ground.model.layers);
+            self.worked(cells * CELL_NS);
             Rc::new(Table::new(self.ground, (class, kinds), count, regime, limit_ms))
         };
         let key = (class, regime, limit_ms.to_bits());

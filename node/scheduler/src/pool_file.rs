@@ -4,7 +4,10 @@ mod keys;
 mod links;
 mod named;
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use schemars::Schema;
 
@@ -245,6 +248,11 @@ fn machines(groups: &[Group], notes: &mut Vec<String>) -> Result<Vec<PoolMachine
         all.extend((0..count(group)).map(|_| one.clone()));
     }
     number(&mut all);
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = all.iter().find(|machine| !seen.insert(&machine.name)) {
+        let why = format!("two machines are called {}: give one group another name", twice.name);
+        return Err(PoolError::Other(why));
+    }
     let mut names: Vec<&String> = groups.iter().filter_map(|group| group.name.as_ref()).collect();
     names.sort_unstable();
     let mut twice: Vec<&String> = names.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
@@ -317,7 +325,8 @@ fn memories(machine: &str, told: &[String]) -> Result<Vec<u64>, PoolError> {
         match bytes {
             0 => Err(value(&key, text, "is not above 0")),
             1..MEMORY_MIN_BYTES => {
-                Err(value(&key, text, format!("is only {bytes} bytes: write a unit, as in 8GiB")))
+                let only = format!("is only {bytes} bytes: is a unit missing, as in 8GiB?");
+                Err(value(&key, text, only))
             }
             MEMORY_MIN_BYTES..=MEMORY_MAX_BYTES => Ok(bytes),
             _ => Err(value(&key, text, "is too much to be true")),

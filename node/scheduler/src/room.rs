@@ -9,7 +9,7 @@ impl Ground {
     /// than that is enough for.
     pub fn with_cache(self, tokens: u32) -> Self {
         let mut ground = Self { cache_tokens: Some(tokens), ..self };
-        let most = ground.under_way().unwrap_or(u32::MAX);
+        let most = ground.under_way(1, 1).unwrap_or(u32::MAX);
         ground.rules.batch_max = ground.rules.batch_max.min(most);
         ground
     }
@@ -24,16 +24,20 @@ impl Ground {
         batch.saturating_mul(stages)
     }
 
-    /// Requests that may be under way in a pipeline at the same time; none if that many have room as
-    /// its stages step.
-    pub(crate) fn under_way(&self) -> Option<u32> {
-        self.cache_tokens.map(|tokens| (tokens / self.workload.context().max(1)).max(1))
+    /// Requests that may be under way in a pipeline of so many stages at the same time: those whose
+    /// KV cache has room. HexGen's rules do not ask.
+    fn under_way(&self, batch: u32, stages: usize) -> Option<u32> {
+        match self.cache_tokens {
+            Some(tokens) => Some((tokens / self.workload.context().max(1)).max(1)),
+            None if self.rules.plain() => None,
+            None => Some(self.resident(batch, stages)),
+        }
     }
 
     /// From one request to the next as far as KV cache goes, of requests that have it for so long
-    /// (Little's law).
-    pub(crate) fn cached_ms(&self, latency_ms: f64) -> f64 {
-        self.under_way().map_or(0.0, |requests| latency_ms / f64::from(requests))
+    /// (Little's law): who waits for tokens from afar keeps its room.
+    pub(crate) fn cached_ms(&self, latency_ms: f64, batch: u32, stages: usize) -> f64 {
+        self.under_way(batch, stages).map_or(0.0, |requests| latency_ms / f64::from(requests))
     }
 
     /// What a share takes of a device beside the reserve: weights, KV cache of so many requests,

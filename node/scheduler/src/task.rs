@@ -112,6 +112,21 @@ impl Ground {
         members.iter().map(|a| one(*a)).fold(0.0, f64::max)
     }
 
+    /// Milliseconds that a way is busy with the activations of one request. HexGen's rules do not ask.
+    pub(crate) fn carried_ms(&self, way: Option<Way>, phase: Phase) -> f64 {
+        if self.rules.plain() {
+            return 0.0;
+        }
+        let (prompt, answer) = (f64::from(self.workload.input_tokens), self.steps());
+        let rows = match phase {
+            Phase::Both => prompt + answer,
+            Phase::Prefill => prompt,
+            Phase::Decode => answer,
+        };
+        let bytes = f64::from(self.model.hidden) * self.rules.activation_bytes * rows;
+        way.map_or(f64::INFINITY, |way| bytes / way.bytes_per_ms)
+    }
+
     /// Milliseconds for activations over a way.
     pub(crate) fn hop_ms(&self, way: Option<Way>, task: Task) -> f64 {
         let bytes = f64::from(self.model.hidden) * self.rules.activation_bytes * task.rows;

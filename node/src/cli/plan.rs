@@ -14,7 +14,7 @@ use std::{
 
 use clap::Args;
 use color_eyre::eyre::{WrapErr, bail};
-use document::PlanDocument;
+use document::{PlanDocument, ServedDocument};
 use places::Places;
 use swarm_engine::Weights;
 use swarm_proto::ModelSpec;
@@ -96,10 +96,11 @@ pub struct Options {
     /// Which search
     #[arg(long, value_enum)]
     planner: Option<ask::Search>,
-    /// Leave out a machine, a region, or a device (`machine:number`); repeatable
+    /// Leave out a machine, a group of machines, a region, or a device (`machine:number`); repeatable
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
-    /// Only these machines or regions may hold the first and the last layers; repeatable
+    /// Only these machines, groups of machines or regions may hold the first and the last layers, of
+    /// every replica; repeatable
     #[arg(long, value_name = "NAME")]
     trust: Vec<String>,
     /// How many layers at either end --trust is about
@@ -153,6 +154,7 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     let leads = as_leader(options, pool);
     let model = model(options).await?;
     let hexgens = matches!(options.planner, Some(ask::Search::Hexgen | ask::Search::HexgenRandom));
+    let served = served(&model);
     let rules = match hexgens {
         true => Rules::exact(),
         false if pool.machines.iter().any(|machine| machine.known) => Rules::fitted(),
@@ -184,9 +186,17 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
             ground.devices()
         );
     }
+    if let Some(asked) = options.planner.filter(|asked| !asked.ours())
+        && options.running.is_some()
+    {
+        bail!("--running looks near a plan by our own search: leave out --planner {asked}");
+    }
+    if let Some(most) = (!hexgens).then_some(model.spec.context_max).filter(|most| tokens > *most) {
+        bail!("a request of {tokens} tokens is more than {} takes: {most}", model.spec.name);
+    }
     let places = Places::new(pool);
     let running =
-        options.running.as_deref().map(|file| running::read(file, &places)).transpose()?;
+        options.running.as_deref().map(|file| running::read(file, &places, &served)).transpose()?;
     let began = Instant::now();
     let ask = if leads {
         // Of what fits nowhere any question has the same answer.
@@ -212,6 +222,7 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
             PlanDocument::infeasible(pool, why, wall_ms)
         }
     };
+    plan.model = Some(served);
     plan.notes.extend(assumed(options, leads, workload, &ask));
     if hexgens {
         plan.notes.push(HEXGENS_SUMS.to_owned());
@@ -235,9 +246,19 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         return print::json(&plan);
     }
     if let Some(reason) = plan.reason {
-        bail!("there is no plan: {reason}");
+        let notes: Vec<String> = plan.notes.iter().map(|note| format!("\n  {note}")).collect();
+        let assumed = if notes.is_empty() { "" } else { "\nassumed:" };
+        bail!("there is no plan: {reason}{assumed}{}", notes.concat());
     }
     Ok(print::text(&drawn::drawn(&plan))?)
+}
+
+/// A model, and how its weights are kept.
+fn served(model: &Model) -> ServedDocument {
+    ServedDocument {
+        name: model.spec.name.clone(),
+        weight_bits: (1e3 * model.bits()).round() / 1e3,
+    }
 }
 
 /// What a plan's worth is counted in.
@@ -272,9 +293,9 @@ fn assumed(options: &Options, leads: bool, workload: Workload, ask: &Ask) -> Vec
 fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String {
     let devices: usize = trusted.iter().map(|machine| pool.machines[*machine].devices.len()).sum();
     format!(
-        "only {} may hold the first and the last {} layers, and no plan keeps to that: their \
-         {devices} devices lack the room, or nobody reaches the others in time. --ends may be less, or \
-         --trust name more",
+        "only {} may hold the first and the last {} layers, and no plan keeps to that: \
+         it takes two of their {devices} devices for the two ends, or one with room for the whole model, and a \
+         way to the others in time. --trust may name more",
         options.trust.join(" and "),
         options.ends,
     )
@@ -285,8 +306,21 @@ fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
     let ours = Ask { planner: Planner::Default, ..*ask };
     let others = !matches!(ask.planner, Planner::Default | Planner::Replicas);
     if others && propose(ground, &ours).is_some() {
-        let demands = ask::demands(ask.planner);
-        return format!("this planner finds none here, the default one does: {demands}");
+        let late = Ask { objective: Objective::Throughput, ..*ask };
+        return match (ask.objective, propose(ground, &late)) {
+            (Objective::Slo { deadline_ms }, Some(late)) => {
+                let times = late.routes.iter().map(|route| route.latency_ms);
+                let least_ms = times.fold(f64::INFINITY, f64::min);
+                format!(
+                    "what this planner finds is late: {least_ms:.0} ms at best, for a deadline of \
+                     {deadline_ms:.0} ms, which the default one meets"
+                )
+            }
+            _ => {
+                let demands = ask::demands(ask.planner);
+                format!("this planner finds none here, the default one does: {demands}")
+            }
+        };
     }
     let fastest = propose(ground, &Ask { objective: Objective::Latency, ..*ask });
     match (ask.objective, fastest) {

@@ -145,12 +145,12 @@ fn laid_out(
     let mut all: Vec<Layout> = Vec::new();
     let mut stages = 1;
     for lay in lays {
-        // Larger batches have less room for layers, and so no fewer stages.
+        // Larger batches have less room for layers, and so mostly no fewer stages.
         let found = Lay { stages, ..lay }.all();
         let Some(fastest) = found.first() else {
             break; // nor is there room or time for more
         };
-        stages = fastest.stages.len().max(1).next_power_of_two();
+        stages = fastest.stages.len().next_power_of_two();
         all.extend(found);
     }
     all

@@ -99,7 +99,8 @@ impl<'a> Group<'a> {
         (regime, limit_ms, latest_ms): (Regime, f64, f64),
     ) -> Self {
         let classes = || members.iter().map(|(class, _)| *class);
-        let row = |from: usize| classes().map(|to| ground.next_ms(from, to, 1, regime)).collect();
+        let hop = |from: usize, to: usize| ground.next_within(from, to, 1, (regime, limit_ms));
+        let row = |from: usize| classes().map(|to| hop(from, to)).collect();
         let back = |from: usize| classes().map(|to| ground.return_ms(from, to, regime)).collect();
         Self {
             ground,
@@ -204,7 +205,7 @@ impl Group<'_> {
 
     /// The best chain of runs along steps: for each, the least time by the layers covered.
     fn shortest(&self, steps: &[Step]) -> Option<(f64, Runs)> {
-        self.all.worked(steps.len() * self.layers * STEP_NS);
+        self.all.worked((steps.len() * self.layers) as u64 * STEP_NS);
         let width = self.layers + 1;
         let rows: Vec<Rows<'_>> = (self.tables.iter().zip(self.members))
             .map(|(table, (_, devices))| Rows::of(table, *devices))

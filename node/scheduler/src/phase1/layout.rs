@@ -37,7 +37,7 @@ pub(crate) struct Layout {
 impl Layout {
     pub(super) fn of(ground: &Ground, chain: &[(&[usize], &Kind, u32)], regime: Regime) -> Self {
         let (steps, batch) = (ground.steps(), f64::from(regime.batch));
-        let (mut prompt_ms, mut tpot_ms) = (0.0, 0.0);
+        let (mut prompt_ms, mut tpot_ms, mut carried_ms) = (0.0, 0.0, 0.0f64);
         let mut stages = Vec::new();
         for (number, (classes, kind, layers)) in chain.iter().enumerate() {
             let last = number + 1 == chain.len();
@@ -47,6 +47,8 @@ impl Layout {
                 let hop = ground.hop_of(before[0], classes[0], kind.degree, regime);
                 prompt_ms += hop.0;
                 tpot_ms += hop.1;
+                let way = ground.next_way(before[0], classes[0], kind.degree);
+                carried_ms = carried_ms.max(ground.carried_ms(way, ground.phase));
             }
             prompt_ms += prefill;
             tpot_ms += step;
@@ -68,7 +70,10 @@ impl Layout {
             ttft_ms: prompt_ms + first_ms,
             tpot_ms,
             latency_ms,
-            period_ms: busy_ms.max(ground.cached_ms(latency_ms)),
+            period_ms: ground
+                .cached_ms(latency_ms, regime.batch, stages.len())
+                .max(busy_ms)
+                .max(carried_ms),
             stages,
             regime,
         }

@@ -160,7 +160,8 @@ impl Search<'_> {
         let begin = if free { 0 } else { self.ground.ends.layers as usize };
         for &before in &node.before {
             let from = self.nodes[before].team.classes[0];
-            let hop = self.ground.next_ms(from, lead, kind.degree, self.regime);
+            let limits = (self.regime, self.limit_ms);
+            let hop = self.ground.next_within(from, lead, kind.degree, limits);
             for (covered, base) in base.iter_mut().enumerate().skip(begin) {
                 let ms = cells[before * (layers + 1) + covered].ms + hop;
                 if ms < base.ms && ms <= self.latest_ms {

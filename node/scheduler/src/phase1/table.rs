@@ -195,7 +195,7 @@ pub(super) fn least_before(
 
 fn price(ground: &Ground, class: usize, kind: &Kind, regime: Regime, limit_ms: f64) -> Price {
     let (layer_ms, head_ms) = kind.request_ms(ground);
-    let hop_ms = ground.next_ms(class, class, kind.degree, regime);
+    let hop_ms = ground.next_within(class, class, kind.degree, (regime, limit_ms));
     Price { layer_ms, head_ms, hop_ms, most: kind.most(ground, regime.batch, limit_ms) }
 }
 
@@ -219,8 +219,19 @@ impl Ground {
         }
     }
 
-    /// Milliseconds of a request on that way.
-    pub(crate) fn next_ms(&self, from: usize, to: usize, degree: usize, regime: Regime) -> f64 {
+    /// Milliseconds of a request on that way; infinite if it keeps the way busy for longer than a
+    /// limit.
+    pub(crate) fn next_within(
+        &self,
+        from: usize,
+        to: usize,
+        degree: usize,
+        (regime, limit_ms): (Regime, f64),
+    ) -> f64 {
+        let way = self.next_way(from, to, degree);
+        if self.carried_ms(way, self.phase) > limit_ms {
+            return f64::INFINITY;
+        }
         let (prompt, token) = self.hop_of(from, to, degree, regime);
         prompt + self.steps() * token
     }

@@ -9,7 +9,9 @@ use crate::{
 };
 
 /// About what judging takes for a group.
-const JUDGED_NS: usize = 9_000;
+const JUDGED_NS: u64 = 9_000;
+/// The same with the requests that a plan is told by.
+const AGAIN_NS: u64 = 8 * JUDGED_NS;
 
 /// Phase 1, asked once for every group.
 pub(crate) struct Decoder<'a> {
@@ -38,13 +40,18 @@ impl<'a> Decoder<'a> {
     }
 
     /// About how long was worked so far, judgements included. Counted, not timed: the same anywhere.
-    pub(crate) fn worked_ns(&self) -> usize {
+    pub(crate) fn worked_ns(&self) -> u64 {
         self.tables.worked_ns()
+    }
+
+    /// That a partition is judged again, with many requests.
+    pub(crate) fn worked_again(&self, partition: &Partition) {
+        self.tables.worked(partition.groups.len() as u64 * AGAIN_NS);
     }
 
     /// The pipelines that each group can be, of a partition that is to be judged.
     pub(crate) fn fronts(&self, partition: &Partition) -> Vec<Rc<Vec<Layout>>> {
-        self.tables.worked(partition.groups.len() * JUDGED_NS);
+        self.tables.worked(partition.groups.len() as u64 * JUDGED_NS);
         partition.groups.iter().map(|group| self.front(group)).collect()
     }
 }

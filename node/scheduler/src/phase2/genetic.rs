@@ -29,7 +29,7 @@ const BEST: usize = 6;
 pub(crate) struct Found {
     pub(crate) partition: Partition,
     pub(crate) judged: Judged,
-    /// The next best.
+    /// The best, it among them, as far as they are told of.
     pub(crate) others: Vec<Partition>,
     pub(crate) evaluations: usize,
     /// The best score after so many evaluations, whenever it rose.

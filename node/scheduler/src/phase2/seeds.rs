@@ -1,7 +1,7 @@
 //! Partitions to begin with.
 
 use super::{Decoder, Group, Partition, arcs::arcs};
-use crate::ground::Ground;
+use crate::{ground::Ground, phase1::Depth};
 
 /// Clusters tried.
 const CLUSTERS_MAX: usize = 10;
@@ -94,7 +94,15 @@ pub(crate) fn seeds(decoder: &Decoder<'_>) -> Vec<Partition> {
             all.push(partition);
         }
     }
-    all.extend(arcs(ground));
+    // Of very many devices few partitions are judged at all.
+    if decoder.search.depth != Depth::Rough {
+        let rings = arcs(ground);
+        for ring in rings {
+            if !all.contains(&ring) {
+                all.push(ring);
+            }
+        }
+    }
     all
 }
 

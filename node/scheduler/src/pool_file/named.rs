@@ -20,14 +20,17 @@ impl PoolFile {
         if !found.is_empty() {
             return Ok(found);
         }
-        let names = self.machines.iter().flat_map(|machine| [&machine.name, &machine.region]);
-        let names: BTreeSet<&String> = names.collect();
-        let likeness = |known: &&&String| {
+        let of = |machine: &'_ super::PoolMachine| -> [String; 3] {
+            [machine.name.clone(), machine.group.clone(), machine.region.clone()]
+        };
+        let names = self.machines.iter().flat_map(of);
+        let names: BTreeSet<String> = names.collect();
+        let likeness = |known: &&String| {
             (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as u64
         };
         let near = names.iter().max_by_key(likeness).map_or("", |near| near.as_str());
         let name: String = name.chars().take(80).collect();
-        let why = format!("no machine or region is called `{name}`; did you mean `{near}`?");
+        let why = format!("no machine, group or region is called `{name}`; did you mean `{near}`?");
         Err(PoolError::Other(why))
     }
 

@@ -7,7 +7,8 @@ use std::{
 
 use proptest::prelude::*;
 use swarm_scheduler::{
-    Ask, Objective, Planner, PoolError, PoolFile, Rules, Workload, catalogue, lack, propose,
+    Ask, Objective, Planner, PoolError, PoolFile, ProposedStage, Rules, Workload, catalogue, lack,
+    propose,
 };
 
 fn pools() -> PathBuf {
@@ -243,4 +244,41 @@ fn regions_that_a_list_leaves_out_are_told() {
     let zero =
         text.replace("\"c\"]", "\"b\"]").replace("bandwidth_gbit_s = 1", "bandwidth_gbit_s = 0");
     assert!(!told(&zero).contains("no link is listed"), "said to have none: {}", told(&zero));
+}
+
+/// However slow a link, and however far.
+#[test]
+fn no_plan_promises_more_than_links_carry_or_memory_keeps() {
+    let model = catalogue::model("Llama-2-70b").unwrap();
+    let model = model.model(catalogue::format("fp16").unwrap());
+    let workload = Workload { input_tokens: 128, output_tokens: 64, requests_per_s: None };
+    let bytes = f64::from(model.spec.hidden) * Rules::fitted().activation_bytes * (128.0 + 63.0);
+    let mut rates = Vec::new();
+    for (gbit_s, ms) in [(10.0, 1.0), (0.1, 1.0), (0.001, 1.0), (10.0, 1e4)] {
+        let text = format!(
+            "[[machine]]\ngpu = \"A6000\"\ngpus = 2\ncount = 2\nregion = \"a\"\n\
+             [[machine]]\ngpu = \"A6000\"\ngpus = 2\nregion = \"b\"\n\
+             [network]\ninside_bandwidth_gbit_s = {gbit_s}\ninside_latency_ms = {ms}\n\
+             between_bandwidth_gbit_s = {gbit_s}\nbetween_latency_ms = {ms}\n"
+        );
+        let pool = PoolFile::parse(&text, &alone).unwrap();
+        let ground = pool.ground(model.clone(), Rules::fitted(), workload);
+        for planner in [Planner::Default, Planner::Petals, Planner::Symmetric, Planner::Parallax] {
+            let ask = Ask { planner, objective: Objective::Throughput, seed: 1 };
+            let found = propose(&ground, &ask).unwrap();
+            for pipeline in &found.pipelines {
+                let machine = |stage: &ProposedStage| stage.members[0].spot / 2;
+                let apart = pipeline.stages.windows(2).any(|w| machine(&w[0]) != machine(&w[1]));
+                let sent = pipeline.requests_per_s * bytes;
+                assert!(apart && sent <= gbit_s * 125e6 * 1.000_001, "{planner:?}: {sent}");
+                let room = pipeline.batch as usize * pipeline.stages.len().next_power_of_two();
+                let under_way = pipeline.requests_per_s * pipeline.latency_ms / 1e3;
+                assert!(under_way <= room as f64 * 1.000_001, "{planner:?}: {under_way}, {room}");
+            }
+            if planner == Planner::Default {
+                rates.push(found.requests_per_s);
+            }
+        }
+    }
+    assert!(rates[0] > 2.0 * rates[2] && rates[0] > 2.0 * rates[3], "{rates:?}");
 }

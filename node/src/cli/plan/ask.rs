@@ -1,5 +1,7 @@
 //! What a plan is asked to be good at, from the flags.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use color_eyre::eyre::{bail, eyre};
 use swarm_scheduler::{Objective, Planner, Workload};
@@ -46,6 +48,20 @@ impl From<Search> for Planner {
     }
 }
 
+impl Search {
+    /// Whether it is ours.
+    pub(super) fn ours(self) -> bool {
+        matches!(self, Self::Default | Self::Replicas)
+    }
+}
+
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
 /// What a planner's plans must have and ours need not.
 pub(super) fn demands(planner: Planner) -> &'static str {
     match planner {
@@ -54,7 +70,7 @@ pub(super) fn demands(planner: Planner) -> &'static str {
         Planner::Helix => "its servers are all of one degree, and at most 128",
         Planner::Parallax => "its servers all have the largest degree that a machine has room for",
         Planner::Hexgen2 => "it has some groups of devices for prompts and others for answers",
-        _ => "its stages are of like devices, of degree 1, 2, 4 or 8, by HexGen's own sums",
+        _ => "its replicas share nothing, and fewer ways to lay them out are tried",
     }
 }
 

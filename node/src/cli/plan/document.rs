@@ -2,7 +2,7 @@
 //! layers.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use swarm_scheduler::{
     Binding, Bound, Change, Choice, Explanation, Moves, Phase, PoolFile, Proposal,
     ProposedPipeline, ProposedRoute, ProposedStage, Reason,
@@ -17,6 +17,8 @@ pub struct PlanDocument {
     pub feasible: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// What it is for.
+    pub model: Option<ServedDocument>,
     /// Chains of stages that hold the whole model, fastest first. Several may go through one device:
     /// then it holds what they need of it once.
     pub pipelines: Vec<PipelineDocument>,
@@ -47,6 +49,15 @@ pub struct PlanDocument {
     pub notes: Vec<String>,
     /// The search.
     pub search: SearchDocument,
+}
+
+/// A model, and how its weights are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServedDocument {
+    /// Its name.
+    pub name: String,
+    /// Bits of a weight.
+    pub weight_bits: f64,
 }
 
 /// What it takes to go from the plan that runs to this one.

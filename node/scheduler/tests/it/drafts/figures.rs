@@ -14,9 +14,18 @@ const NEAR: f64 = 1e-9;
 
 /// A task: positions, requests, tokens before each.
 type Task = (f64, f64, f64);
-/// Stations that a route goes through, and how long each is busy: the stage of a lead, or the way
-/// between two machines.
-pub(crate) type Busy = BTreeMap<(bool, usize, usize), f64>;
+/// What a request keeps from others: the stage of a lead, the way of KV cache between two machines, a
+/// lead's room for KV cache, the ways between the stages of a pipeline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Station {
+    Stage(usize),
+    Way(usize, usize),
+    Room(usize),
+    Hops(usize),
+}
+
+/// Stations that a route goes through, and how long each is busy.
+pub(crate) type Busy = BTreeMap<Station, f64>;
 
 pub(crate) fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= NEAR * a.abs().max(b.abs())
@@ -163,15 +172,39 @@ impl World {
         Ok((prompt_ms, token_ms))
     }
 
+    /// How long activations of a request pass the slowest way of a pipeline.
+    fn carried_ms(&self, pipeline: &ProposedPipeline) -> f64 {
+        let rows = match pipeline.phase {
+            Phase::Both => f64::from(self.workload.input_tokens) + self.steps(),
+            Phase::Prefill => f64::from(self.workload.input_tokens),
+            Phase::Decode => self.steps(),
+        };
+        let bytes = rows * f64::from(self.model.spec.hidden) * self.rules.activation_bytes;
+        let hop = |pair: &[ProposedStage]| {
+            let way = self.way(self.machine(&pair[0]), self.machine(&pair[1]));
+            way.map_or(f64::INFINITY, |way| bytes / way.bytes_per_ms)
+        };
+        pipeline.stages.windows(2).map(hop).fold(0.0, f64::max)
+    }
+
     /// A route's stations, if its figures are right.
     fn route(&self, found: &Proposal, route: &ProposedRoute) -> Result<Busy, String> {
         let mut busy = Busy::new();
         let (mut latency_ms, mut ttft_ms) = (0.0, 0.0);
-        for pipeline in route.pipelines.iter().map(|place| &found.pipelines[*place]) {
+        for (place, pipeline) in route.pipelines.iter().map(|n| (*n, &found.pipelines[*n])) {
             latency_ms += pipeline.latency_ms;
             ttft_ms += pipeline.ttft_ms;
+            let room = pipeline.batch as usize * pipeline.stages.len().next_power_of_two();
             for stage in &pipeline.stages {
-                *busy.entry((false, stage.members[0].spot, 0)).or_default() += stage.busy_ms;
+                let lead = stage.members[0].spot;
+                *busy.entry(Station::Stage(lead)).or_default() += stage.busy_ms;
+                if !self.plain() {
+                    let kept_ms = pipeline.latency_ms / room as f64;
+                    *busy.entry(Station::Room(lead)).or_default() += kept_ms;
+                }
+            }
+            if !self.plain() && pipeline.stages.len() > 1 {
+                *busy.entry(Station::Hops(place)).or_default() += self.carried_ms(pipeline);
             }
         }
         if let [prompts, answers] = &route.pipelines[..] {
@@ -185,7 +218,8 @@ impl World {
                     let cache = m.kv_bytes * u64::from(m.kv_heads);
                     let bytes = layers * cache as f64 * f64::from(self.workload.input_tokens);
                     if layers > 0.0 && from != to {
-                        *ways.entry((true, from, to)).or_default() += self.sent_ms(from, to, bytes);
+                        let way = ways.entry(Station::Way(from, to)).or_default();
+                        *way += self.sent_ms(from, to, bytes);
                     }
                 }
             }
@@ -202,7 +236,7 @@ impl World {
         for pipeline in &found.pipelines {
             self.pipeline(pipeline)?;
         }
-        let mut load: BTreeMap<(bool, usize, usize), (f64, usize)> = BTreeMap::new();
+        let mut load: BTreeMap<Station, (f64, usize)> = BTreeMap::new();
         let mut rates = vec![0.0; found.pipelines.len()];
         let mut stations = Vec::new();
         for route in &found.routes {
