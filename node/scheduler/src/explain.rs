@@ -8,7 +8,7 @@ use crate::{
     loss::{Loss, losses},
     phase2::Objective,
     proposal::{Proposal, ProposedPipeline, ProposedStage},
-    propose::{Ask, propose_from},
+    propose::{Ask, propose, propose_from},
     reasons::{Reason, choices, place, reasons},
     task::Task,
 };
@@ -29,8 +29,10 @@ pub enum Binding {
     Arithmetic,
     /// Adding up between its members.
     Exchange,
-    /// Nothing: the way between stages takes longer than any of them.
+    /// Nothing: the way between stages takes longer than any of them, or is busier.
     Links,
+    /// Nothing: requests are under way for so long that there is no room for the KV cache of more.
+    Room,
 }
 
 /// What binds a pipeline.
@@ -84,16 +86,24 @@ pub struct Explanation {
 pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
     let value = worth(ask, ground, proposal);
     let groups = groups(proposal);
+    // Ours is looked for near the plan; what others would find is for them to say.
     let again = |ground: &Ground, groups: &[Vec<usize>]| {
-        propose_from(ground, ask, groups).map(|found| worth(ask, ground, &found))
+        let found = match ask.planner.ours() {
+            true => propose_from(ground, ask, groups),
+            false => propose(ground, ask),
+        };
+        found.map(|found| worth(ask, ground, &found))
     };
+    // A machine of unlike devices has several classes.
+    let mut kinds: Vec<usize> = ground.classes.iter().map(|class| class.machines[0]).collect();
+    let mut seen = BTreeSet::new();
+    kinds.retain(|machine| seen.insert(*machine));
     let mut gains = Vec::new();
     let mut gain = |change, value: Option<f64>| {
         gains.extend(value.map(|value| Gain { change, value }));
     };
-    let kinds = ground.classes.iter().map(|class| class.machines[0]).take(MORE_MAX);
-    for machine in kinds {
-        gain(Change::Another(machine), again(&ground.with_another(machine), &groups));
+    for machine in kinds.iter().take(MORE_MAX) {
+        gain(Change::Another(*machine), again(&ground.with_another(*machine), &groups));
     }
     gain(Change::FasterLinks, again(&ground.with_faster_links(10.0), &groups));
     gain(Change::HalfTheWeights, again(&ground.with_weights(0.5), &groups));
@@ -105,8 +115,7 @@ pub fn explain(ground: &Ground, ask: &Ask, proposal: &Proposal) -> Explanation {
         true => a.value.total_cmp(&b.value),
         false => b.value.total_cmp(&a.value),
     });
-    let tried = ground.classes.iter().map(|class| class.machines[0]).take(LEFT_OUT_MAX);
-    let needless = tried.filter(|machine| {
+    let needless = kinds.into_iter().take(LEFT_OUT_MAX).filter(|machine| {
         let (fewer, kept) = ground.without(*machine);
         let place = |spot: &usize| kept.binary_search(spot).ok();
         let groups: Vec<Vec<usize>> =
@@ -151,7 +160,17 @@ fn bound_of(ground: &Ground, pipeline: &ProposedPipeline) -> Bound {
     let of = &pipeline.stages[stage];
     let steps: f64 = pipeline.stages.iter().map(|stage| stage.step_ms).sum();
     let links_ms = pipeline.tpot_ms - steps;
-    let binding = if links_ms > of.step_ms {
+    let count = pipeline.stages.len();
+    let cached_ms = ground.cached_ms(pipeline.latency_ms, pipeline.batch, count);
+    let machine = |stage: &ProposedStage| ground.spots[stage.members[0].spot].machine;
+    let hops = pipeline.stages.windows(2);
+    let ways = hops.map(|hop| ground.way(machine(&hop[0]), machine(&hop[1])));
+    let carried_ms = ways.map(|way| ground.carried_ms(way, pipeline.phase)).fold(0.0, f64::max);
+    let binding = if carried_ms > of.busy_ms.max(cached_ms) {
+        Binding::Links
+    } else if cached_ms > of.busy_ms {
+        Binding::Room
+    } else if links_ms > of.step_ms {
         Binding::Links
     } else {
         binding(ground, of, ground.decode(pipeline.batch))

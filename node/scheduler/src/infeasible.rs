@@ -11,6 +11,8 @@ const MIB: u64 = 1 << 20;
 const LARGE: u64 = 10 << 30;
 /// Devices that are told of one by one.
 const TOLD_MAX: usize = 8;
+/// Of more machines it is not looked at who has links.
+const JOINED_MAX: usize = 1_000;
 
 /// No plan fits the devices there are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,9 +91,44 @@ fn missing(ground: &Ground, needed: u64, offered: u64) -> String {
             ground.model.layers,
         );
     }
+    if let Some(joined) =
+        joined_layers(ground).filter(|held| *held < u64::from(ground.model.layers))
+    {
+        return format!(
+            "too few machines have links between them: the most that are joined hold {joined} of {} layers",
+            ground.model.layers,
+        );
+    }
     "no order of stages was found that leaves room for the embedding in the first and the output \
      head in the last, along ways that exist"
         .to_owned()
+}
+
+/// Layers that the roomiest machines hold which links join, whatever their direction; of very many
+/// machines nobody knows.
+fn joined_layers(ground: &Ground) -> Option<u64> {
+    let machines = ground.spots.iter().map(|spot| spot.machine + 1).max()?;
+    let mut own = vec![0u64; machines];
+    for (spot, of) in ground.spots.iter().enumerate() {
+        own[of.machine] += u64::from(layers(ground, spot));
+    }
+    let mut left: Vec<usize> = (0..machines).filter(|machine| own[*machine] > 0).collect();
+    if left.len() > JOINED_MAX {
+        return None;
+    }
+    let mut most = 0;
+    while let Some(first) = left.pop() {
+        let (mut held, mut reached) = (0, vec![first]);
+        while let Some(one) = reached.pop() {
+            held += own[one];
+            let joins = |other: &usize| {
+                ground.way(one, *other).is_some() || ground.way(*other, one).is_some()
+            };
+            reached.extend(left.extract_if(.., |other| joins(other)));
+        }
+        most = most.max(held);
+    }
+    Some(most)
 }
 
 /// Each device, what it offers and how much of the model that holds.
@@ -105,10 +142,12 @@ fn devices(ground: &Ground, name: impl Fn(usize) -> String) -> String {
             count(layers, "layer")
         )
     };
-    let spots = ground.spots.len();
-    let mut told: Vec<_> = (0..spots.min(TOLD_MAX)).map(one).collect();
-    if spots > TOLD_MAX {
-        told.push(format!("and {} more", spots - TOLD_MAX));
+    // What was left out has no memory.
+    let offered = |spot: &usize| ground.spots[*spot].memory_bytes > 0;
+    let spots: Vec<usize> = (0..ground.spots.len()).filter(offered).collect();
+    let mut told: Vec<_> = spots.iter().copied().take(TOLD_MAX).map(one).collect();
+    if spots.len() > TOLD_MAX {
+        told.push(format!("and {} more", spots.len() - TOLD_MAX));
     }
     if told.is_empty() { "no peer offers a device".to_owned() } else { told.join(", ") }
 }

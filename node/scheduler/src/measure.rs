@@ -30,8 +30,8 @@ pub(crate) struct LanePace {
     pub(crate) prompt_ms: f64,
     /// A token from end to end, and back.
     pub(crate) token_ms: f64,
-    /// How long one request keeps the way between two stages busy that is so the longest.
-    pub(crate) carried_ms: f64,
+    /// How long one request keeps the ways between its stages busy, by the machines at both ends.
+    pub(crate) carried_ms: BTreeMap<(usize, usize), f64>,
 }
 
 /// How fast a draft is.
@@ -41,6 +41,14 @@ pub(crate) struct Measured {
     /// The ways, with what each of them serves when there are always more.
     pub(crate) routes: Vec<RoutePace>,
     stations: usize,
+}
+
+/// What routes use in common.
+struct Common {
+    stations: usize,
+    /// Those that activations pass: pipelines that meet nowhere else do not wait for each other there
+    /// as long as there is room for all.
+    hops: BTreeSet<usize>,
 }
 
 /// A way through stations, each of which is busy for so long.
@@ -60,13 +68,13 @@ impl RoutePace {
 }
 
 /// What one request at a time can use: the stage that a device leads, whichever lane it belongs to,
-/// the way from one machine to another, as far as KV cache takes it, a lane's way between its stages,
-/// or a device's room for KV cache, which is free again the sooner the more requests have room.
+/// the way from one machine to another, as far as KV cache takes it or activations do, or a device's
+/// room for KV cache, which is free again the sooner the more requests have room.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Station {
     Stage(usize),
     Way(usize, usize),
-    Lane(usize),
+    Hop(usize, usize),
     Cache(usize),
 }
 
@@ -97,7 +105,13 @@ pub(crate) fn measure(ground: &Ground, draft: &Draft) -> Measured {
         routes.push(through(ground, draft, &lanes, (&mut stations, &shared), route));
     }
     let stations = stations.0;
-    share_out(draft, &mut routes, stations.len());
+    let hop = |(station, number): (&Station, &usize)| {
+        matches!(station, Station::Hop(..)).then_some(*number)
+    };
+    let common =
+        Common { stations: stations.len(), hops: stations.iter().filter_map(hop).collect() };
+    share_out(draft, &mut routes, &common);
+    within_hops(&mut routes, &common);
     Measured { lanes, routes, stations: stations.len() }
 }
 
@@ -125,12 +139,13 @@ fn reachable(ground: &Ground, mut draft: Draft) -> Option<Draft> {
 
 /// Requests a second of each route. Where ways meet, all are scaled so that the busiest station is
 /// just busy; a way that meets no other serves what it can.
-fn share_out(draft: &Draft, routes: &mut [RoutePace], stations: usize) {
-    let mut users = vec![0; stations];
+fn share_out(draft: &Draft, routes: &mut [RoutePace], common: &Common) {
+    let mut users = vec![0; common.stations];
     routes.iter().flat_map(|route| &route.stations).for_each(|(s, _)| users[*s] += 1);
+    let meets = |s: usize| users[s] > 1 && !common.hops.contains(&s);
     let alone: Vec<bool> =
-        routes.iter().map(|route| route.stations.iter().all(|(s, _)| users[*s] == 1)).collect();
-    let mut load_ms = vec![0.0; stations];
+        routes.iter().map(|route| !route.stations.iter().any(|(s, _)| meets(*s))).collect();
+    let mut load_ms = vec![0.0; common.stations];
     for ((route, of), _) in
         routes.iter().zip(&draft.routes).zip(&alone).filter(|(_, alone)| !**alone)
     {
@@ -140,6 +155,24 @@ fn share_out(draft: &Draft, routes: &mut [RoutePace], stations: usize) {
     for ((route, of), alone) in routes.iter_mut().zip(&draft.routes).zip(alone) {
         let period_ms = if alone { route.period_ms() } else { busiest_ms / of.weight };
         route.requests_per_s = if period_ms > 0.0 { 1e3 / period_ms } else { 0.0 };
+    }
+}
+
+/// Less of the routes over a hop that is to carry more than it can, the worst hop first.
+fn within_hops(routes: &mut [RoutePace], common: &Common) {
+    let mut left = common.hops.clone();
+    loop {
+        let mut load = vec![0.0; common.stations];
+        for route in routes.iter() {
+            let each = route.stations.iter();
+            each.for_each(|(s, busy_ms)| load[*s] += route.requests_per_s * busy_ms / 1e3);
+        }
+        let worst = left.iter().copied().max_by(|a, b| load[*a].total_cmp(&load[*b]));
+        let Some(worst) = worst.filter(|worst| load[*worst] > 1.0) else { return };
+        left.remove(&worst);
+        for route in routes.iter_mut().filter(|r| r.stations.iter().any(|(s, _)| *s == worst)) {
+            route.requests_per_s /= load[worst];
+        }
     }
 }
 
@@ -172,8 +205,8 @@ fn through(
                 *busy.entry(stations.number(Station::Cache(spot))).or_default() += cached_ms;
             }
         }
-        if pace.carried_ms > 0.0 {
-            *busy.entry(stations.number(Station::Lane(*lane))).or_default() += pace.carried_ms;
+        for (&(from, to), ms) in &pace.carried_ms {
+            *busy.entry(stations.number(Station::Hop(from, to))).or_default() += ms;
         }
         latency_ms += lane_ms;
         ttft_ms += pace.prompt_ms;
@@ -211,7 +244,8 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
     let steps = ground.steps() / f64::from(lane.batch);
     let machine = |stage: &Placed| ground.spots[stage.members[0].spot].machine;
     let last = lane.stages.len().saturating_sub(1);
-    let (mut prompt_ms, mut token_ms, mut carried_ms) = (0.0, 0.0, 0.0f64);
+    let (mut prompt_ms, mut token_ms) = (0.0, 0.0);
+    let mut carried_ms = BTreeMap::new();
     let mut stages = Vec::new();
     for (number, stage) in lane.stages.iter().enumerate() {
         let time = |task| stage_ms(ground, stage, number == last, task);
@@ -220,7 +254,10 @@ fn pace(ground: &Ground, lane: &Lane) -> LanePace {
             let way = ground.way(before, machine(stage));
             prompt_ms += ground.hop_ms(way, prompt);
             token_ms += ground.hop_ms(way, token);
-            carried_ms = carried_ms.max(ground.carried_ms(way, lane.phase));
+            let ms = ground.carried_ms(way, lane.phase);
+            if ms > 0.0 && before != machine(stage) {
+                *carried_ms.entry((before, machine(stage))).or_insert(0.0) += ms;
+            }
         }
         prompt_ms += of_prompt;
         token_ms += of_step;

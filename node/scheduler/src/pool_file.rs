@@ -41,7 +41,6 @@ const MEMORY_MIN_BYTES: u64 = 1_000_000;
 const MEMORY_MAX_BYTES: u64 = 1 << 50;
 /// The region of machines that tell of none.
 const HERE: &str = "local";
-const WHOLE: &str = "expected a whole number, not below 0";
 const NEEDS: &str = "a machine needs `gpu`, or `memory`, `bandwidth_gb_s` and `tflop_s`";
 
 /// What is wrong with a pool file.
@@ -198,9 +197,14 @@ impl PoolFile {
 
 /// A reader's words without those of our language.
 fn plain(text: &str) -> String {
-    [("expected usize", WHOLE), ("expected u32", WHOLE), ("expected f64", "expected a number")]
-        .into_iter()
-        .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+    [
+        ("expected usize", "expected a whole number, not below 0"),
+        ("expected u32", "expected a whole number, not below 0"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list, such as [\"8GiB\"]"),
+    ]
+    .into_iter()
+    .fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 fn value(key: &str, value: impl ToString, reason: impl Into<String>) -> PoolError {

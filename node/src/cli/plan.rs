@@ -191,9 +191,6 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     {
         bail!("--running looks near a plan by our own search: leave out --planner {asked}");
     }
-    if let Some(most) = (!hexgens).then_some(model.spec.context_max).filter(|most| tokens > *most) {
-        bail!("a request of {tokens} tokens is more than {} takes: {most}", model.spec.name);
-    }
     let places = Places::new(pool);
     let running =
         options.running.as_deref().map(|file| running::read(file, &places, &served)).transpose()?;
@@ -226,6 +223,13 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     plan.notes.extend(assumed(options, leads, workload, &ask));
     if hexgens {
         plan.notes.push(HEXGENS_SUMS.to_owned());
+    }
+    let longest = model.spec.context_max;
+    if tokens > longest {
+        plan.notes.push(format!("requests of {tokens} tokens, though the model takes {longest}"));
+    }
+    if options.slo.is_some() && !matches!(ask.objective, Objective::Slo { .. }) {
+        plan.notes.push("--slo counts for --objective slo alone".to_owned());
     }
     if let Objective::Slo { deadline_ms } = ask.objective {
         plan.deadline_ms = Some(deadline_ms);
@@ -345,6 +349,9 @@ fn reference(model: &Model, workload: Workload) -> Option<f64> {
 async fn model(options: &Options) -> color_eyre::Result<Model> {
     let name = options.model.clone();
     let here = name == DEFAULT_MODEL || Path::new(&name).exists();
+    if !here && (name.starts_with(['.', '/']) || name.ends_with(".gguf")) {
+        bail!("there is no file {name}: see --model");
+    }
     if !here || options.weights.is_some() {
         let facts = catalogue::model(&name)?;
         let format = options.weights.as_deref().unwrap_or(&facts.weights);

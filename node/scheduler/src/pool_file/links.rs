@@ -18,6 +18,9 @@ const BETWEEN: Way = Way { ms: 50.0, bytes_per_ms: 62.5e3 };
 /// So many pairs without a link are named.
 const UNLINKED_MAX: usize = 3;
 
+/// The columns of a matrix file.
+const COLUMNS: [&str; 4] = ["region_a", "region_b", "delay_ms", "bandwidth_gbps"];
+
 /// A row of a matrix file.
 #[derive(Debug, Deserialize)]
 struct Row {
@@ -61,12 +64,17 @@ pub(super) fn links(
     let mut ways = vec![(!listed).then_some(between); count * count];
     (0..count).for_each(|region| ways[region * (count + 1)] = Some(inside));
     let place = |name: &str| names.binary_search(&name).ok();
-    let mut said = BTreeSet::new();
+    let (mut said, mut told) = (BTreeSet::new(), BTreeMap::new());
+    let mut twice = BTreeSet::new();
     let mut set = |from: &str, to: &str, ms: f64, gbit_s: f64| {
         if let (Some(a), Some(b)) = (place(from), place(to)) {
             said.insert((a.min(b), a.max(b)));
             let way = Way { ms, bytes_per_ms: gbit_s * 125e3 };
-            ways[a * count + b] = (gbit_s > 0.0).then_some(way);
+            let way = (gbit_s > 0.0).then_some(way);
+            if told.insert((a, b), way).is_some_and(|before| before != way) {
+                twice.insert((a.min(b), a.max(b)));
+            }
+            ways[a * count + b] = way;
         }
     };
     if let Some(file) = &network.matrix {
@@ -89,13 +97,18 @@ pub(super) fn links(
             }
         }
     }
+    notes.extend(twice.iter().take(UNLINKED_MAX).map(|(a, b)| {
+        format!("a link between {} and {} is told of twice: the last counts", names[*a], names[*b])
+    }));
     network.assumed(count > 1 && !listed, notes);
     if listed {
         let pairs = (0..count).flat_map(|b| (0..b).map(move |a| (a, b)));
-        unlinked(
-            pairs.filter(|pair| !said.contains(pair)).map(|(a, b)| (names[a], names[b])),
-            notes,
-        );
+        let without = pairs.filter(|pair| !said.contains(pair));
+        let without: Vec<(&str, &str)> = without.map(|(a, b)| (names[a], names[b])).collect();
+        if !without.is_empty() {
+            unlinked(&without, notes);
+            mistaken(network, &names, notes);
+        }
     }
     let of: Vec<usize> = machines.iter().filter_map(|machine| place(&machine.region)).collect();
     let regions = Ways::Regions { of, regions: count, ways };
@@ -105,18 +118,29 @@ pub(super) fn links(
     }
 }
 
-/// Notes which regions a list says nothing of: a name may be mistyped.
-fn unlinked<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, notes: &mut Vec<String>) {
-    let all: Vec<String> = pairs.map(|(a, b)| format!("{a} and {b}")).collect();
-    if all.is_empty() {
-        return;
-    }
-    let told = all[..all.len().min(UNLINKED_MAX)].join(", ");
-    let rest = match all.len().saturating_sub(UNLINKED_MAX) {
+/// Notes which regions a list says nothing of.
+fn unlinked(pairs: &[(&str, &str)], notes: &mut Vec<String>) {
+    let told = pairs.iter().take(UNLINKED_MAX).map(|(a, b)| format!("{a} and {b}"));
+    let told = told.collect::<Vec<_>>().join(", ");
+    let rest = match pairs.len().saturating_sub(UNLINKED_MAX) {
         0 => String::new(),
         more => format!(" and {more} more pairs"),
     };
     notes.push(format!("no link is listed between {told}{rest}: there is none"));
+}
+
+/// Notes names in a list of links that no region has: they may be mistyped.
+fn mistaken(network: &Network, regions: &[&str], notes: &mut Vec<String>) {
+    let ends = network.between.iter();
+    let ends =
+        ends.flat_map(|pair| pair.regions.iter().flatten().chain(&pair.from).chain(&pair.to));
+    let unknown: BTreeSet<&String> = ends.filter(|end| !regions.contains(&end.as_str())).collect();
+    for end in unknown.into_iter().take(UNLINKED_MAX) {
+        let likeness = |name: &&&str| (strsim::jaro_winkler(name, end) * 1e6) as u64;
+        let near = regions.iter().max_by_key(likeness).copied().unwrap_or_default();
+        let end: String = end.chars().take(80).collect();
+        notes.push(format!("a link names {end}, where no machine is; did you mean {near}?"));
+    }
 }
 
 fn rate(gbit_s: Option<f64>, otherwise: Way) -> f64 {
@@ -156,19 +180,24 @@ fn read(other: &Other<'_>, named: &str) -> Result<Vec<Row>, PoolError> {
     let wrong = |why: String| PoolError::Other(format!("matrix {named}: {why}"));
     let text = other(named).map_err(|error| wrong(error.to_string()))?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let heads = reader.headers().map_err(|error| wrong(error.to_string()))?.clone();
+    if let Some(missing) = COLUMNS.iter().find(|column| !heads.iter().any(|head| head == **column))
+    {
+        return Err(wrong(format!("its first line names no column `{missing}`")));
+    }
     let mut rows: Vec<Row> = Vec::new();
     for row in reader.deserialize() {
         let row: Row = row.map_err(|error| wrong(error.to_string()))?;
         let real = |x: f64| x.is_finite() && (0.0..=FIGURE_MAX).contains(&x);
-        if !real(row.delay_ms)
-            || !real(row.bandwidth_gbps)
-            || rows.len() >= REGIONS_MAX * REGIONS_MAX
-        {
+        if !real(row.delay_ms) || !real(row.bandwidth_gbps) {
             let Row { region_a, region_b, delay_ms, bandwidth_gbps } = row;
             return Err(wrong(format!(
-                "from {region_a} to {region_b} {delay_ms} ms and {bandwidth_gbps} Gbit/s cannot be, or \
-                 there are too many rows"
+                "row {}, from {region_a} to {region_b}: {delay_ms} ms and {bandwidth_gbps} Gbit/s cannot be",
+                rows.len() + 1
             )));
+        }
+        if rows.len() >= REGIONS_MAX * REGIONS_MAX {
+            return Err(wrong(format!("more than {} rows", rows.len())));
         }
         rows.push(row);
     }

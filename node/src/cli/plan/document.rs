@@ -239,9 +239,10 @@ fn binding(bound: &Bound) -> String {
         Binding::Arithmetic => "arithmetic",
         Binding::Exchange => "adding up between members",
         Binding::Links => "the way between stages",
+        Binding::Room => "room for KV cache, as requests are under way for long",
     };
     let full = if bound.full { ", whose memory is full" } else { "" };
-    format!("{what}; stage {} is the busiest, with what it sends{full}", bound.stage)
+    format!("{what}; stage {} is the busiest{full}", bound.stage)
 }
 
 /// The degree that a stage has, beside the next ones that it could have.

@@ -15,13 +15,13 @@ const NEAR: f64 = 1e-9;
 /// A task: positions, requests, tokens before each.
 type Task = (f64, f64, f64);
 /// What a request keeps from others: the stage of a lead, the way of KV cache between two machines, a
-/// lead's room for KV cache, the ways between the stages of a pipeline.
+/// lead's room for KV cache, the way of activations between two machines.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Station {
     Stage(usize),
     Way(usize, usize),
     Room(usize),
-    Hops(usize),
+    Hop(usize, usize),
 }
 
 /// Stations that a route goes through, and how long each is busy.
@@ -172,26 +172,28 @@ impl World {
         Ok((prompt_ms, token_ms))
     }
 
-    /// How long activations of a request pass the slowest way of a pipeline.
-    fn carried_ms(&self, pipeline: &ProposedPipeline) -> f64 {
+    /// How long activations of a request pass the ways between machines of a pipeline.
+    fn carried(&self, pipeline: &ProposedPipeline, busy: &mut Busy) {
         let rows = match pipeline.phase {
             Phase::Both => f64::from(self.workload.input_tokens) + self.steps(),
             Phase::Prefill => f64::from(self.workload.input_tokens),
             Phase::Decode => self.steps(),
         };
         let bytes = rows * f64::from(self.model.spec.hidden) * self.rules.activation_bytes;
-        let hop = |pair: &[ProposedStage]| {
-            let way = self.way(self.machine(&pair[0]), self.machine(&pair[1]));
-            way.map_or(f64::INFINITY, |way| bytes / way.bytes_per_ms)
-        };
-        pipeline.stages.windows(2).map(hop).fold(0.0, f64::max)
+        for pair in pipeline.stages.windows(2) {
+            let (from, to) = (self.machine(&pair[0]), self.machine(&pair[1]));
+            if from != to && !self.plain() {
+                let ms = self.way(from, to).map_or(f64::INFINITY, |way| bytes / way.bytes_per_ms);
+                *busy.entry(Station::Hop(from, to)).or_default() += ms;
+            }
+        }
     }
 
     /// A route's stations, if its figures are right.
     fn route(&self, found: &Proposal, route: &ProposedRoute) -> Result<Busy, String> {
         let mut busy = Busy::new();
         let (mut latency_ms, mut ttft_ms) = (0.0, 0.0);
-        for (place, pipeline) in route.pipelines.iter().map(|n| (*n, &found.pipelines[*n])) {
+        for pipeline in route.pipelines.iter().map(|place| &found.pipelines[*place]) {
             latency_ms += pipeline.latency_ms;
             ttft_ms += pipeline.ttft_ms;
             let room = pipeline.batch as usize * pipeline.stages.len().next_power_of_two();
@@ -203,9 +205,7 @@ impl World {
                     *busy.entry(Station::Room(lead)).or_default() += kept_ms;
                 }
             }
-            if !self.plain() && pipeline.stages.len() > 1 {
-                *busy.entry(Station::Hops(place)).or_default() += self.carried_ms(pipeline);
-            }
+            self.carried(pipeline, &mut busy);
         }
         if let [prompts, answers] = &route.pipelines[..] {
             let mut ways = Busy::new();
@@ -257,6 +257,12 @@ impl World {
         }
         for (route, busy) in found.routes.iter().zip(&stations) {
             let slowest = busy.values().copied().fold(0.0, f64::max);
+            let whole = load.iter().all(|(s, (load, _))| {
+                !matches!(s, Station::Hop(..)) || near(*load, 1.0) || *load < 1.0
+            });
+            if !whole {
+                return Err("more is sent than a way carries".to_owned());
+            }
             if slowest > 0.0 && busy.keys().all(|station| load[station].1 == 1) {
                 same("rate of a route by itself", route.requests_per_s, 1e3 / slowest)?;
             }
