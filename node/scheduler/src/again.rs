@@ -26,16 +26,12 @@ impl Judges {
         requests_per_s: Option<f64>,
         (seed, trial_requests): (u64, usize),
     ) -> Self {
-        let judge = |requests, thorough| Judge {
-            objective,
-            requests_per_s,
-            serving: Serving::new(seed, requests),
-            thorough,
-        };
+        let judge = |serving, thorough| Judge { objective, requests_per_s, serving, thorough };
+        let told = Serving::new(seed, TOLD_REQUESTS);
         Self {
-            trial: judge(trial_requests, false),
-            told: judge(TOLD_REQUESTS, false),
-            thorough: judge(TOLD_REQUESTS, true),
+            trial: judge(Serving::new(seed, trial_requests), false),
+            told: judge(told.clone(), false),
+            thorough: judge(told, true),
         }
     }
 

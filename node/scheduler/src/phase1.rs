@@ -19,6 +19,7 @@ use std::{
 pub(crate) use front::{Aim, Depth, Search, front};
 pub(crate) use layout::Layout;
 use mixed::{Node, nodes};
+pub(crate) use order::nearest;
 use order::{Step, every};
 use table::Table;
 

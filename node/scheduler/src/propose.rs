@@ -49,7 +49,7 @@ pub enum Planner {
 
 impl Planner {
     /// Whether it is ours.
-    pub(crate) fn ours(self) -> bool {
+    pub fn ours(self) -> bool {
         matches!(self, Self::Default | Self::Replicas)
     }
 }

@@ -117,14 +117,18 @@ impl Ground {
         if self.rules.plain() {
             return 0.0;
         }
+        way.map_or(f64::INFINITY, |way| self.carried_bytes(phase) / way.bytes_per_ms)
+    }
+
+    /// Activations of one request between two stages.
+    pub(crate) fn carried_bytes(&self, phase: Phase) -> f64 {
         let (prompt, answer) = (f64::from(self.workload.input_tokens), self.steps());
         let rows = match phase {
             Phase::Both => prompt + answer,
             Phase::Prefill => prompt,
             Phase::Decode => answer,
         };
-        let bytes = f64::from(self.model.hidden) * self.rules.activation_bytes * rows;
-        way.map_or(f64::INFINITY, |way| bytes / way.bytes_per_ms)
+        f64::from(self.model.hidden) * self.rules.activation_bytes * rows
     }
 
     /// Milliseconds for activations over a way.

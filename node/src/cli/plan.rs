@@ -186,7 +186,7 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
             ground.devices()
         );
     }
-    if let Some(asked) = options.planner.filter(|asked| !asked.ours())
+    if let Some(asked) = options.planner.filter(|asked| !Planner::from(*asked).ours())
         && options.running.is_some()
     {
         bail!("--running looks near a plan by our own search: leave out --planner {asked}");
@@ -308,8 +308,7 @@ fn ends_missing(options: &Options, pool: &PoolFile, trusted: &[usize]) -> String
 /// That another planner is to be asked, that the deadline is too early, or what is missing.
 fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
     let ours = Ask { planner: Planner::Default, ..*ask };
-    let others = !matches!(ask.planner, Planner::Default | Planner::Replicas);
-    if others && propose(ground, &ours).is_some() {
+    if !ask.planner.ours() && propose(ground, &ours).is_some() {
         let late = Ask { objective: Objective::Throughput, ..*ask };
         return match (ask.objective, propose(ground, &late)) {
             (Objective::Slo { deadline_ms }, Some(late)) => {

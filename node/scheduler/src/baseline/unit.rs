@@ -8,6 +8,7 @@ use crate::{
     ground::Ground,
     kind::{Kind, Regime},
     place::members,
+    rules::Phase,
 };
 
 /// Tokens a second of a flow, for each request a second: flows are counted in thousandths.
@@ -79,8 +80,7 @@ impl Units {
             let tokens_per_s = (1..=unit.layers_max()).map(rate).map(|r| r.min(PLENTY)).collect();
             FlowNode { tokens_per_s, entry: PLENTY, exit: PLENTY }
         };
-        let tokens = f64::from(ground.workload.input_tokens) + ground.steps();
-        let bytes = f64::from(ground.model.hidden) * ground.rules.activation_bytes * tokens;
+        let bytes = ground.carried_bytes(Phase::Both);
         let machine = |unit: &Unit| ground.spots[unit.spots[0]].machine;
         let link = |from: &Unit, to: &Unit| {
             let way = ground.way(machine(from), machine(to));

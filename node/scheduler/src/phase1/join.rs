@@ -185,22 +185,11 @@ impl Group<'_> {
         let starts = depth.starts();
         let found = (0..starts).filter_map(|start| {
             let start = start * (count - 1) / (starts - 1);
-            let found = self.shortest(&order::one(&self.nearest(start)));
+            let nearest = order::nearest(count, start, |from, to| self.hops[from][to]);
+            let found = self.shortest(&order::one(&nearest));
             found.filter(|(_, runs)| self.ground.rules.idle || runs.len() == count)
         });
         found.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(ms, runs)| (ms, self.chain(&runs)))
-    }
-
-    fn nearest(&self, start: usize) -> Vec<usize> {
-        let mut order = vec![start];
-        let mut left: Vec<usize> = (0..self.members.len()).filter(|p| *p != start).collect();
-        while !left.is_empty() {
-            let last = order[order.len() - 1];
-            let hop = |place: &usize| self.hops[last][*place];
-            let nearest = (0..left.len()).min_by(|a, b| hop(&left[*a]).total_cmp(&hop(&left[*b])));
-            order.push(left.remove(nearest.unwrap_or(0)));
-        }
-        order
     }
 
     /// The best chain of runs along steps: for each, the least time by the layers covered.

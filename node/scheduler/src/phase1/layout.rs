@@ -44,10 +44,10 @@ impl Layout {
             let (head, own) = (if last { kind.head_ms } else { (0.0, 0.0) }, f64::from(*layers));
             let (prefill, step) = (kind.prefill_ms * own + head.0, kind.decode_ms * own + head.1);
             if let Some((before, ..)) = number.checked_sub(1).map(|n| chain[n]) {
-                let hop = ground.hop_of(before[0], classes[0], kind.degree, regime);
+                let way = ground.next_way(before[0], classes[0], kind.degree);
+                let hop = ground.hop_of(way, regime);
                 prompt_ms += hop.0;
                 tpot_ms += hop.1;
-                let way = ground.next_way(before[0], classes[0], kind.degree);
                 carried_ms = carried_ms.max(ground.carried_ms(way, ground.phase));
             }
             prompt_ms += prefill;

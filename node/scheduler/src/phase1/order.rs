@@ -39,6 +39,19 @@ pub(super) fn every(count: usize, firsts: &[usize], idle: bool) -> Vec<Step> {
         .collect()
 }
 
+/// From a first, always the nearest of those that are left.
+pub(crate) fn nearest(count: usize, first: usize, hop: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+    let mut order = vec![first];
+    let mut left: Vec<usize> = (0..count).filter(|place| *place != first).collect();
+    while !left.is_empty() {
+        let last = order[order.len() - 1];
+        let to = |n: &usize| hop(last, left[*n]);
+        let nearest = (0..left.len()).min_by(|a, b| to(a).total_cmp(&to(b)));
+        order.push(left.remove(nearest.unwrap_or(0)));
+    }
+    order
+}
+
 /// One order, any of which may be left out.
 pub(super) fn one(order: &[usize]) -> Vec<Step> {
     let step = |(number, place): (usize, &usize)| Step {

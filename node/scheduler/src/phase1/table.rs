@@ -232,19 +232,12 @@ impl Ground {
         if self.carried_ms(way, self.phase) > limit_ms {
             return f64::INFINITY;
         }
-        let (prompt, token) = self.hop_of(from, to, degree, regime);
+        let (prompt, token) = self.hop_of(way, regime);
         prompt + self.steps() * token
     }
 
     /// The same of a prompt, and of one token of each request of a batch.
-    pub(crate) fn hop_of(
-        &self,
-        from: usize,
-        to: usize,
-        degree: usize,
-        regime: Regime,
-    ) -> (f64, f64) {
-        let way = self.next_way(from, to, degree);
+    pub(crate) fn hop_of(&self, way: Option<Way>, regime: Regime) -> (f64, f64) {
         let prompt_ms = match self.phase {
             Phase::Decode => 0.0,
             _ => self.hop_ms(way, self.prefill()),

@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::{Group, Partition};
-use crate::ground::Ground;
+use crate::{ground::Ground, phase1::nearest};
 
 /// More groups than this are left to the search.
 const GROUPS_MAX: usize = 12;
@@ -20,27 +20,13 @@ pub(crate) fn arcs(ground: &Ground) -> Vec<Partition> {
     }
     let whole: Group = ground.classes.iter().map(|class| class.count()).enumerate().collect();
     let most = (ground.room(&whole) / ground.needed_bytes() as f64) as usize;
-    let far = (0..classes).max_by(|a, b| delay(ground, 0, *a).total_cmp(&delay(ground, 0, *b)));
-    let rings = [0, far.unwrap_or(0)].map(|start| ring(ground, start));
+    let machine = |class: usize| ground.classes[class].machines[0];
+    let delay =
+        |a: usize, b: usize| ground.way(machine(a), machine(b)).map_or(f64::MAX, |way| way.ms);
+    let far = (0..classes).max_by(|a, b| delay(0, *a).total_cmp(&delay(0, *b)));
+    let rings = [0, far.unwrap_or(0)].map(|start| nearest(classes, start, delay));
     let cuts = (2..=most.min(GROUPS_MAX)).flat_map(|count| rings.iter().map(move |r| (r, count)));
     cuts.map(|(ring, count)| cut(ground, ring, count)).collect()
-}
-
-fn delay(ground: &Ground, a: usize, b: usize) -> f64 {
-    let machine = |class: usize| ground.classes[class].machines[0];
-    ground.way(machine(a), machine(b)).map_or(f64::MAX, |way| way.ms)
-}
-
-fn ring(ground: &Ground, start: usize) -> Vec<usize> {
-    let mut ring = vec![start];
-    let mut left: Vec<usize> = (0..ground.classes.len()).filter(|class| *class != start).collect();
-    while !left.is_empty() {
-        let last = ring[ring.len() - 1];
-        let to = |n: &usize| delay(ground, last, left[*n]);
-        let nearest = (0..left.len()).min_by(|a, b| to(a).total_cmp(&to(b))).unwrap_or(0);
-        ring.push(left.remove(nearest));
-    }
-    ring
 }
 
 /// So many parts of a ring, machine after machine; a machine belongs where its middle is.

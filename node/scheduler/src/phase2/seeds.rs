@@ -96,8 +96,7 @@ pub(crate) fn seeds(decoder: &Decoder<'_>) -> Vec<Partition> {
     }
     // Of very many devices few partitions are judged at all.
     if decoder.search.depth != Depth::Rough {
-        let rings = arcs(ground);
-        for ring in rings {
+        for ring in arcs(ground) {
             if !all.contains(&ring) {
                 all.push(ring);
             }

@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{PoolError, PoolFile};
+use super::{PoolError, PoolFile, PoolMachine};
+
+impl PoolMachine {
+    /// What it may be called by: its own name, its group's, its region's.
+    fn names(&self) -> [&String; 3] {
+        [&self.name, &self.group, &self.region]
+    }
+}
 
 impl PoolFile {
     /// The machines of a name, of a group of machines or of a region, without regard to case.
@@ -12,20 +19,15 @@ impl PoolFile {
     /// If there is none: says what is called nearly so.
     pub fn named(&self, name: &str) -> Result<Vec<usize>, PoolError> {
         let is = |other: &str| other.eq_ignore_ascii_case(name);
-        let of = |(number, machine): (usize, &super::PoolMachine)| {
-            let all = [&machine.name, &machine.group, &machine.region];
-            all.into_iter().any(|name| is(name)).then_some(number)
+        let of = |(number, machine): (usize, &PoolMachine)| {
+            machine.names().into_iter().any(|name| is(name)).then_some(number)
         };
         let found: Vec<usize> = self.machines.iter().enumerate().filter_map(of).collect();
         if !found.is_empty() {
             return Ok(found);
         }
-        let of = |machine: &'_ super::PoolMachine| -> [String; 3] {
-            [machine.name.clone(), machine.group.clone(), machine.region.clone()]
-        };
-        let names = self.machines.iter().flat_map(of);
-        let names: BTreeSet<String> = names.collect();
-        let likeness = |known: &&String| {
+        let names: BTreeSet<&String> = self.machines.iter().flat_map(PoolMachine::names).collect();
+        let likeness = |known: &&&String| {
             (strsim::jaro_winkler(&known.to_lowercase(), &name.to_lowercase()) * 1e6) as u64
         };
         let near = names.iter().max_by_key(likeness).map_or("", |near| near.as_str());

@@ -48,13 +48,6 @@ impl From<Search> for Planner {
     }
 }
 
-impl Search {
-    /// Whether it is ours.
-    pub(super) fn ours(self) -> bool {
-        matches!(self, Self::Default | Self::Replicas)
-    }
-}
-
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();

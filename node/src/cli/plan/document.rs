@@ -259,6 +259,14 @@ fn degrees(layers: u32, reason: &Reason) -> Option<String> {
     Some(format!("{layers} layers by {}{next}", told(&chosen)))
 }
 
+/// The first and the last of a range, and how many they are.
+pub(super) fn range(what: &str, [first, end]: [u32; 2]) -> String {
+    match end.saturating_sub(first) {
+        0 => format!("no {what}"),
+        count => format!("{what} {first}-{} ({count})", end - 1),
+    }
+}
+
 fn route(found: &ProposedRoute) -> RouteDocument {
     RouteDocument {
         pipelines: found.pipelines.clone(),

@@ -2,6 +2,7 @@
 
 use super::document::{
     MovesDocument, PhaseDocument, PipelineDocument, PlanDocument, RouteDocument, StageDocument,
+    range,
 };
 use crate::{cli::print, client::bar};
 
@@ -153,7 +154,6 @@ fn replica(number: usize, pipeline: &PipelineDocument, binding: Option<&String>)
 }
 
 fn words(stage: &StageDocument) -> String {
-    let [first, end] = stage.layers;
-    let (last, on) = (end.saturating_sub(1), stage.holders());
-    format!("layers {first}-{last} ({}) on {on}, {:.2} ms a step", end - first, stage.step_ms)
+    let (layers, on) = (range("layers", stage.layers), stage.holders());
+    format!("{layers} on {on}, {:.2} ms a step", stage.step_ms)
 }

@@ -6,7 +6,7 @@ use super::{
     Frame, INK, PAPER,
     text::{Style, round, tooltip},
 };
-use crate::cli::plan::document::MemberDocument;
+use crate::cli::plan::document::{MemberDocument, range};
 
 /// A band narrower than this has its label across, if it is higher than wide.
 pub(super) const NARROW: f64 = 60.0;
@@ -36,12 +36,11 @@ pub(super) fn band(
     area: Area,
     labelled: bool,
 ) -> Group {
-    let ([h0, h1], [c0, c1]) = (member.kv_heads, member.ffn_columns);
     let MemberDocument { machine, device, gpu, .. } = member;
     let whole = format!(
         "{machine}, device {device}, {gpu}: {}, {}",
-        range("KV heads", h0, h1),
-        range("FFN columns", c0, c1),
+        range("KV heads", member.kv_heads),
+        range("FFN columns", member.ffn_columns),
     );
     let shape = Rectangle::new()
         .set("x", round(area.x))
@@ -53,14 +52,6 @@ pub(super) fn band(
         .set("stroke-width", if area.height < LETTER_MIN { 0.3 } else { 1.0 });
     let group = Group::new().set("class", "member").add(tooltip(&whole)).add(shape);
     if labelled { group.add(label(member, area)) } else { group }
-}
-
-/// First and last, as layers are told.
-fn range(what: &str, first: u32, end: u32) -> String {
-    match end.saturating_sub(first) {
-        0 => format!("no {what}"),
-        count => format!("{what} {first}-{} ({count})", end - 1),
-    }
 }
 
 /// Machine, device and GPU on a line, or on two, or as much of them as there is room for.

@@ -7,7 +7,7 @@ use super::{
     band::{Area, LETTER_MAX, LETTER_MIN, NARROW, band},
     text::{Style, round, tooltip},
 };
-use crate::cli::plan::document::{MemberDocument, PipelineDocument, StageDocument};
+use crate::cli::plan::document::{MemberDocument, PipelineDocument, StageDocument, range};
 
 /// Heights of a stage's members together.
 const BANDS_MIN: f64 = 52.0;
@@ -156,8 +156,7 @@ fn drawn(frame: &Frame<'_>, stage: &StageDocument, (top, height): (f64, f64)) ->
     let area = Area { x: left, y: top, width, height };
     let layers = end.saturating_sub(first);
     let step = figure(stage.step_ms);
-    let last = end.saturating_sub(1);
-    let whole = format!("layers {first}-{last} ({layers}), {step} ms a step");
+    let whole = format!("{}, {step} ms a step", range("layers", stage.layers));
     let mut group = Group::new().set("class", "stage").add(tooltip(&whole));
     let strip = if frame.dense { 0.0 } else { STRIP };
     if !frame.dense {
