@@ -12,18 +12,20 @@ use crate::{
 const CLIMB: usize = 4_000;
 /// Of more groups there are too many small steps.
 const CLIMB_GROUPS_MAX: usize = 24;
-/// A thread begins no further chain after so much work, times the classes of devices squared, nor
-/// after so much, nor more than so many: the more kinds there are, the more ways to be unlucky.
-const WORK_NS: u64 = 3_000_000;
-const WORK_MAX_NS: u64 = 700_000_000;
-const CHAINS_MAX: u64 = 8;
+/// A thread begins no further chain after so much work, times the third power of the classes of
+/// devices, nor after so much, nor more than so many: the more kinds there are, the more ways to be
+/// unlucky.
+const WORK_NS: u64 = 375_000;
+const WORK_MAX_NS: u64 = 2_000_000_000;
+const CHAINS_MAX: u64 = 16;
 
 /// HexGen's search, and the same with changes that know nothing.
 pub(crate) const HEXGEN: Effort =
-    Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10 };
+    Effort { population: 32, evaluations: 1_000, patience: 300, guided: 10, recut: false };
 pub(crate) const RANDOM: Effort = Effort { guided: 0, ..HEXGEN };
 /// One of several, and the one that goes on from them.
-const PART: Effort = Effort { evaluations: 300, patience: 200, ..HEXGEN };
+const PART: Effort =
+    Effort { population: 16, evaluations: 300, patience: 200, recut: true, ..HEXGEN };
 const LAST: Effort = Effort { evaluations: 2_000, patience: 400, guided: 7, ..PART };
 
 /// Of very many devices fewer partitions are judged.
@@ -63,7 +65,7 @@ pub(crate) fn chains(
     let mut all = Vec::new();
     let kinds = decoder.ground.classes.len() as u64;
     let begun = seeds(decoder);
-    let work_ns = WORK_MAX_NS.min(WORK_NS * kinds * kinds);
+    let work_ns = WORK_MAX_NS.min(WORK_NS.saturating_mul(kinds.saturating_pow(3)));
     for lot in 0..most {
         let other = lot << 32;
         all.push(chain(decoder, judges, (efforts, &begun), (seed ^ other, last ^ other)));

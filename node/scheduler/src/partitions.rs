@@ -18,6 +18,8 @@ use crate::{
     propose::{Ask, Drafted, Planner, Plans, TOLD_REQUESTS},
 };
 
+/// How long it is searched when little has changed.
+const WARM: Effort = Effort { population: 16, evaluations: 40, patience: 40, guided: 8, ..HEXGEN };
 /// Judgements of small steps when little has changed, and how many others are judged again.
 const CLIMB_WARM: usize = 200;
 const OTHERS_WARM: usize = 1;
@@ -77,8 +79,7 @@ pub(crate) fn near(ground: &Ground, ask: &Ask, groups: &[Vec<usize>]) -> Drafted
         let known = known.clone();
         let mut whole = known.clone();
         gather(decoder, &mut whole);
-        let effort = Effort { population: 16, evaluations: 40, patience: 40, guided: 8 };
-        let mut found = genetic(decoder, &judges.trial, vec![known, whole], effort, ask.seed);
+        let mut found = genetic(decoder, &judges.trial, vec![known, whole], WARM, ask.seed);
         // Time is short.
         found.others.truncate(OTHERS_WARM);
         vec![judges.again(decoder, climb(decoder, &judges.trial, found, CLIMB_WARM))]
@@ -130,8 +131,11 @@ fn run(
     let Some(best) = found.first() else {
         return Drafted { evaluations, ..Drafted::default() };
     };
-    let fronts = decoder.fronts(&best.partition);
-    let mut drafts = vec![laid_out(ground, &fronts, &best.judged)];
+    // Replicas that share a link are told to wait for each other there, which no judge knows of.
+    let told = if ask.planner.ours() { CAREFUL } else { 1 };
+    let plainly =
+        |found: &Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
+    let mut drafts: Vec<Draft> = found.iter().take(told).map(plainly).collect();
     if ask.planner.ours() && decoder.search.depth == Depth::Coarse {
         let worth = |fronts: &[Rc<Vec<Layout>>]| {
             let judged = judges.thoroughly(fronts);

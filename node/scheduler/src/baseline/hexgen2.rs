@@ -54,7 +54,7 @@ impl Plans for Hexgen2 {
         let groups = best.partition.groups.len().max(GROUPS);
         let changes = CHANGES * GROUPS * GROUPS / groups / groups;
         while evaluations < changes && since < PATIENCE {
-            let next = mutate(&pair.answers, &mut random, &best.partition, true);
+            let next = mutate(&pair.answers, &mut random, &best.partition, (true, false));
             let next = pair.flow(next);
             (evaluations, since) = (evaluations + 1, since + 1);
             if next.rate > best.rate {

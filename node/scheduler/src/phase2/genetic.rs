@@ -19,6 +19,8 @@ pub(crate) struct Effort {
     pub(crate) patience: usize,
     /// How many of ten mutations know what they do.
     pub(crate) guided: usize,
+    /// Whether four of ten cut two groups anew.
+    pub(crate) recut: bool,
 }
 
 /// So many of the best are told of, since what tried them is small and errs.
@@ -60,7 +62,7 @@ pub(crate) fn genetic(
                 // In order of their worth.
                 let parent = drawn.min().unwrap_or(0);
                 let guided = draw(&mut random, 10) < effort.guided;
-                mutate(decoder, &mut random, &population[parent].1, guided)
+                mutate(decoder, &mut random, &population[parent].1, (guided, effort.recut))
             }
         };
         evaluations += 1;
