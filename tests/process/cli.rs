@@ -186,15 +186,17 @@ fn a_pool_of_cards_is_planned_and_explained() {
     assert!(none["reason"].as_str().unwrap().contains("GiB of memory are missing"), "{none}");
     let early = ["plan", "--pool", &asymmetric, "--model", "llama-2-70b", "--slo", "1ms"];
     fails(1, &early, &["no plan"]);
-    for (more, words) in [
-        (["--slo", "5"], "5s"),
-        (["--workload", "5"], "IN,OUT"),
-        (["--weights", "q9"], "did you mean"),
-        (["--model", "lalma-2-70b"], "did you mean Llama-2-70b"),
+    for (code, more, words) in [
+        (2, ["--slo", "5"], "5s"),
+        (2, ["--workload", "5"], "IN,OUT"),
+        (2, ["--workload", "5,5,2e9"], "at most 1e9 requests a second"),
+        (1, ["--weights", "q9"], "did you mean"),
+        (1, ["--model", "lalma-2-70b"], "did you mean Llama-2-70b"),
+        (1, ["--model", "llama"], "more: say which model"),
     ] {
         let model: &[&str] = if more[0] == "--model" { &[] } else { &["--model", "llama-2-70b"] };
         let asked = [&["plan", "--pool", &asymmetric][..], model, &more].concat();
-        fails(1, &asked, &[words]);
+        fails(code, &asked, &[words]);
     }
 }
 

@@ -84,11 +84,11 @@ pub struct Options {
     weights: Option<String>,
     /// Tokens of a prompt and of an answer, and requests a second [default: 128,64; a leader's
     /// 256,128]
-    #[arg(long, value_name = "IN,OUT[,RATE]")]
-    workload: Option<String>,
+    #[arg(long, value_name = "IN,OUT[,RATE]", value_parser = ask::workload)]
+    workload: Option<Workload>,
     /// Deadline of a request: 5s, 800ms, or 5x for five times what eight A100 take
-    #[arg(long, value_name = "TIME")]
-    slo: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = ask::deadline)]
+    slo: Option<ask::Deadline>,
     /// What the plan is to be good at [default: slo with --slo, else throughput; a leader's is slo,
     /// for twice the time of the fastest replica]
     #[arg(long, value_enum)]
@@ -160,8 +160,7 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         false if pool.machines.iter().any(|machine| machine.known) => Rules::fitted(),
         false => Rules::engine(),
     };
-    let workload = options.workload.as_deref().map(ask::workload).transpose()?;
-    let workload = workload.unwrap_or(if leads { EXPECTED } else { WORKLOAD });
+    let workload = options.workload.unwrap_or(if leads { EXPECTED } else { WORKLOAD });
     let context = options.context.or(leads.then_some(CONTEXT_TOKENS));
     let tokens = workload.input_tokens.saturating_add(workload.output_tokens);
     if let Some(context) = context.filter(|context| *context < tokens) {
@@ -178,7 +177,6 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     if !trusted.is_empty() {
         ground = ground.with_ends(options.ends, &trusted);
     }
-    let deadline = options.slo.as_deref().map(ask::deadline).transpose()?;
     let planner = options.planner.map_or(Planner::Default, Planner::from);
     if planner == Planner::Exhaustive && ground.devices() > EXHAUSTIVE_MAX {
         bail!(
@@ -201,7 +199,7 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         leaders(&ground, options.seed).unwrap_or(any)
     } else {
         let reference = || reference(&model, workload);
-        let objective = ask::objective(options.objective, deadline, reference)?;
+        let objective = ask::objective(options.objective, options.slo, reference)?;
         Ask { planner, objective, seed: options.seed }
     };
     let found = match &running {

@@ -11,12 +11,14 @@ const AFFIXES: [&str; 11] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unknown {
     /// Several things could be meant.
-    #[error("`{name}` could be {}: say which {what}", list(.candidates))]
+    #[error("`{name}` could be {}{}: say which {what}", list(.candidates), more(*.untold))]
     Ambiguous {
         /// What was asked for.
         name: String,
         /// What it could be.
         candidates: Vec<String>,
+        /// How many it could be besides.
+        untold: usize,
         /// The kind of thing.
         what: &'static str,
     },
@@ -30,6 +32,10 @@ pub enum Unknown {
         /// The kind of thing.
         what: &'static str,
     },
+}
+
+fn more(untold: usize) -> String {
+    if untold == 0 { String::new() } else { format!(" or {untold} more") }
 }
 
 fn list(names: &[String]) -> String {
@@ -50,8 +56,9 @@ pub(super) fn find(what: &'static str, name: &str, known: &[&str]) -> Result<usi
             return Ok(*only);
         }
         if !found.is_empty() {
-            let candidates = found.iter().take(TOLD_MAX).map(|n| known[*n].to_owned()).collect();
-            return Err(Unknown::Ambiguous { name: name.to_owned(), candidates, what });
+            let told = found.iter().take(TOLD_MAX).map(|n| known[*n].to_owned());
+            let (candidates, untold) = (told.collect(), found.len().saturating_sub(TOLD_MAX));
+            return Err(Unknown::Ambiguous { name: name.to_owned(), candidates, untold, what });
         }
     }
     let mut near: Vec<usize> = (0..known.len()).collect();

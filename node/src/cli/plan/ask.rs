@@ -3,7 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
-use color_eyre::eyre::{bail, eyre};
+use color_eyre::eyre::eyre;
 use swarm_scheduler::{Objective, Planner, Workload};
 
 /// Which search.
@@ -87,38 +87,47 @@ pub(super) enum Deadline {
     Times(f64),
 }
 
+/// Of a prompt and of an answer.
+const TOKENS_MAX: u32 = 1 << 20;
+/// Neither a deadline nor a rate is more.
+const FIGURE_MAX: f64 = 1e9;
+
+/// Above nothing, and not absurd.
+fn figure(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|x| (f64::MIN_POSITIVE..=FIGURE_MAX).contains(x))
+}
+
 /// Reads `5s`, `800ms` or `5x`.
-pub(super) fn deadline(text: &str) -> color_eyre::Result<Deadline> {
+pub(super) fn deadline(text: &str) -> Result<Deadline, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let number = text[..text.len() - unit.len()].parse::<f64>().ok();
-    let number = number.filter(|x| x.is_finite() && *x > 0.0 && *x < 1e9);
-    match (number, unit) {
+    match (figure(&text[..text.len() - unit.len()]), unit) {
         (Some(x), "s") => Ok(Deadline::Ms(x * 1e3)),
         (Some(x), "ms") => Ok(Deadline::Ms(x)),
         (Some(x), "x") => Ok(Deadline::Times(x)),
-        _ => bail!(
-            "`{text}` is no deadline: write 5s, 800ms, or 5x for five times what eight A100 take"
-        ),
+        _ => Err(format!(
+            "write 5s, 800ms, or 5x for five times what eight A100 take; from above 0 to {FIGURE_MAX:e}"
+        )),
     }
 }
 
 /// Reads `IN,OUT` or `IN,OUT,RATE`.
-pub(super) fn workload(text: &str) -> color_eyre::Result<Workload> {
-    let wrong =
-        || eyre!("`{text}` is no workload: write IN,OUT or IN,OUT,RATE, such as 512,128,0.5");
-    let mut parts = text.split(',').map(str::trim);
-    let mut tokens = || {
-        let count = parts.next().and_then(|part| part.parse::<u32>().ok());
-        count.filter(|count| (1..=1 << 20).contains(count)).ok_or_else(wrong)
+pub(super) fn workload(text: &str) -> Result<Workload, String> {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let (tokens, rate) = match parts[..] {
+        [input, output] => ((input, output), Some(None)),
+        [input, output, rate] => ((input, output), figure(rate).map(Some)),
+        _ => return Err("write IN,OUT or IN,OUT,RATE, such as 512,128,0.5".to_owned()),
     };
-    let (input_tokens, output_tokens) = (tokens()?, tokens()?);
-    let rate = parts.next().map(|part| part.parse::<f64>().ok()).map(|rate| {
-        rate.filter(|rate| rate.is_finite() && *rate > 0.0 && *rate < 1e9).ok_or_else(wrong)
-    });
-    if parts.next().is_some() {
-        return Err(wrong());
+    let count = |text: &str| text.parse::<u32>().ok().filter(|n| (1..=TOKENS_MAX).contains(n));
+    match (count(tokens.0), count(tokens.1), rate) {
+        (Some(input_tokens), Some(output_tokens), Some(requests_per_s)) => {
+            Ok(Workload { input_tokens, output_tokens, requests_per_s })
+        }
+        _ => Err(format!(
+            "IN and OUT are from 1 to {TOKENS_MAX} tokens, RATE is above 0 and at most {FIGURE_MAX:e} \
+             requests a second"
+        )),
     }
-    Ok(Workload { input_tokens, output_tokens, requests_per_s: rate.transpose()? })
 }
 
 /// The objective, and the deadline as milliseconds.
