@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use swarm_core::{Answer, Ask, RequestId};
-use swarm_proto::{Finish, NodeId};
+use swarm_proto::{Finish, ModelSpec, NodeId};
 
-use crate::{check::Broken, device::Reference};
+use crate::{
+    check::Broken,
+    device::{Reference, Shape},
+};
 
 /// All requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Clients {
     pub(crate) wanted: BTreeMap<RequestId, Wanted>,
     asked: u64,
+    shape: Shape,
 }
 
 /// One request.
@@ -38,11 +42,16 @@ pub(crate) enum End {
 }
 
 impl Clients {
+    /// Nobody yet, who asks that model.
+    pub(crate) fn of(model: &ModelSpec) -> Self {
+        Self { shape: Shape::of(model), ..Self::default() }
+    }
+
     /// Notes a request and gives it its number.
     pub(crate) fn ask(&mut self, at: NodeId, ask: &Ask) -> RequestId {
         let request = RequestId(self.asked);
         self.asked += 1;
-        let (expected, finish) = answer_to(ask);
+        let (expected, finish) = answer_to(ask, self.shape);
         let wanted = Wanted { at, expected, finish, got: 0, started: false, end: None };
         self.wanted.insert(request, wanted);
         request
@@ -137,8 +146,8 @@ impl Wanted {
 }
 
 /// What one device alone would answer. The token that ends an answer is not part of it.
-fn answer_to(ask: &Ask) -> (Vec<u32>, Finish) {
-    let mut alone = Reference::new();
+fn answer_to(ask: &Ask, shape: Shape) -> (Vec<u32>, Finish) {
+    let mut alone = Reference::new(shape);
     ask.tokens.iter().for_each(|token| alone.push(*token));
     let mut answer = Vec::new();
     for step in 0..ask.answer_tokens_max {

@@ -1,31 +1,51 @@
 //! What a simulated device computes: numbers that are wrong as soon as anything before them was.
 //!
-//! A layer mixes a row with all that this device keeps of the layer's earlier rows, in the KV blocks
-//! that the core named. So a lost or doubled row, a wrong block, a skipped layer or another order
-//! gives another token. Members of a tensor-parallel stage each add up a part for their own heads
-//! and columns, and the leader's rows are right only if the parts are whole and right.
+//! A stage mixes what a row is with all that it keeps of earlier rows, in the KV blocks that the core
+//! named, and adds for its layers the difference of two numbers, of which only the outermost are left
+//! when all layers have been added. So a lost or doubled row, a wrong block, a layer that is skipped or
+//! done twice, or another order gives another token, however the layers are cut, and a row costs the
+//! same for one layer as for eighty. Members of a tensor-parallel stage each add up a part for their own
+//! heads and columns in the same way, and the leader's rows are right only if the parts are whole.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use swarm_core::{ComputeFault, Computed, Shard};
-use swarm_proto::{BLOCK_TOKENS, Batch, Draw, FfnColumns, Item, KvHeads, Sampled, Span};
+use swarm_proto::{BLOCK_TOKENS, Batch, Draw, Item, ModelSpec, Sampled, Span};
 
-use crate::model;
-
-/// Bytes of a row: eight f32 numbers, the value four times over.
+/// Bytes of a row: four numbers.
 const ROW_BYTES: usize = 32;
 /// What a row finds where nothing was kept. No computed value is like it, but by chance.
 const NOTHING: u64 = 0x6e6f_7468_696e_6721;
 
-/// What a device keeps in its KV blocks: a value for each place and layer.
+/// What a device must know of the model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    layers: u32,
+    kv_heads: u32,
+    ffn: u32,
+    vocab: u32,
+}
+
+/// What a device keeps in its KV blocks: a number for each place.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(BTreeMap<u32, Box<[u64]>>);
+pub(crate) struct Cache(BTreeMap<u32, [u64; BLOCK_TOKENS as usize]>);
+
+/// A row on its way through the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    /// The token and where it stands.
+    is: u64,
+    /// What the layers so far have come to.
+    sum: u64,
+    /// How many layers that is.
+    layers: u64,
+}
 
 /// What a device has computed, before the parts of the other members are in it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    rows: Vec<u64>,
+    rows: Vec<Row>,
     /// Each row's part that this member's heads and columns give.
     pub(crate) part: Arc<[u64]>,
 }
@@ -33,8 +53,8 @@ pub(crate) struct Outcome {
 /// One device alone, token by token: what the swarm must come to.
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
-    kept: Vec<u64>,
-    row: u64,
+    shape: Shape,
+    kept: u64,
     tokens: Vec<u32>,
 }
 
@@ -45,39 +65,50 @@ fn mix(a: u64, b: u64) -> u64 {
     (x ^ (x >> 31)).wrapping_add(b)
 }
 
-fn embed(token: u32, position: u32) -> u64 {
-    mix(u64::from(token), u64::from(position))
+/// What things from one number to another add: of ranges that cover all, each once, the sum is that of
+/// the whole.
+fn between(value: u64, first: u32, end: u32) -> u64 {
+    mix(value, u64::from(end)).wrapping_sub(mix(value, u64::from(first)))
 }
 
-/// A row through one layer; `kept` holds what the rows before came to there, and then this one.
-fn layer(row: u64, layer: u32, kept: &mut u64) -> u64 {
-    *kept = mix(*kept, row);
-    mix(mix(row, *kept), u64::from(layer))
-}
-
-fn pick(row: u64, draw: &Draw) -> u32 {
-    let mut value = row;
+fn pick(sum: u64, draw: &Draw, vocab: u32) -> u32 {
+    let mut value = sum;
     if draw.sampling.temperature > 0.0 {
         value = mix(mix(value, draw.sampling.seed), u64::from(draw.step));
     }
     for token in &draw.recent {
         value = mix(value, u64::from(*token));
     }
-    (value % u64::from(model::VOCAB)) as u32
+    (value % u64::from(vocab.max(1))) as u32
+}
+
+impl Shape {
+    pub(crate) fn of(model: &ModelSpec) -> Self {
+        let ModelSpec { layers, kv_heads, ffn, vocab, .. } = *model;
+        Self { layers, kv_heads, ffn, vocab }
+    }
+
+    /// What some heads and columns add to a row.
+    fn part(heads: (u32, u32), columns: (u32, u32), row: Row) -> u64 {
+        let of_columns = between(!row.sum, columns.0, columns.1);
+        between(row.sum, heads.0, heads.1).wrapping_add(of_columns)
+    }
+
+    /// What all heads and columns add to a row.
+    fn whole(self, row: Row) -> u64 {
+        Self::part((0, self.kv_heads), (0, self.ffn), row)
+    }
 }
 
 impl Reference {
-    pub(crate) fn new() -> Self {
-        Self { kept: vec![NOTHING; model::LAYERS as usize], row: 0, tokens: Vec::new() }
+    pub(crate) fn new(shape: Shape) -> Self {
+        Self { shape, kept: NOTHING, tokens: Vec::new() }
     }
 
     /// Takes in the next token.
     pub(crate) fn push(&mut self, token: u32) {
-        let mut row = embed(token, self.tokens.len() as u32);
-        for (number, kept) in self.kept.iter_mut().enumerate() {
-            row = layer(row, number as u32, kept);
-        }
-        self.row = row;
+        let row = Row::of(token, self.tokens.len() as u32);
+        self.kept = mix(self.kept, row.is);
         self.tokens.push(token);
     }
 
@@ -87,7 +118,44 @@ impl Reference {
             1.0 => Vec::new(),
             _ => self.tokens.clone(),
         };
-        pick(self.row, &Draw { sampling: sampling.clone(), step, recent })
+        let sum = between(self.kept, 0, self.shape.layers);
+        pick(sum, &Draw { sampling: sampling.clone(), step, recent }, self.shape.vocab)
+    }
+}
+
+impl Row {
+    fn of(token: u32, position: u32) -> Self {
+        Self { is: mix(u64::from(token), u64::from(position)), sum: 0, layers: 0 }
+    }
+
+    /// Through some layers, given what the rows up to this one have come to there.
+    fn through(self, shard: &Shard, kept: u64) -> Self {
+        let (first, end) = (shard.layers.first(), shard.layers.end());
+        let sum = self.sum.wrapping_add(between(kept, first, end));
+        // What came from elsewhere than from the layer before is nothing that goes on.
+        let sum = if self.layers == u64::from(first) { sum } else { mix(sum, self.layers) };
+        Self { sum, layers: u64::from(end), ..self }
+    }
+
+    fn seal(self) -> u64 {
+        mix(mix(self.is, self.sum), self.layers)
+    }
+
+    fn write(self, bytes: &mut BytesMut) {
+        [self.is, self.sum, self.layers, self.seal()].into_iter().for_each(|n| bytes.put_u64_le(n));
+    }
+
+    /// A row off the wire: if its seal is not its own, something else than was sent.
+    fn read(rows: &Bytes, number: usize) -> Result<Self, ComputeFault> {
+        let bytes = rows.get(number * ROW_BYTES..(number + 1) * ROW_BYTES);
+        let bytes = bytes.ok_or(ComputeFault::Device)?;
+        let mut words = bytes.chunks_exact(8).map(|word| {
+            word.iter().rev().fold(0, |value: u64, byte| (value << 8) | u64::from(*byte))
+        });
+        let mut word = || words.next().ok_or(ComputeFault::Device);
+        let row = Self { is: word()?, sum: word()?, layers: word()? };
+        let seal = word()?;
+        Ok(if seal == row.seal() { row } else { Self { sum: mix(row.sum, seal), ..row } })
     }
 }
 
@@ -96,14 +164,10 @@ impl Cache {
         self.0.clear();
     }
 
-    /// The places of a position's layers, first the one before it.
-    fn place(&mut self, item: &Item, position: u32, layers: usize) -> Option<&mut [u64]> {
+    fn place(&mut self, item: &Item, position: u32) -> Option<&mut u64> {
         let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)?;
-        let kept = self.0.entry(block).or_insert_with(|| {
-            vec![NOTHING ^ 1; BLOCK_TOKENS as usize * layers].into_boxed_slice()
-        });
-        let at = (position % BLOCK_TOKENS) as usize * layers;
-        kept.get_mut(at..at + layers)
+        let kept = self.0.entry(block).or_insert([NOTHING ^ 1; BLOCK_TOKENS as usize]);
+        kept.get_mut((position % BLOCK_TOKENS) as usize)
     }
 
     /// Computes a batch for a shard.
@@ -113,47 +177,36 @@ impl Cache {
         batch: &Batch,
         input: Option<&Bytes>,
     ) -> Result<Outcome, ComputeFault> {
-        let layers = shard.layers.len() as usize;
         let mut rows = Vec::with_capacity(batch.rows());
         for item in &batch.items {
-            for (offset, token) in item.tokens.iter().enumerate() {
-                let position = item.position + offset as u32;
-                let mut row = match input {
-                    None => embed(*token, position),
-                    Some(input) => value_at(input, rows.len())?,
+            for (token, position) in item.tokens.iter().zip(item.position..) {
+                let row = match input {
+                    None => Row::of(*token, position),
+                    Some(input) => Row::read(input, rows.len())?,
                 };
-                let mut kept = match position.checked_sub(1) {
-                    None => vec![NOTHING; layers],
-                    Some(before) => {
-                        let before = self.place(item, before, layers);
-                        before.ok_or(ComputeFault::Device)?.to_vec()
-                    }
+                let before = match position.checked_sub(1) {
+                    None => NOTHING,
+                    Some(before) => *self.place(item, before).ok_or(ComputeFault::Device)?,
                 };
-                for (number, kept) in kept.iter_mut().enumerate() {
-                    row = layer(row, shard.layers.first() + number as u32, kept);
-                }
-                let here = self.place(item, position, layers).ok_or(ComputeFault::Device)?;
-                here.copy_from_slice(&kept);
-                rows.push(row);
+                let kept = mix(before, row.is);
+                *self.place(item, position).ok_or(ComputeFault::Device)? = kept;
+                rows.push(row.through(shard, kept));
             }
         }
-        let part = rows.iter().map(|row| part(*row, shard.kv_heads, shard.ffn_columns)).collect();
+        let (heads, columns) = (ends(shard.kv_heads), ends(shard.ffn_columns));
+        let part = rows.iter().map(|row| Shape::part(heads, columns, *row)).collect();
         Ok(Outcome { rows, part })
     }
+}
+
+fn ends<Of>(span: Span<Of>) -> (u32, u32) {
+    (span.first(), span.end())
 }
 
 /// The place of every row of a batch.
 fn places(batch: &Batch) -> impl Iterator<Item = (&Item, u32)> {
     let rows = |item: &Item| item.position..item.position + item.tokens.len() as u32;
     batch.items.iter().flat_map(move |item| rows(item).map(move |position| (item, position)))
-}
-
-/// What some heads and columns add to a row.
-fn part(row: u64, heads: Span<KvHeads>, columns: Span<FfnColumns>) -> u64 {
-    let heads = heads.range().map(|head| mix(row, head as u64));
-    let grains = columns.range().step_by(model::FFN_GRAIN as usize);
-    let columns = grains.map(|column| mix(row, 1_000 + column as u64));
-    heads.chain(columns).fold(0, u64::wrapping_add)
 }
 
 impl Outcome {
@@ -164,7 +217,7 @@ impl Outcome {
         shard: &Shard,
         batch: &Batch,
         others: &[Arc<[u64]>],
-        cache: &mut Cache,
+        (cache, shape): (&mut Cache, Shape),
     ) -> Result<Computed, ComputeFault> {
         if others.iter().any(|other| other.len() != self.rows.len()) {
             return Err(ComputeFault::Group);
@@ -174,47 +227,29 @@ impl Outcome {
             let index = rows.len();
             let row = self.rows[index];
             let sum = others.iter().fold(self.part[index], |sum, o| sum.wrapping_add(o[index]));
-            let error = sum.wrapping_sub(whole(row));
+            let error = sum.wrapping_sub(shape.whole(row));
             if error != 0 {
-                let kept = cache.place(item, position, shard.layers.len() as usize);
-                kept.into_iter().flatten().for_each(|kept| *kept = mix(*kept, error));
+                cache.place(item, position).into_iter().for_each(|kept| *kept = mix(*kept, error));
             }
-            rows.push(row.wrapping_add(error));
+            rows.push(Row { sum: row.sum.wrapping_add(error), ..row });
         }
         if !shard.leads {
             return Ok(Computed::Nothing);
         }
         if !shard.samples {
             let mut bytes = BytesMut::with_capacity(rows.len() * ROW_BYTES);
-            rows.iter().for_each(|row| (0..4).for_each(|_| bytes.put_u64_le(*row)));
+            rows.into_iter().for_each(|row| row.write(&mut bytes));
             return Ok(Computed::Activations(bytes.freeze()));
         }
         let mut last = 0;
         let samples = batch.items.iter().map(|item| {
             last += item.tokens.len();
             let draw = item.sample.as_ref()?;
-            Some(Sampled { token: pick(rows[last - 1], draw), logprob: None, top: Vec::new() })
+            let token = pick(rows[last - 1].sum, draw, shape.vocab);
+            Some(Sampled { token, logprob: None, top: Vec::new() })
         });
         Ok(Computed::Samples(samples.collect()))
     }
-}
-
-/// What all heads and columns add to a row.
-fn whole(row: u64) -> u64 {
-    let heads = (0..model::KV_HEADS).map(|head| mix(row, u64::from(head)));
-    let grains = (0..model::FFN).step_by(model::FFN_GRAIN as usize);
-    let columns = grains.map(|column| mix(row, 1_000 + u64::from(column)));
-    heads.chain(columns).fold(0, u64::wrapping_add)
-}
-
-/// A row off the wire: if its four copies differ, something that is none of them.
-fn value_at(rows: &Bytes, row: usize) -> Result<u64, ComputeFault> {
-    let bytes = rows.get(row * ROW_BYTES..(row + 1) * ROW_BYTES).ok_or(ComputeFault::Device)?;
-    let mut values = bytes
-        .chunks_exact(8)
-        .map(|word| word.iter().rev().fold(0, |value: u64, byte| (value << 8) | u64::from(*byte)));
-    let first = values.next().ok_or(ComputeFault::Device)?;
-    Ok(values.fold(first, |value, other| if other == first { value } else { mix(value, other) }))
 }
 
 #[cfg(test)]
@@ -222,6 +257,11 @@ mod tests {
     use swarm_proto::{ColumnRange, HeadRange, LayerRange, Sampling};
 
     use super::*;
+    use crate::model;
+
+    fn shape() -> Shape {
+        Shape::of(&model::spec())
+    }
 
     fn shard(layers: (u32, u32), heads: (u32, u32), columns: (u32, u32), leads: bool) -> Shard {
         Shard {
@@ -270,7 +310,8 @@ mod tests {
             let mut given = [Vec::new(), Vec::new()];
             change(index, &mut caches, &mut given);
             let outcome = caches[0].compute(&first, &batch, None).unwrap();
-            let body = rows(outcome.finish(&first, &batch, &[], &mut caches[0]).unwrap());
+            let body =
+                rows(outcome.finish(&first, &batch, &[], (&mut caches[0], shape())).unwrap());
             let other = caches[2].compute(&member, &batch, Some(&body)).unwrap();
             let outcome = caches[1].compute(&lead, &batch, Some(&body)).unwrap();
             let part = |part: &Arc<[u64]>, given: &Vec<u64>| match given.is_empty() {
@@ -279,15 +320,17 @@ mod tests {
             };
             let (to_lead, to_member) =
                 (part(&other.part, &given[0]), part(&outcome.part, &given[1]));
-            last = token(outcome.finish(&lead, &batch, &[to_lead], &mut caches[1]).unwrap());
-            other.finish(&member, &batch, &[to_member], &mut caches[2]).unwrap();
+            last = token(
+                outcome.finish(&lead, &batch, &[to_lead], (&mut caches[1], shape())).unwrap(),
+            );
+            other.finish(&member, &batch, &[to_member], (&mut caches[2], shape())).unwrap();
         }
         last
     }
 
     #[test]
     fn stages_and_members_come_to_what_one_device_alone_does() {
-        let mut alone = Reference::new();
+        let mut alone = Reference::new(shape());
         [7, 8, 9, 5].iter().for_each(|token| alone.push(*token));
         let expected = alone.next(&Sampling::default(), 0);
         assert_eq!(pipeline(|_, _, _| {}), expected);
@@ -307,5 +350,50 @@ mod tests {
             }
         });
         assert_ne!(to_member, expected, "the member was given wrong parts of the rows before");
+    }
+
+    /// A token through stages of these layers.
+    fn token_through(cuts: &[(u32, u32)]) -> u32 {
+        let batch = batch(0, &[7]);
+        let mut input: Option<Bytes> = None;
+        for layers in cuts {
+            let (mut cache, shard) = (Cache::default(), shard(*layers, (0, 3), (0, 1536), true));
+            let outcome = cache.compute(&shard, &batch, input.as_ref()).unwrap();
+            match outcome.finish(&shard, &batch, &[], (&mut cache, shape())).unwrap() {
+                Computed::Activations(rows) => input = Some(rows),
+                computed => return token(computed),
+            }
+        }
+        panic!("no stage samples")
+    }
+
+    #[test]
+    fn layers_count_once_each_and_in_their_order_wherever_they_are_cut() {
+        let whole = token_through(&[(0, 30)]);
+        assert_eq!(token_through(&[(0, 1), (1, 17), (17, 30)]), whole);
+        for wrong in [
+            &[(0, 10), (11, 30)][..],
+            &[(0, 10), (9, 30)],
+            &[(0, 10), (0, 10), (10, 30)],
+            &[(0, 10), (20, 25), (10, 20), (25, 30)],
+            &[(1, 30)],
+        ] {
+            assert_ne!(token_through(wrong), whole, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_changed_on_its_way_is_another() {
+        let row = Row::of(7, 3).through(&shard((0, 5), (0, 3), (0, 1536), true), NOTHING);
+        let mut bytes = BytesMut::new();
+        row.write(&mut bytes);
+        assert_eq!(Row::read(&bytes.clone().freeze(), 0), Ok(row));
+        for place in 0..ROW_BYTES {
+            let mut changed = bytes.clone();
+            changed[place] ^= 16;
+            let read = Row::read(&changed.freeze(), 0).unwrap();
+            assert_ne!((read.is, read.sum), (row.is, row.sum), "byte {place}");
+        }
+        assert_eq!(Row::read(&bytes.freeze(), 1), Err(ComputeFault::Device));
     }
 }

@@ -6,12 +6,13 @@ use std::{
 };
 
 use swarm_core::{Config, Meetings, Node};
-use swarm_proto::{Ballot, Device, NodeId, Time};
+use swarm_proto::{Ballot, Device, ModelSpec, NodeId, Time};
 
 use crate::{
+    device::Shape,
     disk::Disk,
     keys::{SimKeys, node_id},
-    model,
+    rig::Rig,
     worker::Worker,
     world::Entry,
 };
@@ -19,6 +20,7 @@ use crate::{
 /// A machine with one node.
 pub(crate) struct Host {
     pub(crate) number: usize,
+    model: ModelSpec,
     pub(crate) node: Node,
     pub(crate) workers: BTreeMap<u8, Worker>,
     pub(crate) meetings: Meetings<Arc<[u64]>>,
@@ -50,15 +52,14 @@ pub(crate) enum State {
 
 impl Host {
     /// A host that is down and has never been up.
-    pub(crate) fn new(number: usize, memory_bytes: &[u64]) -> Self {
-        let workers = memory_bytes
-            .iter()
-            .enumerate()
-            .map(|(index, memory)| (index as u8, Worker::new(*memory)))
-            .collect();
+    pub(crate) fn new(number: usize, rigs: &[Rig], model: &ModelSpec) -> Self {
+        let shape = Shape::of(model);
+        let worker = |rig: &Rig| (rig.told.index, Worker::new(rig.clone(), shape));
+        let workers = rigs.iter().map(worker).collect();
         Self {
             number,
-            node: mind(number, number == 0, 0, 0, Ballot::default()),
+            model: model.clone(),
+            node: mind(number, model, number == 0, (0, 0), Ballot::default()),
             workers,
             meetings: Meetings::new(node_id(number)),
             disk: Disk::default(),
@@ -73,9 +74,9 @@ impl Host {
 
     /// Starts a process that finds `ballot` on disk; its devices are empty.
     pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
-        self.node = mind(self.number, self.founds, self.life, seed, ballot);
+        self.node = mind(self.number, &self.model, self.founds, (self.life, seed), ballot);
         for worker in self.workers.values_mut() {
-            *worker = Worker::new(worker.memory_bytes);
+            *worker = Worker::new(worker.rig.clone(), worker.shape);
         }
         self.meetings = Meetings::new(node_id(self.number));
         self.state = State::Up;
@@ -94,18 +95,24 @@ impl Host {
 
     /// Its devices, as measured.
     pub(crate) fn devices(&self) -> Vec<Device> {
-        self.workers.iter().map(|(index, w)| model::device(*index, w.memory_bytes)).collect()
+        self.workers.values().map(|worker| worker.rig.told.clone()).collect()
     }
 }
 
-fn mind(number: usize, founds: bool, life: u32, seed: u64, ballot: Ballot) -> Node {
+fn mind(
+    number: usize,
+    model: &ModelSpec,
+    founds: bool,
+    (life, seed): (u32, u64),
+    ballot: Ballot,
+) -> Node {
     let config = Config {
         founds,
         context_tokens: 512,
         advert_base: u64::from(life) * 1_000_000,
         // Sessions whose end was lost are to be let go of while a scenario still looks.
         idle_max: std::time::Duration::from_secs(30),
-        ..Config::new(model::spec())
+        ..Config::new(model.clone())
     };
     Node::new(config, Box::new(SimKeys(node_id(number))), seed, ballot)
 }

@@ -85,15 +85,10 @@ impl Scenario {
 /// more of which any can be missed.
 pub fn swarm(wishes: Wishes) -> Setup {
     let Wishes { sabotage, record, lenient } = wishes;
-    let memory_bytes = vec![
-        vec![4 * MIB],
-        vec![52 * MIB, 48 * MIB],
-        vec![96 * MIB],
-        vec![100 * MIB],
-        vec![104 * MIB],
-    ];
+    let memory_bytes =
+        [vec![4 * MIB], vec![52 * MIB, 48 * MIB], vec![96 * MIB], vec![100 * MIB], vec![104 * MIB]];
     let planner = Planner::Scheduler;
-    Setup { memory_bytes, late: Vec::new(), planner, sabotage, record, lenient }
+    Setup { planner, sabotage, record, lenient, ..Setup::of(&memory_bytes) }
 }
 
 /// A request drawn by lot: so many tokens of a prompt at most, and of an answer.

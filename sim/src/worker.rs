@@ -1,20 +1,24 @@
 //! A device's thread: jobs in their order, one at a time, each taking its time.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_core::{ComputeFault, GroupKey, Seat, Shard};
 use swarm_proto::{Batch, PlanId};
 
-use crate::device::{Cache, Outcome};
+use crate::{
+    device::{Cache, Outcome, Shape},
+    rig::Rig,
+};
 
 /// Jobs that may wait: a driver's thread refuses more.
 pub(crate) const JOBS_MAX: usize = 8;
 
 /// A device and what it has to do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) memory_bytes: u64,
+    pub(crate) rig: Rig,
+    pub(crate) shape: Shape,
     /// What it holds, and under which plan.
     pub(crate) holds: Option<(PlanId, Shard)>,
     pub(crate) cache: Cache,
@@ -68,8 +72,25 @@ pub(crate) enum Running {
 }
 
 impl Worker {
-    pub(crate) fn new(memory_bytes: u64) -> Self {
-        Self { memory_bytes, slow: 1, ..Self::default() }
+    pub(crate) fn new(rig: Rig, shape: Shape) -> Self {
+        Self {
+            rig,
+            shape,
+            holds: None,
+            cache: Cache::default(),
+            queue: VecDeque::new(),
+            running: None,
+            serial: 0,
+            slow: 1,
+            bad_loads: 0,
+            bad_batches: 0,
+        }
+    }
+
+    /// How long a batch takes; of what is not held, no time.
+    pub(crate) fn span(&self, batch: &Batch) -> Duration {
+        let shard = self.holds.as_ref().map(|(_, shard)| shard);
+        shard.map_or(Duration::ZERO, |shard| self.rig.pace.span(shard, batch) * self.slow)
     }
 
     /// Queues a job; gives it back if there is no room.
@@ -99,6 +120,6 @@ impl Worker {
         others: &[Arc<[u64]>],
     ) -> Result<swarm_core::Computed, ComputeFault> {
         let (_, shard) = self.holds.as_ref().ok_or(ComputeFault::Device)?;
-        outcome.finish(shard, &work.batch, others, &mut self.cache)
+        outcome.finish(shard, &work.batch, others, (&mut self.cache, self.shape))
     }
 }

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_core::{Effect, Input, Notice};
-use swarm_proto::{NodeId, Time};
+use swarm_proto::{ModelSpec, NodeId, Time};
 
 use crate::{
     Planner, Sabotage,
@@ -21,15 +21,19 @@ use crate::{
     keys::node_id,
     link::Links,
     log::Log,
+    model,
+    rig::Rig,
 };
 
 pub(crate) use event::{Entry, Event, Part};
 
 /// What a swarm is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Setup {
-    /// The memory of every device of every node. The first node founds the swarm.
-    pub memory_bytes: Vec<Vec<u64>>,
+    /// The model that is served.
+    pub model: ModelSpec,
+    /// The devices of every node. The first node founds the swarm.
+    pub machines: Vec<Vec<Rig>>,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
     /// Who plans.
@@ -42,14 +46,35 @@ pub struct Setup {
     pub lenient: bool,
 }
 
+impl Default for Setup {
+    /// Nobody, to serve a small model.
+    fn default() -> Self {
+        Self {
+            model: model::spec(),
+            machines: Vec::new(),
+            late: Vec::new(),
+            planner: Planner::default(),
+            sabotage: Sabotage::default(),
+            record: false,
+            lenient: false,
+        }
+    }
+}
+
 impl Setup {
+    /// Nodes whose devices have so much memory each, to serve a small model.
+    pub fn of(memory_bytes: &[Vec<u64>]) -> Self {
+        let machines = memory_bytes.iter().map(|machine| Rig::machine(machine)).collect();
+        Self { machines, ..Self::default() }
+    }
+
     /// A swarm with memory to spare, of nodes that differ: the founder holds no layer, and any two
     /// of the rest hold all of them.
     pub fn ample(nodes: usize) -> Self {
         const MIB: u64 = 1 << 20;
         let rest = (1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]);
-        let memory_bytes = std::iter::once(vec![4 * MIB]).chain(rest).collect();
-        Self { memory_bytes, ..Self::default() }
+        let memory_bytes: Vec<_> = std::iter::once(vec![4 * MIB]).chain(rest).collect();
+        Self::of(&memory_bytes)
     }
 }
 
@@ -74,9 +99,10 @@ pub struct World {
 impl World {
     /// A swarm whose nodes have just been started.
     pub fn new(setup: Setup, seed: u64) -> Self {
-        let numbers = (0..setup.memory_bytes.len()).map(|number| (node_id(number), number));
-        let hosts = setup.memory_bytes.iter().enumerate();
-        let hosts = hosts.map(|(number, memory)| (node_id(number), Host::new(number, memory)));
+        let numbers = (0..setup.machines.len()).map(|number| (node_id(number), number));
+        let hosts = setup.machines.iter().enumerate();
+        let hosts =
+            hosts.map(|(number, rigs)| (node_id(number), Host::new(number, rigs, &setup.model)));
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -84,7 +110,7 @@ impl World {
             scheduled: 0,
             hosts: hosts.collect(),
             links: Links::default(),
-            clients: Clients::default(),
+            clients: Clients::of(&setup.model),
             watch: Watch::default(),
             log: Log::new(setup.record, numbers.collect()),
             setup,
@@ -92,7 +118,7 @@ impl World {
             replayed: Vec::new(),
             events: 0,
         };
-        for number in 0..world.setup.memory_bytes.len() {
+        for number in 0..world.setup.machines.len() {
             if !world.setup.late.contains(&number) {
                 world.restart(number);
             }

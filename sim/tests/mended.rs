@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hexswarm_sim::{Planner, Setup, World, ask};
+use hexswarm_sim::{Planner, Rig, Setup, World, ask};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,8 +19,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 /// The founder holds no layer; the rest can just hold the model together, so all are needed.
 fn scarce() -> Setup {
-    let memory_bytes = vec![vec![4 * MIB], vec![84 * MIB], vec![84 * MIB]];
-    Setup { memory_bytes, ..Setup::default() }
+    Setup::of(&[vec![4 * MIB], vec![84 * MIB], vec![84 * MIB]])
 }
 
 /// Runs a story until its nodes serve and `voters` vote.
@@ -37,7 +36,7 @@ fn served(setup: Setup, seed: u64, voters: usize) -> World {
 fn one_away(seed: u64) -> (World, Vec<usize>, usize) {
     let away = 3;
     let mut setup = Setup { late: vec![4, 5], ..Setup::ample(6) };
-    setup.memory_bytes[away] = vec![4 * MIB];
+    setup.machines[away] = Rig::machine(&[4 * MIB]);
     let mut world = served(setup, seed, 3);
     let plan = world.live_plan(0).unwrap().clone();
     let members = world.members(&plan);
@@ -157,7 +156,7 @@ fn a_proposal_that_came_to_nothing_is_undone() {
     for seed in SEEDS {
         let mut setup = Setup::ample(5);
         // The newcomer could hold the model alone, so there is a better plan with it.
-        setup.memory_bytes[4] = vec![400 * MIB];
+        setup.machines[4] = Rig::machine(&[400 * MIB]);
         setup.late = vec![4];
         let mut world = served(setup, seed, 3);
         world.restart(4);
@@ -173,7 +172,7 @@ fn a_proposal_that_came_to_nothing_is_undone() {
 fn a_proposal_whose_leader_died_is_undone() {
     for seed in SEEDS {
         let mut setup = Setup::ample(5);
-        setup.memory_bytes[4] = vec![400 * MIB];
+        setup.machines[4] = Rig::machine(&[400 * MIB]);
         setup.late = vec![4];
         let mut world = served(setup, seed, 3);
         world.restart(4);
@@ -271,7 +270,7 @@ fn a_paused_entry_costs_a_pause() {
 fn answers_longer_than_one_member_has_room_for_are_right() {
     for seed in 0..5 {
         let memory_bytes = [4, 100, 100, 53, 52].map(|mib| vec![mib * MIB]).to_vec();
-        let setup = Setup { planner: Planner::Pairs, memory_bytes, ..Setup::default() };
+        let setup = Setup { planner: Planner::Pairs, ..Setup::of(&memory_bytes) };
         let mut world = served(setup, seed, 3);
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         for number in 0..4 {

@@ -49,7 +49,7 @@ fn a_lost_replica_leaves_the_others_their_shares() {
 #[test]
 fn a_pipeline_that_no_token_comes_through_is_left_out() {
     let mut setup = Setup { record: true, ..Setup::ample(9) };
-    setup.memory_bytes[0] = setup.memory_bytes[1].clone();
+    setup.machines[0] = setup.machines[1].clone();
     for bad in [0, 4] {
         let mut found_out = 0;
         for seed in 0..8 {

@@ -1,19 +1,17 @@
 //! Devices hold what they have memory for, and are asked only for what they hold.
 
 use swarm_core::Shard;
-use swarm_proto::Batch;
+use swarm_proto::{Batch, ModelSpec};
 
 use super::Broken;
-use crate::model;
 
 /// Whether weights, KV blocks and scratch of a shard fit.
 pub(crate) fn fits(
-    node: usize,
-    device: u8,
+    model: &ModelSpec,
+    (node, device): (usize, u8),
     shard: &Shard,
     memory_bytes: u64,
 ) -> Result<(), Broken> {
-    let model = model::spec();
     let (layers, heads) = (shard.layers.len(), shard.kv_heads.len());
     let columns = shard.ffn_columns.len();
     let weights = model.share_bytes(layers, heads, columns, shard.embeds, shard.samples);

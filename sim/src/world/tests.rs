@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn a_crash_loses_what_was_not_yet_written() {
-    let setup = Setup { memory_bytes: vec![vec![1 << 20]], ..Setup::default() };
+    let setup = Setup::of(&[vec![1 << 20]]);
     for (lived_ms, written) in [(1, false), (100, true)] {
         let mut world = World::new(setup.clone(), 0);
         let started = |world: &World| world.events() > 0;
@@ -21,7 +21,7 @@ fn a_crash_loses_what_was_not_yet_written() {
 
 #[test]
 fn what_comes_for_a_stopped_process_waits_and_keeps_its_order() {
-    let setup = Setup { memory_bytes: vec![vec![1 << 20]; 2], record: true, ..Setup::default() };
+    let setup = Setup { record: true, ..Setup::of(&[vec![1 << 20], vec![1 << 20]]) };
     let mut world = World::new(setup, 0);
     world.run(Duration::from_secs(2)).unwrap();
     let before = world.log().lines().count();

@@ -31,10 +31,10 @@ impl World {
         let number = host.number;
         let Some(worker) = host.workers.get_mut(&device) else { return Ok(()) };
         let memory_bytes = match self.setup.sabotage {
-            Sabotage::SmallDevices => worker.memory_bytes / 4,
-            _ => worker.memory_bytes,
+            Sabotage::SmallDevices => worker.rig.told.memory_bytes / 4,
+            _ => worker.rig.told.memory_bytes,
         };
-        fits(number, device, &shard, memory_bytes)?;
+        fits(&self.setup.model, (number, device), &shard, memory_bytes)?;
         if worker.give(Job::Load { load, plan, shard }).is_err() {
             let outcome = Err(format!("device {device} takes no more jobs"));
             let input = Input::Loaded { load, device, outcome };
@@ -114,8 +114,7 @@ impl World {
                     if kept { Duration::ZERO } else { load_span }
                 }
                 Job::Compute(work) => {
-                    let rows = work.batch.rows() as u64;
-                    let span = Duration::from_micros(2_000 + 40 * rows) * worker.slow;
+                    let span = worker.span(&work.batch);
                     let Some(host) = self.hosts.get_mut(&node) else { return };
                     let seat = work.group.map(|key| host.meetings.seat(key, device));
                     if seat.is_some_and(|seat| seat.is_none()) {

@@ -1,0 +1,52 @@
+//! What machines are made of: what a node measures of its devices and tells others, and how fast they
+//! are in truth. Planners see the one, clocks the other.
+
+use std::time::Duration;
+
+use swarm_core::Shard;
+use swarm_proto::{Batch, Device};
+
+use crate::model;
+
+/// A device of a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rig {
+    /// As its node measures it.
+    pub told: Device,
+    /// How long it takes in truth.
+    pub pace: Pace,
+}
+
+/// How long a device takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// So long for any batch, and so much longer for each row.
+    Steady {
+        /// For any batch.
+        batch: Duration,
+        /// For each row.
+        row: Duration,
+    },
+}
+
+impl Rig {
+    /// A device of the small simulated model, with so much memory.
+    pub fn small(index: u8, memory_bytes: u64) -> Self {
+        let (batch, row) = (Duration::from_millis(2), Duration::from_micros(40));
+        Self { told: model::device(index, memory_bytes), pace: Pace::Steady { batch, row } }
+    }
+
+    /// Devices of one machine, by their memory.
+    pub fn machine(memory_bytes: &[u64]) -> Vec<Self> {
+        (0..).zip(memory_bytes).map(|(index, bytes)| Self::small(index, *bytes)).collect()
+    }
+}
+
+impl Pace {
+    /// How long a batch of a shard takes.
+    pub(crate) fn span(self, _shard: &Shard, batch: &Batch) -> Duration {
+        match self {
+            Self::Steady { batch: any, row } => any + row * batch.rows() as u32,
+        }
+    }
+}
