@@ -7,9 +7,19 @@ use swarm_proto::{Hash, NodeId, Signature, Signed, Statement, signed_bytes};
 /// A simulated node's key.
 pub(crate) struct SimKeys(pub(crate) NodeId);
 
-/// The id of the node of that number.
+/// The id of the node of that number, which its end tells; the order of ids is another than that of
+/// numbers.
 pub(crate) fn node_id(number: usize) -> NodeId {
-    NodeId(Hash::of(&(number as u64).to_le_bytes()).0)
+    let number = number as u32;
+    let mut id = Hash::of(&number.to_le_bytes()).0;
+    id[28..].copy_from_slice(&number.to_le_bytes());
+    NodeId(id)
+}
+
+/// The number of a node.
+pub(crate) fn number_of(NodeId(id): NodeId) -> usize {
+    let [.., a, b, c, d] = id;
+    u32::from_le_bytes([a, b, c, d]) as usize
 }
 
 /// What `author` would sign `statement` with.

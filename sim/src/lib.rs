@@ -12,6 +12,7 @@ mod device;
 mod disk;
 mod fault;
 mod host;
+mod hosts;
 mod keys;
 mod link;
 mod log;

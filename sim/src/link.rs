@@ -7,6 +7,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
 
+use crate::keys::number_of;
+
 /// How far away one node is from another, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
@@ -105,10 +107,15 @@ impl Link {
     }
 }
 
+fn pair(from: NodeId, to: NodeId) -> (u32, u32) {
+    (number_of(from) as u32, number_of(to) as u32)
+}
+
 /// All links.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    links: BTreeMap<(NodeId, NodeId), Link>,
+    /// By the numbers of both ends.
+    links: BTreeMap<(u32, u32), Link>,
     /// What a link is like that nobody has said anything of.
     pub(crate) quality: Quality,
     /// The share of adverts that gossip loses.
@@ -119,18 +126,18 @@ impl Links {
     /// From one node to another.
     pub(crate) fn get(&mut self, from: NodeId, to: NodeId) -> &mut Link {
         let quality = self.quality;
-        self.links.entry((from, to)).or_insert_with(|| Link { quality, ..Link::default() })
+        self.links.entry(pair(from, to)).or_insert_with(|| Link { quality, ..Link::default() })
     }
 
     /// Whether something may have been lost that way without a word.
     pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
         let silent = |link: &Link| link.cut || (link.quality.silent && link.quality.loss > 0.0);
-        self.links.get(&(from, to)).is_some_and(silent)
+        self.links.get(&pair(from, to)).is_some_and(silent)
     }
 
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
-        self.links.get(&(from, to)).is_none_or(|link| !link.cut)
+        self.links.get(&pair(from, to)).is_none_or(|link| !link.cut)
     }
 
     /// Every link becomes what it was.

@@ -1,22 +1,23 @@
 //! The event log: a JSON object a line, the same bytes for the same seed.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::fmt::Debug;
 
 use serde_json::json;
 use swarm_core::{Computed, Input};
 use swarm_proto::{NodeId, Time};
 
+use crate::keys::number_of;
+
 /// What happened, if anyone wants to know.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     lines: Option<String>,
-    numbers: BTreeMap<NodeId, usize>,
 }
 
 impl Log {
     /// A log that writes down everything, or nothing.
-    pub(crate) fn new(on: bool, numbers: BTreeMap<NodeId, usize>) -> Self {
-        Self { lines: on.then(String::new), numbers }
+    pub(crate) fn new(on: bool) -> Self {
+        Self { lines: on.then(String::new) }
     }
 
     /// All lines so far.
@@ -68,10 +69,9 @@ impl Log {
         detail: &dyn Debug,
     ) {
         let Some(lines) = &mut self.lines else { return };
-        let number = |node: NodeId| self.numbers.get(&node).copied();
-        let mut line = json!({ "t_us": at.0 / 1000, "node": number(node), "what": what });
+        let mut line = json!({ "t_us": at.0 / 1000, "node": number_of(node), "what": what });
         if let Some(peer) = peer {
-            line["peer"] = json!(number(peer));
+            line["peer"] = json!(number_of(peer));
         }
         let detail = format!("{detail:?}");
         if detail != "\"\"" && detail != "()" {

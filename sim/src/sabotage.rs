@@ -73,7 +73,7 @@ impl World {
     pub(crate) fn replay(&mut self, to: NodeId) {
         if self.setup.sabotage == Sabotage::ReplayLive
             && let Some(message) = self.replayed.first().cloned()
-            && let Some(from) = self.hosts.keys().copied().find(|host| *host != to)
+            && let Some(from) = self.hosts.ids().find(|host| *host != to)
         {
             let at = self.now + Duration::from_millis(1);
             self.push(at, to, Event::Input(Input::Received { from, message }));

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_core::{ComputeFault, GroupKey, Seat, Shard};
-use swarm_proto::{Batch, PlanId};
+use swarm_proto::{Batch, ModelSpec, NodeId, PlanId};
 
 use crate::{
     device::{Cache, Outcome, Shape},
@@ -88,9 +88,10 @@ impl Worker {
     }
 
     /// How long a batch takes; of what is not held, no time.
-    pub(crate) fn span(&self, batch: &Batch) -> Duration {
-        let shard = self.holds.as_ref().map(|(_, shard)| shard);
-        shard.map_or(Duration::ZERO, |shard| self.rig.pace.span(shard, batch) * self.slow)
+    pub(crate) fn span(&self, node: NodeId, batch: &Batch, model: &ModelSpec) -> Duration {
+        let Some((_, shard)) = &self.holds else { return Duration::ZERO };
+        let mates = shard.members.iter().filter(|(member, _)| *member == node).count();
+        self.rig.pace.span(shard, batch, (model, mates)).saturating_mul(self.slow)
     }
 
     /// Queues a job; gives it back if there is no room.

@@ -18,7 +18,7 @@ use crate::{
     check::{Broken, Watch},
     client::Clients,
     host::{Host, State},
-    keys::node_id,
+    hosts::Hosts,
     link::Links,
     log::Log,
     model,
@@ -84,7 +84,7 @@ pub struct World {
     pub(crate) rng: ChaCha8Rng,
     queue: BTreeMap<(Time, u64), Entry>,
     scheduled: u64,
-    pub(crate) hosts: BTreeMap<NodeId, Host>,
+    pub(crate) hosts: Hosts,
     pub(crate) links: Links,
     pub(crate) clients: Clients,
     pub(crate) watch: Watch,
@@ -99,10 +99,8 @@ pub struct World {
 impl World {
     /// A swarm whose nodes have just been started.
     pub fn new(setup: Setup, seed: u64) -> Self {
-        let numbers = (0..setup.machines.len()).map(|number| (node_id(number), number));
         let hosts = setup.machines.iter().enumerate();
-        let hosts =
-            hosts.map(|(number, rigs)| (node_id(number), Host::new(number, rigs, &setup.model)));
+        let hosts = hosts.map(|(number, rigs)| Host::new(number, rigs, &setup.model));
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -112,7 +110,7 @@ impl World {
             links: Links::default(),
             clients: Clients::of(&setup.model),
             watch: Watch::default(),
-            log: Log::new(setup.record, numbers.collect()),
+            log: Log::new(setup.record),
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),

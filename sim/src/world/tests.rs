@@ -1,5 +1,6 @@
 //! What the world does with disks and stopped processes.
 
+use crate::keys::node_id;
 use swarm_proto::Ballot;
 
 use super::*;

@@ -97,7 +97,12 @@ impl World {
     /// Begins the next job of a device that has none.
     fn next_job(&mut self, node: NodeId, device: u8) {
         let load_span = self.between(20.0, 200.0);
-        while let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) {
+        loop {
+            let Some(host) = self.hosts.get_mut(&node) else { return };
+            let Some(worker) = host.workers.get_mut(&device) else { return };
+            if worker.running.is_some() {
+                return;
+            }
             let Some(job) = worker.queue.pop_front() else { return };
             worker.serial += 1;
             let serial = worker.serial;
@@ -114,8 +119,7 @@ impl World {
                     if kept { Duration::ZERO } else { load_span }
                 }
                 Job::Compute(work) => {
-                    let span = worker.span(&work.batch);
-                    let Some(host) = self.hosts.get_mut(&node) else { return };
+                    let span = worker.span(node, &work.batch, &self.setup.model);
                     let seat = work.group.map(|key| host.meetings.seat(key, device));
                     if seat.is_some_and(|seat| seat.is_none()) {
                         self.computed(node, device, work.job, Err(ComputeFault::Group));
