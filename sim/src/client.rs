@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use swarm_core::{Answer, Ask, RequestId};
-use swarm_proto::{Finish, ModelSpec, NodeId};
+use swarm_proto::{Finish, ModelSpec, NodeId, Time};
 
 use crate::{
     check::Broken,
@@ -23,6 +23,10 @@ pub(crate) struct Clients {
 pub(crate) struct Wanted {
     /// Where it was asked.
     pub(crate) at: NodeId,
+    /// When it was asked, and when its first token came and its last.
+    pub(crate) asked: Time,
+    pub(crate) first: Option<Time>,
+    pub(crate) last: Option<Time>,
     expected: Vec<u32>,
     finish: Finish,
     pub(crate) got: usize,
@@ -48,17 +52,24 @@ impl Clients {
     }
 
     /// Notes a request and gives it its number.
-    pub(crate) fn ask(&mut self, at: NodeId, ask: &Ask) -> RequestId {
+    pub(crate) fn ask(&mut self, now: Time, at: NodeId, ask: &Ask) -> RequestId {
         let request = RequestId(self.asked);
         self.asked += 1;
         let (expected, finish) = answer_to(ask, self.shape);
-        let wanted = Wanted { at, expected, finish, got: 0, started: false, end: None };
+        let (asked, first, last) = (now, None, None);
+        let wanted =
+            Wanted { at, asked, first, last, expected, finish, got: 0, started: false, end: None };
         self.wanted.insert(request, wanted);
         request
     }
 
     /// Something came for a client.
-    pub(crate) fn hear(&mut self, request: RequestId, event: &Answer) -> Result<(), Broken> {
+    pub(crate) fn hear(
+        &mut self,
+        now: Time,
+        request: RequestId,
+        event: &Answer,
+    ) -> Result<(), Broken> {
         let Some(wanted) = self.wanted.get_mut(&request) else { return Ok(()) };
         let order = |what| Err(Broken::OutOfOrder { request: request.0, what });
         if wanted.end == Some(End::Left) {
@@ -75,6 +86,8 @@ impl Clients {
                 let (step, found) = (wanted.got, sampled.token);
                 let expected = wanted.expected.get(step).copied();
                 wanted.got += 1;
+                wanted.first.get_or_insert(now);
+                wanted.last = Some(now);
                 if expected != Some(found) {
                     return Err(Broken::WrongToken { step, found, expected });
                 }

@@ -12,6 +12,7 @@ use crate::{
     device::Shape,
     disk::Disk,
     keys::{SimKeys, node_id},
+    model,
     rig::Rig,
     worker::Worker,
     world::Entry,
@@ -112,7 +113,7 @@ fn mind(
         advert_base: u64::from(life) * 1_000_000,
         // Sessions whose end was lost are to be let go of while a scenario still looks.
         idle_max: std::time::Duration::from_secs(30),
-        ..Config::new(model.clone())
+        ..Config::new(model::known(model))
     };
     Node::new(config, Box::new(SimKeys(node_id(number))), seed, ballot)
 }

@@ -1,13 +1,17 @@
 //! Links: directed, each with its latency, rate and faults. What goes one way keeps its order within
 //! its lane; control and data overtake each other, as they do on two streams.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
+use swarm_scheduler::Ways;
 
 use crate::keys::number_of;
+
+/// What a message over a way of a pool file may take beside its delay, of that.
+const JITTER: f64 = 0.05;
 
 /// How far away one node is from another, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,6 +118,7 @@ fn pair(from: NodeId, to: NodeId) -> (u32, u32) {
 /// All links.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
+    ways: Option<Arc<Ways>>,
     /// By the numbers of both ends.
     links: BTreeMap<(u32, u32), Link>,
     /// What a link is like that nobody has said anything of.
@@ -122,11 +127,32 @@ pub(crate) struct Links {
     pub(crate) gossip_loss: f64,
 }
 
+/// A link as it is meant to be.
+fn new((from, to): (u32, u32), ways: Option<&Ways>, quality: Quality) -> Link {
+    let Some(ways) = ways else { return Link { quality, ..Link::default() } };
+    match ways.between(from as usize, to as usize) {
+        Some(way) => {
+            let latency = Duration::from_secs_f64(way.ms / 1e3);
+            let bytes_per_s = way.bytes_per_ms * 1e3;
+            let jitter = latency.mul_f64(JITTER);
+            let quality = Quality { latency, jitter, bytes_per_s, loss: 0.0, silent: false };
+            Link { quality, ..Link::default() }
+        }
+        None => Link { quality, cut: true, ..Link::default() },
+    }
+}
+
 impl Links {
+    /// Links over these ways.
+    pub(crate) fn of(ways: Option<Arc<Ways>>) -> Self {
+        Self { ways, ..Self::default() }
+    }
+
     /// From one node to another.
     pub(crate) fn get(&mut self, from: NodeId, to: NodeId) -> &mut Link {
-        let quality = self.quality;
-        self.links.entry(pair(from, to)).or_insert_with(|| Link { quality, ..Link::default() })
+        let pair = pair(from, to);
+        let (ways, quality) = (self.ways.as_deref(), self.quality);
+        self.links.entry(pair).or_insert_with(|| new(pair, ways, quality))
     }
 
     /// Whether something may have been lost that way without a word.
@@ -137,16 +163,19 @@ impl Links {
 
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
-        self.links.get(&pair(from, to)).is_none_or(|link| !link.cut)
+        let pair = pair(from, to);
+        let meant = || new(pair, self.ways.as_deref(), self.quality).cut;
+        !self.links.get(&pair).map_or_else(meant, |link| link.cut)
     }
 
     /// Every link becomes what it was.
     pub(crate) fn mend(&mut self) {
         let quality = self.quality;
         self.gossip_loss = 0.0;
-        for link in self.links.values_mut() {
-            link.quality = quality;
-            link.cut = false;
+        let ways = self.ways.as_deref();
+        for (pair, link) in &mut self.links {
+            let Link { quality, cut, .. } = new(*pair, ways, quality);
+            (link.quality, link.cut) = (quality, cut);
         }
     }
 }

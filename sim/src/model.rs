@@ -12,6 +12,8 @@ pub(crate) const FFN: u32 = 1536;
 pub(crate) const FFN_GRAIN: u32 = 32;
 /// Tokens in the vocabulary.
 pub(crate) const VOCAB: u32 = 49_152;
+/// Numbers of four bytes in a simulated row: enough to tell rows apart.
+const HIDDEN: u32 = 8;
 /// Bytes of a row of activations on the wire. The numbers of a simulated row are fewer.
 pub(crate) const ROW_WIRE_BYTES: u64 = 576 * 4;
 
@@ -21,7 +23,7 @@ pub(crate) fn spec() -> ModelSpec {
         name: "simulated".to_owned(),
         hash: Hash::of(b"simulated"),
         layers: LAYERS,
-        hidden: 8,
+        hidden: HIDDEN,
         heads: 9,
         kv_heads: KV_HEADS,
         head_dim: 64,
@@ -37,6 +39,11 @@ pub(crate) fn spec() -> ModelSpec {
         tied: true,
         kv_bytes: 512,
     }
+}
+
+/// A model as simulated nodes know it: their rows are short.
+pub(crate) fn known(model: &ModelSpec) -> ModelSpec {
+    ModelSpec { hidden: HIDDEN, ..model.clone() }
 }
 
 /// A device with so much memory.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use swarm_proto::{
@@ -11,10 +11,10 @@ use swarm_proto::{
     Stage, codec,
 };
 
-use crate::model;
+use crate::{Fleet, model};
 
 /// Where plans come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Planner {
     /// The scheduler.
     #[default]
@@ -22,6 +22,8 @@ pub enum Planner {
     /// Two stages, each shared by devices of two nodes in unequal parts: what the scheduler does
     /// only on links faster than the simulated ones.
     Pairs,
+    /// Any planner of the scheduler's, for the machines of a pool file.
+    Fleet(Arc<Fleet>),
 }
 
 /// Plans are the same for the same pool, and many runs plan the same pools.
@@ -29,8 +31,9 @@ static KNOWN: Mutex<BTreeMap<Vec<u8>, Result<Plan, String>>> = Mutex::new(BTreeM
 const KNOWN_MAX: usize = 10_000;
 
 impl Planner {
-    pub(crate) fn plan(self, pool: &Pool) -> Result<Plan, String> {
+    pub(crate) fn plan(&self, pool: &Pool) -> Result<Plan, String> {
         match self {
+            Self::Fleet(fleet) => fleet.plan(pool),
             Self::Scheduler => scheduled(pool),
             Self::Pairs => pairs(pool),
         }

@@ -15,7 +15,7 @@ impl World {
     /// A client asks at a node.
     pub fn ask(&mut self, number: usize, ask: Ask) -> u64 {
         let at = node_id(number);
-        let request = self.clients.ask(at, &ask);
+        let request = self.clients.ask(self.now, at, &ask);
         if self.hosts.get(&at).is_some_and(Host::is_there) {
             self.push(self.now, at, Event::Input(Input::Asked { request, ask }));
         } else {

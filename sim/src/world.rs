@@ -6,12 +6,13 @@ mod event;
 mod tests;
 mod work;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_core::{Effect, Input, Notice};
 use swarm_proto::{ModelSpec, NodeId, Time};
+use swarm_scheduler::Ways;
 
 use crate::{
     Planner, Sabotage,
@@ -34,6 +35,10 @@ pub struct Setup {
     pub model: ModelSpec,
     /// The devices of every node. The first node founds the swarm.
     pub machines: Vec<Vec<Rig>>,
+    /// The ways between them; a LAN on a busy day between any two if it does not say.
+    pub ways: Option<Arc<Ways>>,
+    /// Bytes of a row of activations on its way.
+    pub row_bytes: u64,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
     /// Who plans.
@@ -52,6 +57,8 @@ impl Default for Setup {
         Self {
             model: model::spec(),
             machines: Vec::new(),
+            ways: None,
+            row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
             planner: Planner::default(),
             sabotage: Sabotage::default(),
@@ -107,7 +114,7 @@ impl World {
             queue: BTreeMap::new(),
             scheduled: 0,
             hosts: hosts.collect(),
-            links: Links::default(),
+            links: Links::of(setup.ways.clone()),
             clients: Clients::of(&setup.model),
             watch: Watch::default(),
             log: Log::new(setup.record),

@@ -222,7 +222,7 @@ fn a_paused_stage_costs_a_pause() {
         for (who, planner) in
             [(0, Planner::Scheduler), (1, Planner::Scheduler), (0, Planner::Pairs)]
         {
-            let mut world = served(Setup { planner, ..Setup::ample(5) }, seed, 3);
+            let mut world = served(Setup { planner: planner.clone(), ..Setup::ample(5) }, seed, 3);
             let mut dice = ChaCha8Rng::seed_from_u64(seed);
             for number in 0..5 {
                 world.ask(

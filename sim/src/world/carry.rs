@@ -15,7 +15,6 @@ use crate::{
     host::State,
     keys::forged,
     link::{Fate, Lane},
-    model,
 };
 
 /// What a control message weighs, about.
@@ -68,7 +67,7 @@ impl World {
             FrameHeader::Rows(rows) if !body.is_empty() => rows.rows() as u64,
             _ => 0,
         };
-        let bytes = MESSAGE_BYTES + rows * model::ROW_WIRE_BYTES;
+        let bytes = MESSAGE_BYTES + rows * self.setup.row_bytes;
         let input = Input::Arrived { from, header, body };
         self.carry(from, to, Lane::Data, bytes, Event::Input(input));
     }
@@ -83,7 +82,7 @@ impl World {
             part.values = values.into();
         }
         let rows = part.values.len() as u64;
-        let bytes = rows * 2 * model::ROW_WIRE_BYTES * 2 * u64::from(layers);
+        let bytes = rows * 2 * self.setup.row_bytes * 2 * u64::from(layers);
         self.carry(from, to, Lane::Data, bytes, Event::Part { from, part });
     }
 
@@ -133,17 +132,19 @@ impl World {
             self.log.note(self.now, wanted.at, "answer", &(request.0, event));
         }
         match (self.setup.sabotage, event) {
-            (Sabotage::TwoStarts, Answer::Started { .. }) => self.clients.hear(request, event)?,
+            (Sabotage::TwoStarts, Answer::Started { .. }) => {
+                self.clients.hear(self.now, request, event)?
+            }
             (Sabotage::DoubleToken, Answer::Token(_)) if self.rng.random_bool(0.05) => {
-                self.clients.hear(request, event)?;
+                self.clients.hear(self.now, request, event)?;
             }
             (Sabotage::CutAnswer, Answer::Token(_)) if self.rng.random_bool(0.05) => {
                 let end = Answer::Finished(swarm_proto::Finish::Length);
-                return self.clients.hear(request, &end);
+                return self.clients.hear(self.now, request, &end);
             }
             _ => {}
         }
-        self.clients.hear(request, event)
+        self.clients.hear(self.now, request, event)
     }
 
     /// Sends a certificate for the same term that names another leader.

@@ -10,6 +10,7 @@ use super::{Event, Part};
 use crate::{
     Sabotage, World,
     check::{Broken, fits, known_blocks},
+    model,
     worker::{Job, Running, Work, Worker},
 };
 
@@ -34,7 +35,7 @@ impl World {
             Sabotage::SmallDevices => worker.rig.told.memory_bytes / 4,
             _ => worker.rig.told.memory_bytes,
         };
-        fits(&self.setup.model, (number, device), &shard, memory_bytes)?;
+        fits(&model::known(&self.setup.model), (number, device), &shard, memory_bytes)?;
         if worker.give(Job::Load { load, plan, shard }).is_err() {
             let outcome = Err(format!("device {device} takes no more jobs"));
             let input = Input::Loaded { load, device, outcome };

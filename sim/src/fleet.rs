@@ -1,0 +1,153 @@
+//! Swarms of the machines that a pool file tells of, and plans for them by any planner.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use swarm_proto::{
+    ColumnRange, Device, DeviceKind, Hash, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan,
+    PlanId, Pool, Predicted, Stage,
+};
+use swarm_scheduler::{
+    Ask, Model, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules, Workload,
+    propose,
+};
+
+use crate::{
+    Planner, Setup,
+    keys::{node_id, number_of},
+    rig::{Pace, Rig, Roofline},
+};
+
+/// Which parts of what their makers say devices reach in truth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Truth {
+    /// Of their memory's bandwidth.
+    pub bandwidth: f64,
+    /// Of their arithmetic.
+    pub arithmetic: f64,
+    /// What every layer takes beside reading and computing.
+    pub layer: Duration,
+}
+
+/// Machines of a pool file, and how they are planned.
+#[derive(Debug)]
+pub struct Fleet {
+    pool: PoolFile,
+    model: Model,
+    belief: (Rules, Workload),
+    ask: Ask,
+    /// Plans are the same for the same machines, and many runs plan them.
+    known: Mutex<BTreeMap<Vec<usize>, Result<Plan, String>>>,
+}
+
+impl Fleet {
+    /// Machines of a pool to serve a model, planned by these rules for that workload.
+    pub fn new(pool: PoolFile, model: Model, belief: (Rules, Workload), ask: Ask) -> Self {
+        Self { pool, model, belief, ask, known: Mutex::default() }
+    }
+
+    /// A swarm of these machines.
+    pub fn setup(self: &Arc<Self>, truth: Truth) -> Setup {
+        let rigs = |machine: &PoolMachine| self.rigs(machine, truth);
+        Setup {
+            model: self.model.spec.clone(),
+            machines: self.pool.machines.iter().map(rigs).collect(),
+            ways: Some(Arc::new(self.pool.ways.clone())),
+            planner: Planner::Fleet(Arc::clone(self)),
+            row_bytes: 2 * u64::from(self.model.spec.hidden),
+            ..Setup::default()
+        }
+    }
+
+    fn rigs(&self, machine: &PoolMachine, truth: Truth) -> Vec<Rig> {
+        let spec = &self.model.spec;
+        let rig = |(index, device): (usize, &swarm_scheduler::PoolDevice)| {
+            let bytes_per_s = device.bytes_per_s * truth.bandwidth;
+            let flops_per_s = device.flops_per_s * truth.arithmetic;
+            let pace = Pace::Roofline(Roofline {
+                bytes_per_s,
+                flops_per_s,
+                layer: truth.layer,
+                params_per_byte: self.model.head_params / spec.head_bytes as f64,
+                mate: Duration::from_secs_f64(machine.inside.ms / 1e3),
+                mate_bytes_per_s: machine.inside.bytes_per_ms * 1e3,
+            });
+            let told = Device {
+                index: index as u8,
+                kind: DeviceKind::Cuda,
+                name: machine.device.clone(),
+                memory_bytes: device.memory_bytes,
+                bandwidth_bytes_per_s: bytes_per_s,
+                flops_per_s,
+                threads: 0,
+                drift_class: Hash::of(b"simulated"),
+            };
+            Rig { told, pace }
+        };
+        machine.devices.iter().enumerate().map(rig).collect()
+    }
+
+    /// The plan for whoever is here.
+    pub(crate) fn plan(&self, here: &Pool) -> Result<Plan, String> {
+        let mut here: Vec<usize> = here.machines.iter().map(|m| number_of(m.node)).collect();
+        here.sort_unstable();
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outcome) = known().get(&here) {
+            return outcome.clone();
+        }
+        let mut pool = self.pool.clone();
+        for (number, machine) in pool.machines.iter_mut().enumerate() {
+            if here.binary_search(&number).is_err() {
+                machine.devices.iter_mut().for_each(|device| device.memory_bytes = 0);
+            }
+        }
+        let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
+        let found = propose(&ground, &self.ask);
+        let outcome = found.map_or_else(
+            || Err("this planner finds no plan for who is here".to_owned()),
+            |found| spoken(&pool.machines, &found, self.model.spec.hash),
+        );
+        known().insert(here, outcome.clone());
+        outcome
+    }
+}
+
+/// A proposal as a swarm says it. Pipelines that share devices, or do a part of a request only, are
+/// for no swarm.
+fn spoken(machines: &[PoolMachine], found: &Proposal, model: Hash) -> Result<Plan, String> {
+    let devices = machines.iter().enumerate();
+    let devices = devices.flat_map(|(number, machine)| {
+        (0..machine.devices.len()).map(move |index| (node_id(number), index as u8))
+    });
+    let devices: Vec<(NodeId, u8)> = devices.collect();
+    let place = |spot: usize| devices[spot];
+    let pipelines: Option<Vec<Pipeline>> =
+        found.pipelines.iter().map(|pipeline| said(pipeline, &place)).collect();
+    let pipelines = pipelines.ok_or("a plan with an empty share")?;
+    Ok(Plan { id: PlanId::default(), leader: NodeId([0; 32]), model, pipelines })
+}
+
+fn said(pipeline: &ProposedPipeline, place: &impl Fn(usize) -> (NodeId, u8)) -> Option<Pipeline> {
+    let us = |ms: f64| (ms * 1e3).round() as u64;
+    let stage = |stage: &ProposedStage| {
+        let member = |member: &swarm_scheduler::ProposedMember| {
+            let (node, device) = place(member.spot);
+            let kv_heads = HeadRange::new(member.kv_heads.0, member.kv_heads.1)?;
+            let ffn_columns = ColumnRange::new(member.ffn_columns.0, member.ffn_columns.1)?;
+            Some(Member { node, device, kv_heads, ffn_columns })
+        };
+        let members = stage.members.iter().map(member).collect::<Option<Vec<_>>>()?;
+        let layers = LayerRange::new(stage.layers.0, stage.layers.1)?;
+        Some(Stage { layers, members, step_us: us(stage.step_ms) })
+    };
+    let predicted = Predicted {
+        ttft_us: us(pipeline.ttft_ms),
+        tpot_us: us(pipeline.tpot_ms),
+        requests_per_ks: (pipeline.requests_per_s * 1e3).round() as u64,
+    };
+    let stages = pipeline.stages.iter().map(stage).collect::<Option<Vec<_>>>()?;
+    Some(Pipeline { stages, predicted })
+}

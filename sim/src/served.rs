@@ -1,0 +1,107 @@
+//! Requests of a workload, brought to a swarm at their times, and what became of them.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use swarm_core::Ask;
+use swarm_proto::{Sampling, Time};
+
+use crate::{
+    Broken, World,
+    client::End,
+    workload::{Arrival, PREFIX_TOKENS},
+};
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// When it was asked.
+    pub asked: Time,
+    /// From then to the first token, if there was one.
+    pub ttft: Option<Duration>,
+    /// From then to the last token, if the answer is whole.
+    pub latency: Option<Duration>,
+    /// Tokens that came.
+    pub tokens: usize,
+    /// Why there is no whole answer.
+    pub refused: Option<String>,
+}
+
+impl Served {
+    /// Time per output token after the first, of a whole answer.
+    pub fn tpot(&self) -> Option<Duration> {
+        let steps = u32::try_from(self.tokens.checked_sub(1)?).ok().filter(|steps| *steps > 0)?;
+        Some((self.latency? - self.ttft?) / steps)
+    }
+}
+
+/// The part of requests that are done in time.
+pub fn attainment(all: &[Served], deadline: Duration) -> f64 {
+    let met = all.iter().filter(|one| one.latency.is_some_and(|latency| latency <= deadline));
+    met.count() as f64 / all.len().max(1) as f64
+}
+
+/// A request's prompt: tokens that are drawn from the names of its blocks, or from its own number.
+fn prompt(arrival: &Arrival, number: u64, vocab: u32) -> Vec<u32> {
+    let whole = arrival.input_tokens as usize;
+    let block = |seed: u64, tokens: usize| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        (0..tokens).map(move |_| random.random_range(0..vocab.max(1))).collect::<Vec<_>>()
+    };
+    if arrival.prefix.is_empty() {
+        // Numbers of requests are not names of blocks.
+        return block(!number, whole);
+    }
+    let blocks = arrival.prefix.iter().flat_map(|name| block(*name, PREFIX_TOKENS as usize));
+    blocks.take(whole).collect()
+}
+
+impl World {
+    /// Brings requests to nodes, one node after the other, each at its time from now on; then waits
+    /// until all have ended, at most so long.
+    pub fn serve(
+        &mut self,
+        arrivals: &[Arrival],
+        entries: &[usize],
+        patience: Duration,
+    ) -> Result<Vec<Served>, Broken> {
+        let (begun, first) = (self.now(), self.asked());
+        let vocab = self.setup.model.vocab;
+        for (number, arrival) in arrivals.iter().enumerate() {
+            let wait = (begun + arrival.at).since(self.now());
+            self.run(wait)?;
+            let ask = Ask {
+                tokens: prompt(arrival, number as u64, vocab),
+                answer_tokens_max: arrival.output_tokens,
+                sampling: Sampling::default(),
+                end_tokens: Vec::new(),
+            };
+            let entry = entries.get(number % entries.len().max(1)).copied().unwrap_or(0);
+            self.ask(entry, ask);
+        }
+        self.run_until(patience, World::answered)?;
+        Ok(self.served(first))
+    }
+
+    /// What became of the requests from this one on.
+    pub fn served(&self, first: u64) -> Vec<Served> {
+        let from = swarm_core::RequestId(first);
+        let told = |wanted: &crate::client::Wanted| Served {
+            asked: wanted.asked,
+            ttft: wanted.first.map(|at| at.since(wanted.asked)),
+            latency: match wanted.end {
+                Some(End::Whole) => wanted.last.map(|at| at.since(wanted.asked)),
+                _ => None,
+            },
+            tokens: wanted.got,
+            refused: match &wanted.end {
+                Some(End::Refused(why)) => Some(why.clone()),
+                Some(End::Left) => Some("its node was gone".to_owned()),
+                Some(End::Whole) => None,
+                None => Some("nothing more came".to_owned()),
+            },
+        };
+        self.clients.wanted.range(from..).map(|(_, wanted)| told(wanted)).collect()
+    }
+}
