@@ -36,7 +36,7 @@ impl Judges {
     }
 
     /// Judges the best again, with more requests, and the best few of those with every pipeline of
-    /// each group: those that won may have been lucky.
+    /// each group: those that won may have been lucky. The others are told of, best first.
     pub(crate) fn again(&self, decoder: &Decoder<'_>, found: Found) -> Found {
         let all = std::iter::once(&found.partition).chain(&found.others);
         let mut judged: Vec<(Score, &Partition)> = Vec::new();
@@ -51,11 +51,14 @@ impl Judges {
             let judged = self.thoroughly(&decoder.fronts(partition));
             (judged, partition.clone())
         });
-        let first = |a: (Judged, Partition), b: (Judged, Partition)| {
-            if b.0.score > a.0.score { b } else { a }
-        };
-        match best.reduce(first) {
-            Some((judged, partition)) => Found { judged, partition, others: Vec::new(), ..found },
+        let mut best: Vec<(Judged, Partition)> = best.collect();
+        best.sort_by(|a, b| by_score(b.0.score, a.0.score));
+        let mut best = best.into_iter();
+        match best.next() {
+            Some((judged, partition)) => {
+                let others = best.map(|(_, partition)| partition).collect();
+                Found { judged, partition, others, ..found }
+            }
             None => found,
         }
     }

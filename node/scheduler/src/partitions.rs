@@ -28,8 +28,10 @@ const KNOWN_DEVICES_MAX: usize = 48;
 /// Requests that the search serves.
 const TRIAL_REQUESTS: usize = 1_000;
 
-/// So many partitions are laid out with care.
-const CAREFUL: usize = 4;
+/// So many of the best of all chains are told of as they are; and so many partitions are laid out with
+/// care: the best of each chain, then the second of each.
+const TOLD: usize = 4;
+const CAREFUL: usize = 12;
 /// Of more devices than this fewer partitions are judged, and more roughly. A swarm has less time: it
 /// waits for its plan.
 const MANY_DEVICES: usize = 192;
@@ -132,7 +134,7 @@ fn run(
         return Drafted { evaluations, ..Drafted::default() };
     };
     // Replicas that share a link are told to wait for each other there, which no judge knows of.
-    let told = if ask.planner.ours() { CAREFUL } else { 1 };
+    let told = if ask.planner.ours() { TOLD } else { 1 };
     let plainly =
         |found: &Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
     let mut drafts: Vec<Draft> = found.iter().take(told).map(plainly).collect();
@@ -141,10 +143,14 @@ fn run(
             let judged = judges.thoroughly(fronts);
             (judged.score > best.judged.score).then(|| laid_out(ground, fronts, &judged))
         };
-        // Of more devices there is no time for it, where a plan is to be mended soon.
-        let known = known.filter(|_| ground.devices() <= KNOWN_DEVICES_MAX);
-        let best = found.iter().take(CAREFUL).map(|found| &found.partition);
-        let all: Vec<&Partition> = best.chain(known).collect();
+        let firsts = found.iter().map(|found| &found.partition);
+        let seconds = found.iter().filter_map(|found| found.others.first());
+        let all: Vec<&Partition> = match known {
+            None => firsts.chain(seconds).take(CAREFUL).collect(),
+            // Of more devices there is no time for it, where a plan is to be mended soon.
+            Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.collect(),
+            Some(known) => firsts.chain([known]).collect(),
+        };
         drafts.extend(carefully(ground, decoder.search.aim, &all, worth));
     }
     Drafted { drafts, evaluations, progress }
