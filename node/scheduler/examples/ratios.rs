@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{middle, pool, reference_ms, table};
+use common::{eight_ms, middle, pool, table};
 use swarm_scheduler::{Ask, Objective, Planner, Replica, Rules, Serving, Workload, propose};
 
 const SCALES: [f64; 5] = [3.0, 5.0, 8.0, 10.0, 20.0];
@@ -97,7 +97,7 @@ impl Layout {
 /// What our plans of a pool serve.
 fn planned(name: &str) -> Figures {
     let pool = pool(name);
-    let reference = reference_ms();
+    let reference = eight_ms();
     let plan = |scale: f64, rate: Option<f64>, seed: u64| {
         let workload = Workload { requests_per_s: rate, ..common::WORKLOAD };
         let ground = pool.ground(common::llama_70b(), Rules::exact(), workload);

@@ -4,6 +4,7 @@
 //! `docs/decisions/0006-two-phases.md` for what is exact and what is not.
 
 mod again;
+mod asked;
 mod baseline;
 mod beside;
 mod bound;
@@ -41,6 +42,7 @@ mod share;
 mod task;
 mod team;
 
+pub use asked::{Deadline, reference_ms};
 pub use caps::caps;
 pub use explain::{Binding, Bound, Change, Explanation, Gain, bounds, explain};
 pub use fit::Pace;

@@ -19,8 +19,8 @@ use places::Places;
 use swarm_engine::Weights;
 use swarm_proto::ModelSpec;
 use swarm_scheduler::{
-    Ask, EXPECTED, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds, catalogue,
-    explain, lack, leaders, moves, propose, propose_from,
+    Ask, Deadline, EXPECTED, Ground, Model, Objective, Planner, PoolFile, Rules, Workload, bounds,
+    catalogue, explain, lack, leaders, moves, propose, propose_from,
 };
 
 use super::{print, signals::Signals};
@@ -84,18 +84,18 @@ pub struct Options {
     weights: Option<String>,
     /// Tokens of a prompt and of an answer, and requests a second [default: 128,64; a leader's
     /// 256,128]
-    #[arg(long, value_name = "IN,OUT[,RATE]", value_parser = ask::workload)]
+    #[arg(long, value_name = "IN,OUT[,RATE]")]
     workload: Option<Workload>,
     /// Deadline of a request: 5s, 800ms, or 5x for five times what eight A100 take
-    #[arg(long, value_name = "TIME", value_parser = ask::deadline)]
-    slo: Option<ask::Deadline>,
+    #[arg(long, value_name = "TIME")]
+    slo: Option<Deadline>,
     /// What the plan is to be good at [default: slo with --slo, else throughput; a leader's is slo,
     /// for twice the time of the fastest replica]
     #[arg(long, value_enum)]
     objective: Option<ask::Aim>,
     /// Which search
-    #[arg(long, value_enum)]
-    planner: Option<ask::Search>,
+    #[arg(long, value_parser = ask::planners())]
+    planner: Option<Planner>,
     /// Leave out a machine, a group of machines, a region, or a device (`machine:number`); repeatable
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
@@ -153,7 +153,7 @@ fn as_leader(options: &Options, pool: &PoolFile) -> bool {
 async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     let leads = as_leader(options, pool);
     let model = model(options).await?;
-    let hexgens = matches!(options.planner, Some(ask::Search::Hexgen | ask::Search::HexgenRandom));
+    let hexgens = options.planner.is_some_and(Planner::hexgens);
     let served = served(&model);
     let rules = match hexgens {
         true => Rules::exact(),
@@ -177,14 +177,14 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
     if !trusted.is_empty() {
         ground = ground.with_ends(options.ends, &trusted);
     }
-    let planner = options.planner.map_or(Planner::Default, Planner::from);
+    let planner = options.planner.unwrap_or(Planner::Default);
     if planner == Planner::Exhaustive && ground.devices() > EXHAUSTIVE_MAX {
         bail!(
             "--planner exhaustive takes at most {EXHAUSTIVE_MAX} devices, not {}",
             ground.devices()
         );
     }
-    if let Some(asked) = options.planner.filter(|asked| !Planner::from(*asked).ours())
+    if let Some(asked) = options.planner.filter(|asked| !asked.ours())
         && options.running.is_some()
     {
         bail!("--running looks near a plan by our own search: leave out --planner {asked}");
@@ -198,8 +198,8 @@ async fn planned(options: &Options, pool: &PoolFile) -> color_eyre::Result<()> {
         let any = Ask { planner: Planner::Replicas, objective: Objective::Latency, seed: 0 };
         leaders(&ground, options.seed).unwrap_or(any)
     } else {
-        let reference = || reference(&model, workload);
-        let objective = ask::objective(options.objective, options.slo, reference)?;
+        let asked = (&model, workload);
+        let objective = ask::objective(options.objective, options.slo, asked)?;
         Ask { planner, objective, seed: options.seed }
     };
     let found = match &running {
@@ -331,15 +331,6 @@ fn why_not(ground: &Ground, ask: &Ask, places: &Places<'_>) -> String {
         ),
         _ => lack(ground, |spot| places.name(spot)),
     }
-}
-
-/// What eight A100 take for a request.
-fn reference(model: &Model, workload: Workload) -> Option<f64> {
-    let pool = "[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\n";
-    let pool = PoolFile::parse(pool, &|_| Err(std::io::ErrorKind::NotFound.into())).ok()?;
-    let ground = pool.ground(model.clone(), Rules::exact(), workload);
-    let ask = Ask { planner: Planner::Hexgen, objective: Objective::Latency, seed: 0 };
-    propose(&ground, &ask).map(|found| found.routes[0].latency_ms)
 }
 
 /// A model of the catalogue, or one whose weights are here or can be fetched.

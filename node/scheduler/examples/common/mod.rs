@@ -5,8 +5,8 @@
 use std::{fs, path::Path, time::Instant};
 
 use swarm_scheduler::{
-    Ask, Ground, Model, Objective, Planner, PoolFile, Proposal, ProposedRoute, Replica, Rules,
-    Serving, Workload, catalogue, propose,
+    Ground, Model, Objective, PoolFile, Proposal, ProposedRoute, Replica, Rules, Serving, Workload,
+    catalogue, reference_ms,
 };
 
 /// Tokens of a prompt and of an answer, and the scale of the deadline, where nothing else is said.
@@ -43,17 +43,14 @@ pub(crate) fn ground(pool: &PoolFile, rules: Rules) -> Ground {
     pool.ground(llama_70b(), rules, WORKLOAD)
 }
 
-/// What eight A100 take for a request, by HexGen's sums: scales of deadlines count it.
-pub(crate) fn reference_ms() -> f64 {
-    let eight = parsed("[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\n");
-    let ask = Ask { planner: Planner::Default, objective: Objective::Latency, seed: 1 };
-    let found = propose(&ground(&eight, Rules::exact()), &ask);
-    found.expect("the model fits eight A100").pipelines[0].latency_ms
+/// What eight A100 take for a request.
+pub(crate) fn eight_ms() -> f64 {
+    reference_ms(&llama_70b(), WORKLOAD).expect("the model fits eight A100")
 }
 
 /// So many times what eight A100 take.
 pub(crate) fn slo(scale: f64) -> Objective {
-    Objective::Slo { deadline_ms: scale * reference_ms() }
+    Objective::Slo { deadline_ms: scale * eight_ms() }
 }
 
 /// A search is not run again once all its runs have taken so long.
