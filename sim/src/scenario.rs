@@ -1,25 +1,58 @@
 //! Stories with a seed: what happens to a swarm, and what must hold when it is over.
 
+mod serve;
 mod storm;
 mod story;
+
+use std::{path::Path, sync::Arc};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_core::Ask;
 use swarm_proto::Sampling;
 
-use crate::{Broken, Planner, Sabotage, Setup, model};
+use crate::{
+    Broken, Planner, Sabotage, Setup, World, model,
+    recipe::{self, Play, Recipe, RecipeError},
+    shipped,
+};
+pub use serve::{Report, Spread};
 
 const MIB: u64 = 1 << 20;
 
-/// Which story.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happens to a swarm.
+#[derive(Clone, Debug, Default)]
 pub enum Scenario {
     /// Five nodes join, elect, plan and serve; one is killed in mid-answer; the answers go on.
     #[default]
     Story,
     /// Anything goes wrong at any time, then nothing does.
     Storm,
+    /// Machines of a pool serve a workload.
+    Serve(Arc<Recipe>),
+}
+
+/// Why there is no such scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// Neither a name nor a file.
+    #[error("`{name}` is neither a scenario of the simulator's ({known}) nor a file: {reason}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+        /// Why it is no file.
+        reason: String,
+    },
+    /// What is written there cannot be.
+    #[error("in {name}: {reason}")]
+    Wrong {
+        /// Which scenario.
+        name: String,
+        /// What is wrong.
+        reason: RecipeError,
+    },
 }
 
 /// How to run it.
@@ -34,7 +67,7 @@ pub struct Wishes {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// What did not hold, if anything.
     pub broken: Vec<Broken>,
@@ -48,28 +81,62 @@ pub struct Outcome {
     pub virtual_ms: u64,
     /// The event log, if it was wanted.
     pub log: String,
+    /// What became of the workload, if there was one.
+    pub report: Option<Report>,
 }
 
 impl Scenario {
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Story => "story",
-            Self::Storm => "storm",
+    /// A scenario of the simulator's, by its name, or one in a file.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        let wrong = |reason| ScenarioError::Wrong { name: name.to_owned(), reason };
+        if let Some((_, text)) = shipped::SHIPPED.iter().find(|(known, _)| *known == name) {
+            return Self::parse(text, &shipped::read).map_err(wrong);
         }
+        let text = std::fs::read_to_string(name).map_err(|e| ScenarioError::Unknown {
+            name: name.to_owned(),
+            known: shipped::SHIPPED.map(|(known, _)| known).join(", "),
+            reason: e.to_string(),
+        })?;
+        let folder = Path::new(name).parent().unwrap_or(Path::new("."));
+        let beside = |file: &str| std::fs::read_to_string(folder.join(file));
+        Self::parse(&text, &beside).map_err(wrong)
+    }
+
+    /// What a scenario of the simulator's is about.
+    pub fn about(name: &str) -> Option<String> {
+        let (_, text) = shipped::SHIPPED.iter().find(|(known, _)| *known == name)?;
+        recipe::about(text)
+    }
+
+    /// A scenario out of a text; `reads` gives the text of files that it names.
+    pub fn parse(text: &str, reads: &recipe::Reads<'_>) -> Result<Self, RecipeError> {
+        let (play, recipe) = recipe::parse(text, reads)?;
+        Ok(match (play, recipe) {
+            (Play::Storm, _) => Self::Storm,
+            (_, Some(recipe)) => Self::Serve(Arc::new(recipe)),
+            (_, None) => Self::Story,
+        })
     }
 
     /// Runs it with this seed.
-    pub fn run(self, seed: u64, wishes: Wishes) -> Outcome {
+    pub fn run(&self, seed: u64, wishes: Wishes) -> Outcome {
         let (mut world, outcome) = match self {
-            Self::Story => story::run(seed, wishes),
-            Self::Storm => storm::run(seed, wishes),
+            Self::Story => unreported(story::run(seed, wishes)),
+            Self::Storm => unreported(storm::run(seed, wishes)),
+            Self::Serve(recipe) => {
+                let Wishes { sabotage, record, lenient } = wishes;
+                let setup = recipe.fleet.setup(recipe.truth);
+                let mut world = World::new(Setup { sabotage, record, lenient, ..setup }, seed);
+                let report = serve::run(&mut world, recipe, seed).map(Some);
+                (world, report)
+            }
         };
-        if let Err(broken) = outcome
-            && world.broken.last() != Some(&broken)
-        {
-            world.broken.push(broken);
-        }
+        let report = outcome.unwrap_or_else(|broken| {
+            if world.broken.last() != Some(&broken) {
+                world.broken.push(broken);
+            }
+            None
+        });
         Outcome {
             events: world.events(),
             tokens: world.tokens(),
@@ -77,8 +144,16 @@ impl Scenario {
             virtual_ms: world.now().0 / 1_000_000,
             log: world.log().to_owned(),
             broken: std::mem::take(&mut world.broken),
+            report,
         }
     }
+}
+
+/// A story has nothing to tell but whether all held.
+fn unreported(
+    (world, outcome): (World, Result<(), Broken>),
+) -> (World, Result<Option<Report>, Broken>) {
+    (world, outcome.map(|()| None))
 }
 
 /// The swarm of the stories: an entry that can hold no layer, a node with two devices, and three

@@ -10,6 +10,7 @@ use swarm_proto::{Sampling, Time};
 use crate::{
     Broken, World,
     client::End,
+    recipe::{Fault, What},
     workload::{Arrival, PREFIX_TOKENS},
 };
 
@@ -42,6 +43,25 @@ pub fn attainment(all: &[Served], deadline: Duration) -> f64 {
     met.count() as f64 / all.len().max(1) as f64
 }
 
+/// Something to do at its time.
+enum Act<'a> {
+    Ask(usize),
+    Fail(&'a Fault),
+    Mend(usize),
+}
+
+/// All that is to be done, in the order of its times.
+fn timeline<'a>(arrivals: &[Arrival], faults: &'a [Fault]) -> Vec<(Duration, Act<'a>)> {
+    let asks = arrivals.iter().enumerate().map(|(number, a)| (a.at, Act::Ask(number)));
+    let fails = faults.iter().map(|fault| (fault.at, Act::Fail(fault)));
+    // Who is stopped goes on by itself.
+    let ends = faults.iter().filter(|fault| fault.does != What::Pause);
+    let mends = ends.filter_map(|fault| Some((fault.at + fault.lasts?, Act::Mend(fault.machine))));
+    let mut all: Vec<_> = asks.chain(fails).chain(mends).collect();
+    all.sort_by_key(|(at, _)| *at); // of those at one time the first first
+    all
+}
+
 /// A request's prompt: tokens that are drawn from the names of its blocks, or from its own number.
 fn prompt(arrival: &Arrival, number: u64, vocab: u32) -> Vec<u32> {
     let whole = arrival.input_tokens as usize;
@@ -58,30 +78,41 @@ fn prompt(arrival: &Arrival, number: u64, vocab: u32) -> Vec<u32> {
 }
 
 impl World {
-    /// Brings requests to nodes, one node after the other, each at its time from now on; then waits
-    /// until all have ended, at most so long.
+    /// Brings requests to nodes, one node after the other, each at its time from now on, while this
+    /// and that goes wrong; then waits until all have ended, at most so long.
     pub fn serve(
         &mut self,
         arrivals: &[Arrival],
+        faults: &[Fault],
         entries: &[usize],
         patience: Duration,
     ) -> Result<Vec<Served>, Broken> {
         let (begun, first) = (self.now(), self.asked());
-        let vocab = self.setup.model.vocab;
-        for (number, arrival) in arrivals.iter().enumerate() {
-            let wait = (begun + arrival.at).since(self.now());
-            self.run(wait)?;
-            let ask = Ask {
-                tokens: prompt(arrival, number as u64, vocab),
-                answer_tokens_max: arrival.output_tokens,
-                sampling: Sampling::default(),
-                end_tokens: Vec::new(),
-            };
-            let entry = entries.get(number % entries.len().max(1)).copied().unwrap_or(0);
-            self.ask(entry, ask);
+        for (at, act) in timeline(arrivals, faults) {
+            self.run((begun + at).since(self.now()))?;
+            match act {
+                Act::Ask(number) => {
+                    let entry = entries.get(number % entries.len().max(1)).copied().unwrap_or(0);
+                    let tokens = prompt(&arrivals[number], number as u64, self.setup.model.vocab);
+                    let answer_tokens_max = arrivals[number].output_tokens;
+                    let (sampling, end_tokens) = (Sampling::default(), Vec::new());
+                    self.ask(entry, Ask { tokens, answer_tokens_max, sampling, end_tokens });
+                }
+                Act::Fail(fault) => self.strike(fault),
+                Act::Mend(machine) => self.restart(machine),
+            }
         }
         self.run_until(patience, World::answered)?;
         Ok(self.served(first))
+    }
+
+    fn strike(&mut self, fault: &Fault) {
+        match fault.does {
+            What::Die => self.kill(fault.machine),
+            What::Vanish => self.vanish(fault.machine),
+            What::Leave => self.drain(fault.machine),
+            What::Pause => self.pause(fault.machine, fault.lasts.unwrap_or_default(), false),
+        }
     }
 
     /// What became of the requests from this one on.

@@ -18,7 +18,7 @@ const WAITING_MAX: usize = 16;
 /// Runs every seed, and hands over what came of each in the order of seeds, until `take` says that
 /// it is enough. A world is one thread's alone; threads share nothing but the next seed's number.
 pub fn sweep(
-    scenario: Scenario,
+    scenario: &Scenario,
     seeds: Range<u64>,
     wishes: Wishes,
     mut take: impl FnMut(u64, Outcome) -> bool,

@@ -79,6 +79,11 @@ impl World {
         self.host(number)?.node.live_plan()
     }
 
+    /// Why a node has no plan, if its leader said so.
+    pub fn trouble(&self, number: usize) -> Option<&str> {
+        self.host(number)?.node.trouble()
+    }
+
     /// Who leads, as a node sees it.
     pub fn leader(&self, number: usize) -> Option<usize> {
         self.number(self.host(number)?.node.leader()?)

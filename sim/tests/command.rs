@@ -26,7 +26,7 @@ fn the_log_is_a_json_object_a_line() {
     let folder = std::env::temp_dir().join(format!("hexswarm-sim-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("log.jsonl");
-    let output = run(&["--scenario", "storm", "--seed", "5", "--log", &path.to_string_lossy()]);
+    let output = run(&["storm", "--seed", "5", "--log", &path.to_string_lossy()]);
     let log = std::fs::read_to_string(&path).expect("a log");
     std::fs::remove_dir_all(&folder).expect("the folder goes");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,7 +46,6 @@ fn wrong_usage_says_what_is_right() {
     for (arguments, hint) in [
         (&["--seeds", "7"][..], "0..1000"),
         (&["--seeds", "9..9"], "0..1000"),
-        (&["--scenario", "flood"], "story or storm"),
         (&["--seeds", "0..3", "--log", "x"], "cannot be used with"),
     ] {
         let output = run(arguments);

@@ -1,5 +1,7 @@
 //! What nodes send, and what becomes of it on the way.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use rand::RngExt;
 use swarm_core::Input;
@@ -72,7 +74,8 @@ impl World {
         self.carry(from, to, Lane::Data, bytes, Event::Input(input));
     }
 
-    /// A member's part goes to another host: two sums a layer, eight bytes a number.
+    /// A member's part goes to another host: two sums a layer, eight bytes a number. It is one message
+    /// here and arrives when the last of them would, each of which waits for the one before.
     pub(crate) fn carry_part(&mut self, from: NodeId, to: NodeId, part: Part, layers: u32) {
         let mut part = part;
         if self.setup.sabotage == Sabotage::CorruptParts && self.rng.random_bool(0.05) {
@@ -83,10 +86,21 @@ impl World {
         }
         let rows = part.values.len() as u64;
         let bytes = rows * 2 * self.setup.row_bytes * 2 * u64::from(layers);
-        self.carry(from, to, Lane::Data, bytes, Event::Part { from, part });
+        let waits = self.links.get(from, to).quality.latency * (2 * layers).saturating_sub(1);
+        self.carry_later(from, to, (Lane::Data, bytes, waits), Event::Part { from, part });
     }
 
     fn carry(&mut self, from: NodeId, to: NodeId, lane: Lane, bytes: u64, event: Event) {
+        self.carry_later(from, to, (lane, bytes, Duration::ZERO), event);
+    }
+
+    fn carry_later(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        (lane, bytes, waits): (Lane, u64, Duration),
+        event: Event,
+    ) {
         let undeliverable = match self.hosts.get(&to).map(|host| &host.state) {
             Some(State::Up | State::Paused(_)) => false,
             Some(State::Vanished) => return,
@@ -98,7 +112,7 @@ impl World {
             false => self.links.get(from, to).carry(now, lane, bytes, rng),
         };
         match fate {
-            Fate::Arrives(at) => self.push_via(at, to, Some(from), event),
+            Fate::Arrives(at) => self.push_via(at + waits, to, Some(from), event),
             Fate::Vanishes => {}
             Fate::Undeliverable => {
                 let delay = self.between(1.0, 5.0);

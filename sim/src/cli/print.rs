@@ -1,0 +1,88 @@
+//! Tables and documents.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use hexswarm_sim::{Report, SHIPPED, Scenario, Spread};
+use serde_json::{Value, json};
+
+fn table(heads: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_FULL_CONDENSED);
+    table.set_header(heads.to_vec());
+    table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+/// The scenarios that come with the simulator.
+pub(super) fn list() -> color_eyre::Result<bool> {
+    let mut out = io::stdout().lock();
+    let wide = SHIPPED.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, _) in SHIPPED {
+        writeln!(out, "{name:<wide$}  {}", Scenario::about(name).unwrap_or_default())?;
+    }
+    Ok(true)
+}
+
+/// `2-2-4`: the devices of each stage of a pipeline.
+fn stages(pipeline: &[usize]) -> String {
+    pipeline.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
+}
+
+/// A table with a row a seed, and what the plan was if there is but one.
+pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result<()> {
+    let Some((_, first)) = all.first() else { return Ok(()) };
+    let scales = first.attainment.iter().map(|(scale, _)| format!("{scale}x"));
+    let heads = ["seed", "requests", "whole", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99"];
+    let more = ["request p50 ms", "p99"];
+    let heads: Vec<String> =
+        heads.iter().chain(&more).map(|head| (*head).to_owned()).chain(scales).collect();
+    let mut table = table(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    for (seed, report) in all {
+        if let Some(trouble) = &report.trouble {
+            writeln!(out, "seed {seed}: there is no plan: {trouble}")?;
+            continue;
+        }
+        let mut row = vec![seed.to_string(), report.served.len().to_string()];
+        row.push(report.whole().to_string());
+        let spread = |spread: Option<Spread>, places: usize| match spread {
+            Some(Spread { p50, p99 }) => [format!("{p50:.places$}"), format!("{p99:.places$}")],
+            None => ["-".to_owned(), "-".to_owned()],
+        };
+        row.extend(spread(report.ttft_ms(), 0));
+        row.extend(spread(report.tpot_ms(), 1));
+        row.extend(spread(report.latency_ms(), 0));
+        row.extend(report.attainment.iter().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
+        table.add_row(row);
+    }
+    if table.row_count() > 0 {
+        writeln!(out, "{table}")?;
+    }
+    if let [(_, report)] = all
+        && !report.pipelines.is_empty()
+    {
+        let pipelines: Vec<String> = report.pipelines.iter().map(|p| stages(p)).collect();
+        writeln!(out, "replicas, by the devices of their stages: {}", pipelines.join("  "))?;
+    }
+    Ok(())
+}
+
+/// What a seed came to, for programs.
+pub(super) fn document((seed, report): &(u64, Report)) -> Value {
+    let spread =
+        |spread: Option<Spread>| spread.map(|Spread { p50, p99 }| json!({"p50": p50, "p99": p99}));
+    let attainment: Vec<Value> =
+        report.attainment.iter().map(|(scale, met)| json!({"scale": scale, "part": met})).collect();
+    json!({
+        "seed": seed,
+        "trouble": report.trouble,
+        "requests": report.served.len(),
+        "whole": report.whole(),
+        "span_s": report.span.as_secs_f64(),
+        "ttft_ms": spread(report.ttft_ms()),
+        "tpot_ms": spread(report.tpot_ms()),
+        "latency_ms": spread(report.latency_ms()),
+        "attainment": attainment,
+        "pipelines": report.pipelines,
+    })
+}

@@ -1,0 +1,101 @@
+//! Machines of a pool serve a workload, and things go wrong as a scenario says.
+
+use std::time::Duration;
+
+use swarm_proto::Plan;
+
+use crate::{Broken, Served, World, recipe::Recipe, served::attainment};
+
+/// How long a swarm may take to have a plan live.
+const PLAN_MAX: Duration = Duration::from_secs(120);
+
+/// What a workload came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// What became of each request.
+    pub served: Vec<Served>,
+    /// From the first request that could come to the last that ended.
+    pub span: Duration,
+    /// Scales of the deadline, and the part of requests that are done in time.
+    pub attainment: Vec<(f64, f64)>,
+    /// Devices of each stage of every pipeline of the plan that was live at first.
+    pub pipelines: Vec<Vec<usize>>,
+    /// Why there was no plan, if there was none.
+    pub trouble: Option<String>,
+}
+
+pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Report, Broken> {
+    if !world.run_until(PLAN_MAX, World::serves)? {
+        let trouble = world.trouble(0).unwrap_or("no plan came to be live").to_owned();
+        return Ok(Report { trouble: Some(trouble), ..Report::default() });
+    }
+    let pipelines = world.live_plan(0).map(shape).unwrap_or_default();
+    let begun = world.now();
+    let arrivals = recipe.arrivals(seed);
+    let served = world.serve(&arrivals, &recipe.faults, &recipe.entries, recipe.patience)?;
+    let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
+    let attainment = recipe.scales.iter().map(met).collect();
+    Ok(Report { attainment, span: world.now().since(begun), pipelines, trouble: None, served })
+}
+
+/// Devices of each stage of every pipeline.
+fn shape(plan: &Plan) -> Vec<Vec<usize>> {
+    let stages =
+        |p: &swarm_proto::Pipeline| p.stages.iter().map(|stage| stage.members.len()).collect();
+    plan.pipelines.iter().map(stages).collect()
+}
+
+/// Figures in order: the middle, and what 99 of 100 are not above.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spread {
+    /// The middle.
+    pub p50: f64,
+    /// What 99 of 100 are not above.
+    pub p99: f64,
+}
+
+impl Spread {
+    /// Of milliseconds; none if there are none.
+    pub fn of(times: impl Iterator<Item = Duration>) -> Option<Self> {
+        let mut all: Vec<f64> = times.map(|time| time.as_secs_f64() * 1e3).collect();
+        all.sort_by(f64::total_cmp);
+        let at = |part: f64| all.get(((all.len() as f64 * part).ceil() as usize).max(1) - 1);
+        Some(Self { p50: *at(0.5)?, p99: *at(0.99)? })
+    }
+}
+
+impl Report {
+    /// Answers that are whole.
+    pub fn whole(&self) -> usize {
+        self.served.iter().filter(|one| one.latency.is_some()).count()
+    }
+
+    /// Milliseconds to the first token.
+    pub fn ttft_ms(&self) -> Option<Spread> {
+        Spread::of(self.served.iter().filter_map(|one| one.ttft))
+    }
+
+    /// Milliseconds for each token after the first.
+    pub fn tpot_ms(&self) -> Option<Spread> {
+        Spread::of(self.served.iter().filter_map(Served::tpot))
+    }
+
+    /// Milliseconds from a request to the last token of its answer.
+    pub fn latency_ms(&self) -> Option<Spread> {
+        Spread::of(self.served.iter().filter_map(|one| one.latency))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_of_figures_that_are_there() {
+        let ms =
+            |range: std::ops::RangeInclusive<u64>| Spread::of(range.map(Duration::from_millis));
+        assert_eq!(ms(1..=100), Some(Spread { p50: 50.0, p99: 99.0 }));
+        assert_eq!(ms(7..=7), Some(Spread { p50: 7.0, p99: 7.0 }));
+        assert_eq!(Spread::of(std::iter::empty()), None);
+    }
+}

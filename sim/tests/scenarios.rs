@@ -1,0 +1,156 @@
+//! Scenarios in TOML: pools that serve, and what is said of those that cannot be.
+
+use std::io;
+
+use hexswarm_sim::{Outcome, SHIPPED, Scenario, Wishes};
+
+const POOL: &str = "
+[[machine]]
+gpu = \"A100-SXM-40GB\"
+gpus = 8
+name = \"left\"
+[[machine]]
+gpu = \"A100-SXM-40GB\"
+gpus = 8
+name = \"right\"
+";
+const TRACE: &str = "timestamp_s,input_tokens,output_tokens\n0,64,8\n1,600,4\n7.5,32,2\n";
+
+fn read(file: &str) -> io::Result<String> {
+    match file {
+        "pool.toml" => Ok(POOL.to_owned()),
+        "some.csv" => Ok(TRACE.to_owned()),
+        "holes.csv" => Ok("timestamp_s,input_tokens,output_tokens\n0,64,8\n1,,4\n".to_owned()),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+fn scenario(more: &str) -> Result<Scenario, String> {
+    let text = format!("[swarm]\npool = \"pool.toml\"\nmodel = \"llama-2-70b\"\n{more}");
+    Scenario::parse(&text, &read).map_err(|e| e.to_string())
+}
+
+fn run(more: &str, seed: u64) -> Outcome {
+    let outcome = scenario(more).unwrap().run(seed, Wishes::default());
+    assert_eq!(outcome.broken, [], "{more}");
+    outcome
+}
+
+#[test]
+fn scenarios_that_come_with_the_simulator_run_and_are_clean() {
+    for (name, _) in SHIPPED {
+        assert!(Scenario::about(name).is_some_and(|about| about.len() > 40), "{name}");
+        let outcome = Scenario::named(name).unwrap().run(3, Wishes::default());
+        assert_eq!(outcome.broken, [], "{name}");
+        let Some(report) = outcome.report else { continue };
+        assert_eq!(report.trouble, None, "{name}");
+        assert!(report.served.len() > 100, "{name}: {}", report.served.len());
+        assert_eq!(report.whole(), report.served.len(), "{name}: {:?}", report.served);
+    }
+}
+
+#[test]
+fn a_slower_machine_serves_as_much_slower() {
+    let even = "[workload]\narrivals = \"even\"\nrequests_per_s = 0.05\n[run]\nseconds = 200\n";
+    let ms = |truth: &str| {
+        let report = run(&format!("{even}[truth]\n{truth}"), 1).report.unwrap();
+        assert_eq!(report.whole(), 9);
+        (report.ttft_ms().unwrap().p50, report.tpot_ms().unwrap().p50)
+    };
+    let (ttft, tpot) = ms("");
+    let (slow_ttft, slow_tpot) = ms("bandwidth = 0.5\narithmetic = 0.5");
+    // The ways between machines are as fast as before.
+    assert!((1.6..2.05).contains(&(slow_tpot / tpot)), "{tpot} {slow_tpot}");
+    assert!((1.5..2.05).contains(&(slow_ttft / ttft)), "{ttft} {slow_ttft}");
+    // 140 GB of weights over 1,555 GB/s, by as many devices as a stage has.
+    let least = 140e9 / 1_555e9 * 1e3 / 8.0;
+    assert!((least..8.0 * least).contains(&tpot), "{tpot}");
+}
+
+#[test]
+fn a_recorded_workload_comes_at_its_times_and_lengths() {
+    let outcome = run("[workload]\ntrace = \"some.csv\"\nspeed = 0.5\n", 1);
+    let served = outcome.report.unwrap().served;
+    let asked: Vec<u128> =
+        served.iter().map(|s| s.asked.since(served[0].asked).as_millis()).collect();
+    assert_eq!(asked, [0, 2_000, 15_000]);
+    assert_eq!(served.iter().map(|s| s.tokens).collect::<Vec<_>>(), [8, 4, 2]);
+    let later = run("[workload]\ntrace = \"some.csv\"\nfrom_s = 1\n", 1).report.unwrap().served;
+    assert_eq!(later.iter().map(|s| s.tokens).collect::<Vec<_>>(), [4, 2]);
+}
+
+#[test]
+fn a_machine_that_dies_costs_a_pause_and_no_answer() {
+    let work = "entries = [\"left\"]\n[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 120\n";
+    let calm = run(work, 2).report.unwrap();
+    let dies = "[[fault]]\nat_s = 40\nmachine = \"right\"\ndoes = \"die\"\nfor_s = 30\n";
+    let struck = run(&format!("{work}{dies}"), 2).report.unwrap();
+    assert_eq!(struck.whole(), struck.served.len());
+    assert_eq!(struck.served.len(), calm.served.len());
+    let worst = |report: &hexswarm_sim::Report| report.latency_ms().unwrap().p99;
+    assert!(worst(&struck) > worst(&calm), "nobody noticed");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_seed_another() {
+    let work = "[workload]\nrequests_per_s = 1\n[run]\nseconds = 30\n";
+    assert_eq!(run(work, 1), run(work, 1));
+    assert_ne!(run(work, 1).report, run(work, 2).report);
+}
+
+#[test]
+fn what_cannot_be_is_told_with_its_key() {
+    let work = "[workload]\nrequests_per_s = 1\n";
+    for (more, words) in [
+        ("[workload]\nrequest_per_s = 1", "did you mean `requests_per_s`?"),
+        ("[workloud]\n", "did you mean `workload`?"),
+        ("", "needs [workload]"),
+        ("[workload]\nrequests_per_s = -1", "requests_per_s = -1: may be from above 0"),
+        ("[workload]\nrequests_per_s = nan", "requests_per_s = NaN"),
+        ("[workload]\ninput_tokens = 0", "input_tokens = 0: may be from 1"),
+        ("[workload]\noutput_tokens = []", "output_tokens = []: is empty"),
+        ("[workload]\ncv = 2", "is for arrivals = \"gamma\""),
+        ("[workload]\narrivals = \"bursty\"", "unknown variant `bursty`"),
+        ("[workload]\ntrace = \"none.csv\"", "none.csv: "),
+        ("[workload]\ntrace = \"holes.csv\"", "holes.csv: line 3: a hole where inputtokens"),
+        ("[workload]\ntrace = \"some.csv\"\nrequests_per_s = 2", "a trace says itself"),
+        ("[workload]\nspeed = 2", "are for a trace"),
+        (&format!("{work}[truth]\nbandwidth = 0"), "bandwidth = 0: may be"),
+        (&format!("{work}[planner]\nname = \"hexgne\""), "did you mean hexgen?"),
+        (&format!("{work}[planner]\nslo = \"5\""), "planner.slo = 5: write 5s"),
+        (&format!("{work}[run]\nseconds = 1e99"), "may be from 0 to"),
+        (
+            &format!("{work}[[fault]]\nat_s = 1\nmachine = \"centre\"\ndoes = \"die\""),
+            "machine = centre",
+        ),
+        (
+            &format!("{work}[[fault]]\nat_s = 1\nmachine = \"left\"\ndoes = \"pause\""),
+            "needs for_s",
+        ),
+        (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),
+    ] {
+        let said = scenario(more).map(|_| ()).unwrap_err();
+        assert!(said.contains(words), "{more}: {said}");
+    }
+    let other = |text: &str| Scenario::parse(text, &read).map(|_| ()).unwrap_err().to_string();
+    assert!(other("play = \"serve\"").contains("needs [swarm]"));
+    assert!(
+        other("[swarm]\npool = \"no.toml\"\nmodel = \"llama-2-70b\"\n[workload]")
+            .contains("no.toml: ")
+    );
+    assert!(
+        other("[swarm]\npool = \"pool.toml\"\nmodel = \"lalma-2-70b\"\n[workload]")
+            .contains("did you mean")
+    );
+    let unknown = Scenario::named("flood").unwrap_err().to_string();
+    assert!(unknown.contains("story, storm, hexgen58"), "{unknown}");
+}
+
+#[test]
+fn a_pool_that_no_plan_fits_says_why() {
+    let text = "[swarm]\npool = \"pool.toml\"\nmodel = \"llama-3.1-405b\"\n[workload]\n[planner]\nslo = \"60s\"\n[run]\nslo = \"60s\"\n";
+    let scenario = Scenario::parse(text, &read).unwrap();
+    let report = scenario.run(1, Wishes::default()).report.unwrap();
+    assert!(report.trouble.unwrap().contains("no plan"), "it says nothing");
+    assert!(report.served.is_empty());
+}
