@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hexswarm_sim::{Planner, Rig, Setup, World, ask};
+use hexswarm_sim::{Planner, Quality, Rig, Setup, World, ask};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -272,6 +272,9 @@ fn answers_longer_than_one_member_has_room_for_are_right() {
         let memory_bytes = [4, 100, 100, 53, 52].map(|mib| vec![mib * MIB]).to_vec();
         let setup = Setup { planner: Planner::Pairs, ..Setup::of(&memory_bytes) };
         let mut world = served(setup, seed, 3);
+        // Two sums a layer over a slower LAN, and whoever waits for room is told that all are busy.
+        let quality = Quality { latency: Duration::from_micros(100), ..Quality::default() };
+        world.set_links(quality);
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         for number in 0..4 {
             world
