@@ -11,8 +11,8 @@ use swarm_proto::{
     PlanId, Pool, Predicted, Stage,
 };
 use swarm_scheduler::{
-    Ask, Model, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules, Workload,
-    propose,
+    Ask, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules,
+    Workload, propose,
 };
 
 use crate::{
@@ -115,9 +115,12 @@ impl Fleet {
     }
 }
 
-/// A proposal as a swarm says it. Pipelines that share devices, or do a part of a request only, are
-/// for no swarm.
+/// A proposal as a swarm says it. Pipelines that do a part of a request only are for no swarm; those
+/// that share devices are refused by the swarm itself.
 fn spoken(machines: &[PoolMachine], found: &Proposal, model: Hash) -> Result<Plan, String> {
+    if found.pipelines.iter().any(|pipeline| pipeline.phase != Phase::Both) {
+        return Err("this planner does prompts and answers apart, which no swarm does".to_owned());
+    }
     let devices = machines.iter().enumerate();
     let devices = devices.flat_map(|(number, machine)| {
         (0..machine.devices.len()).map(move |index| (node_id(number), index as u8))

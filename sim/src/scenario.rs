@@ -12,7 +12,7 @@ use swarm_core::Ask;
 use swarm_proto::Sampling;
 
 use crate::{
-    Broken, Planner, Sabotage, Setup, World, model,
+    Broken, Sabotage, Setup, World, model,
     recipe::{self, Play, Recipe, RecipeError},
     shipped,
 };
@@ -64,6 +64,14 @@ pub struct Wishes {
     pub record: bool,
     /// Whether the run goes on after a property did not hold.
     pub lenient: bool,
+}
+
+impl Wishes {
+    /// A swarm that is run so.
+    fn of(self, setup: Setup) -> Setup {
+        let Self { sabotage, record, lenient } = self;
+        Setup { sabotage, record, lenient, ..setup }
+    }
 }
 
 /// What a run came to.
@@ -118,15 +126,22 @@ impl Scenario {
         })
     }
 
+    /// What was assumed or left out, for whoever reads what comes of it.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Serve(recipe) => &recipe.notes,
+            _ => &[],
+        }
+    }
+
     /// Runs it with this seed.
     pub fn run(&self, seed: u64, wishes: Wishes) -> Outcome {
         let (mut world, outcome) = match self {
             Self::Story => unreported(story::run(seed, wishes)),
             Self::Storm => unreported(storm::run(seed, wishes)),
             Self::Serve(recipe) => {
-                let Wishes { sabotage, record, lenient } = wishes;
-                let setup = recipe.fleet.setup(recipe.truth);
-                let mut world = World::new(Setup { sabotage, record, lenient, ..setup }, seed);
+                let setup = wishes.of(recipe.fleet.setup(recipe.truth));
+                let mut world = World::new(setup, seed);
                 let report = serve::run(&mut world, recipe, seed).map(Some);
                 (world, report)
             }
@@ -159,11 +174,9 @@ fn unreported(
 /// The swarm of the stories: an entry that can hold no layer, a node with two devices, and three
 /// more of which any can be missed.
 pub fn swarm(wishes: Wishes) -> Setup {
-    let Wishes { sabotage, record, lenient } = wishes;
     let memory_bytes =
         [vec![4 * MIB], vec![52 * MIB, 48 * MIB], vec![96 * MIB], vec![100 * MIB], vec![104 * MIB]];
-    let planner = Planner::Scheduler;
-    Setup { planner, sabotage, record, lenient, ..Setup::of(&memory_bytes) }
+    wishes.of(Setup::of(&memory_bytes))
 }
 
 /// A request drawn by lot: so many tokens of a prompt at most, and of an answer.

@@ -15,11 +15,14 @@ gpus = 8
 name = \"right\"
 ";
 const TRACE: &str = "timestamp_s,input_tokens,output_tokens\n0,64,8\n1,600,4\n7.5,32,2\n";
+const BURST: &str = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n\
+                     0,GPT-4,64,8,72,API log\n1,GPT-4,64,0,64,API log\n";
 
 fn read(file: &str) -> io::Result<String> {
     match file {
         "pool.toml" => Ok(POOL.to_owned()),
         "some.csv" => Ok(TRACE.to_owned()),
+        "burst.csv" => Ok(BURST.to_owned()),
         "holes.csv" => Ok("timestamp_s,input_tokens,output_tokens\n0,64,8\n1,,4\n".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
@@ -144,6 +147,19 @@ fn what_cannot_be_is_told_with_its_key() {
     );
     let unknown = Scenario::named("flood").unwrap_err().to_string();
     assert!(unknown.contains("story, storm, hexgen58"), "{unknown}");
+}
+
+#[test]
+fn what_was_left_out_of_a_trace_is_told() {
+    let notes = scenario("[workload]\ntrace = \"burst.csv\"\n").unwrap().notes().to_vec();
+    assert!(notes.iter().any(|note| note.contains("1 requests of the trace")), "{notes:?}");
+}
+
+#[test]
+fn a_planner_whose_plans_no_swarm_runs_says_so() {
+    let outcome = run("[workload]\n[planner]\nname = \"hexgen2\"\n", 1);
+    let trouble = outcome.report.unwrap().trouble.unwrap();
+    assert!(trouble.contains("prompts and answers apart"), "{trouble}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Run {
     /// Runs what was asked for. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let scenario = Scenario::named(&self.scenario)?;
+        scenario.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
         let wishes = Wishes { record: self.log.is_some(), ..Wishes::default() };
         let bar = progress(&seeds);

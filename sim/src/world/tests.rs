@@ -1,9 +1,9 @@
 //! What the world does with disks and stopped processes.
 
-use crate::keys::node_id;
 use swarm_proto::Ballot;
 
 use super::*;
+use crate::keys::node_id;
 
 #[test]
 fn a_crash_loses_what_was_not_yet_written() {
