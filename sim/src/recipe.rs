@@ -233,8 +233,7 @@ fn told(error: &toml::de::Error) -> String {
     if !error.message().starts_with("unknown") {
         return text;
     }
-    let likeness = |name: &str| strsim::jaro_winkler(name, unknown);
-    let near = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let near = catalogue::nearest_name(unknown, known.iter().copied());
     near.map_or(text.clone(), |near| format!("{text}did you mean `{near}`?"))
 }
 

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use crate::{
+    catalogue::nearest_name,
     ground::Model,
     phase2::Objective,
     pool_file::PoolFile,
@@ -85,9 +86,7 @@ impl FromStr for Planner {
         let known = Self::NAMED.into_iter().find(|planner| planner.name() == text);
         known.ok_or_else(|| {
             let names = Self::NAMED.map(Self::name);
-            let likeness = |name: &str| strsim::jaro_winkler(name, text);
-            let near = names.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-            let near = near.unwrap_or_default();
+            let near = nearest_name(text, names.into_iter()).unwrap_or_default();
             format!(
                 "no planner is called `{text}`; did you mean {near}? There are {}",
                 names.join(", ")

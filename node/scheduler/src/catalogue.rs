@@ -7,7 +7,7 @@ mod model;
 
 pub use device::{DeviceFacts, device, devices};
 pub use format::{Format, format, formats};
-pub use lookup::Unknown;
+pub use lookup::{Unknown, nearest_name};
 pub use model::{ModelFacts, model, models};
 
 use serde::de::DeserializeOwned;

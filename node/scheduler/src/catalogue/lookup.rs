@@ -68,6 +68,12 @@ pub(super) fn find(what: &'static str, name: &str, known: &[&str]) -> Result<usi
     Err(Unknown::Name { name: name.chars().take(80).collect(), nearest, what })
 }
 
+/// The one of several names that another is most like; none of none.
+pub fn nearest_name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(known, name);
+    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+}
+
 /// Letters and digits, in lower case, without the publisher before a `/` and without affixes.
 fn plain(name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use super::{
     FIGURE_MAX, Other, PoolError, PoolMachine, REGIONS_MAX, above_zero, keys::Network, value,
 };
-use crate::ground::{Way, Ways};
+use crate::{
+    catalogue::nearest_name,
+    ground::{Way, Ways},
+};
 
 /// Machines whose pairs are listed one by one.
 const PAIRS_MAX: usize = 1_000;
@@ -136,8 +139,7 @@ fn mistaken(network: &Network, regions: &[&str], notes: &mut Vec<String>) {
         ends.flat_map(|pair| pair.regions.iter().flatten().chain(&pair.from).chain(&pair.to));
     let unknown: BTreeSet<&String> = ends.filter(|end| !regions.contains(&end.as_str())).collect();
     for end in unknown.into_iter().take(UNLINKED_MAX) {
-        let likeness = |name: &&&str| (strsim::jaro_winkler(name, end) * 1e6) as u64;
-        let near = regions.iter().max_by_key(likeness).copied().unwrap_or_default();
+        let near = nearest_name(end, regions.iter().copied()).unwrap_or_default();
         let end: String = end.chars().take(80).collect();
         notes.push(format!("a link names {end}, where no machine is; did you mean {near}?"));
     }
