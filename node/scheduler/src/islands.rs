@@ -4,7 +4,7 @@ use crate::{
     again::{Judges, by_score},
     partitions::FEW_DEVICES,
     phase1::Depth,
-    phase2::{Decoder, Effort, Found, Partition, climb, genetic, regions, seeds},
+    phase2::{Decoder, Effort, Found, Partition, climb, genetic, regions, regroup, seeds},
     propose::{Ask, Planner},
 };
 
@@ -16,8 +16,10 @@ const CLIMB_GROUPS_MAX: usize = 24;
 /// devices, nor after so much, nor more than so many: the more kinds there are, the more ways to be
 /// unlucky.
 const WORK_NS: u64 = 375_000;
-const WORK_MAX_NS: u64 = 2_000_000_000;
+const WORK_MAX_NS: u64 = 3_000_000_000;
 const CHAINS_MAX: u64 = 16;
+/// So often at most are groups put together anew.
+const ROUNDS: usize = 4;
 
 /// HexGen's search, and the same with changes that know nothing.
 pub(crate) const HEXGEN: Effort =
@@ -54,8 +56,7 @@ pub(crate) fn chains(
     judges: &Judges,
     (island, ask): (Island, &Ask),
 ) -> Vec<Found> {
-    // Nodes wait for what a leader plans, and of very many devices a chain takes long.
-    let once = ask.planner == Planner::Replicas || decoder.search.depth == Depth::Rough;
+    let once = once(decoder, ask);
     let most = if once { 1 } else { CHAINS_MAX };
     let seed = ask.seed;
     let (efforts, last) = match island {
@@ -68,12 +69,58 @@ pub(crate) fn chains(
     let work_ns = WORK_MAX_NS.min(WORK_NS.saturating_mul(kinds.saturating_pow(3)));
     for lot in 0..most {
         let other = lot << 32;
-        all.push(chain(decoder, judges, (efforts, &begun), (seed ^ other, last ^ other)));
+        let found = chain(decoder, judges, (efforts, &begun), (seed ^ other, last ^ other));
+        all.push(if once { found } else { anew(decoder, judges, found) });
         if decoder.worked_ns() > work_ns {
             break;
         }
     }
     all
+}
+
+/// The groups that were looked at put together anew, with small steps from the best of them, as long
+/// as that is better.
+fn anew(decoder: &Decoder<'_>, judges: &Judges, mut best: Found) -> Found {
+    for _ in 0..ROUNDS {
+        let others = regroup(decoder, judges.trial.objective, &best.partition);
+        if others.is_empty() {
+            break;
+        }
+        let effort = Effort { evaluations: others.len(), ..PART };
+        let found = genetic(decoder, &judges.trial, others, effort, 0);
+        let found = judges.again(decoder, climbed(decoder, judges, found));
+        let better = found.judged.score > best.judged.score;
+        best = joined(vec![best, found]);
+        if !better {
+            break;
+        }
+    }
+    best
+}
+
+/// The best of all chains, put together anew out of the groups of all.
+pub(crate) fn last(decoder: &Decoder<'_>, judges: &Judges, (found, ask): (&mut Vec<Found>, &Ask)) {
+    if once(decoder, ask) {
+        return;
+    }
+    let score = |found: &&Found| found.judged.score;
+    let Some(best) = found.iter().max_by(|a, b| by_score(score(a), score(b))) else { return };
+    // What it took to find it is counted already.
+    let begun = Found { evaluations: 0, progress: Vec::new(), ..best.clone() };
+    found.push(anew(decoder, judges, begun));
+}
+
+/// Nodes wait for what a leader plans, and of very many devices a chain takes long.
+fn once(decoder: &Decoder<'_>, ask: &Ask) -> bool {
+    ask.planner == Planner::Replicas || decoder.search.depth == Depth::Rough
+}
+
+fn climbed(decoder: &Decoder<'_>, judges: &Judges, found: Found) -> Found {
+    let groups = found.partition.groups.len().max(1);
+    if groups > CLIMB_GROUPS_MAX {
+        return found;
+    }
+    climb(decoder, &judges.trial, found, CLIMB / groups)
 }
 
 /// Two searches that begin elsewhere, one that goes on from the best of both, and small steps.
@@ -89,11 +136,7 @@ fn chain(
     let other = genetic(decoder, judge, seeds.to_vec(), part, seed ^ part.guided as u64);
     let begun = [seeds, &first.others, &other.others].concat();
     let last = genetic(decoder, judge, begun, long, last);
-    let mut found = joined(vec![first, other, last]);
-    let groups = found.partition.groups.len().max(1);
-    if groups <= CLIMB_GROUPS_MAX {
-        found = climb(decoder, judge, found, CLIMB / groups);
-    }
+    let found = climbed(decoder, judges, joined(vec![first, other, last]));
     judges.again(decoder, found)
 }
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use crate::{
     again::{Judges, by_score},
     beside::beside,
-    care::carefully,
+    care::Careful,
     draft::Draft,
     ground::{Ground, TEAM_DEVICES_MAX},
-    islands::{HEXGEN, Island, RANDOM, chains, progress},
+    islands::{HEXGEN, Island, RANDOM, chains, last, progress},
     phase1::{Aim, Depth, Layout, Search},
     phase2::{
         Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, chosen, climb, every,
@@ -32,6 +32,8 @@ const TRIAL_REQUESTS: usize = 1_000;
 /// care: the best of each chain, then the second of each.
 const TOLD: usize = 4;
 const CAREFUL: usize = 12;
+/// Of more kinds of devices what is near the best is laid out with care, too.
+const FEW_KINDS: usize = 7;
 /// Of more devices than this fewer partitions are judged, and more roughly. A swarm has less time: it
 /// waits for its plan.
 const MANY_DEVICES: usize = 192;
@@ -55,15 +57,22 @@ pub(crate) fn drafts<T: Send>(
     let (ours, all) = (ask.planner.ours(), all(ground, ask));
     // One of two islands is searched by a second thread, which changes nothing in what is found.
     let apart = || match ours && !all {
-        true => chains(&decoder(ground, ask), &judges(ground, ask), (Island::Random, ask)),
-        false => Vec::new(),
+        true => {
+            let decoder = decoder(ground, ask);
+            let found = chains(&decoder, &judges(ground, ask), (Island::Random, ask));
+            (found, decoder.taught())
+        }
+        false => (Vec::new(), Vec::new()),
     };
     beside(apart, other, |apart| {
         run(ground, ask, None, |decoder, judges| match all {
             true => vec![judges.again(decoder, every(decoder, &judges.trial))],
             false if ours => {
                 let mut found = chains(decoder, judges, (Island::Hexgen, ask));
-                found.extend(apart());
+                let (theirs, known) = apart();
+                found.extend(theirs);
+                decoder.learn(known);
+                last(decoder, judges, (&mut found, ask));
                 found
             }
             false => vec![judges.again(decoder, search(decoder, &judges.trial, ask))],
@@ -139,19 +148,29 @@ fn run(
         |found: &Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
     let mut drafts: Vec<Draft> = found.iter().take(told).map(plainly).collect();
     if ask.planner.ours() && decoder.search.depth == Depth::Coarse {
-        let worth = |fronts: &[Rc<Vec<Layout>>]| {
-            let judged = judges.thoroughly(fronts);
-            (judged.score > best.judged.score).then(|| laid_out(ground, fronts, &judged))
-        };
         let firsts = found.iter().map(|found| &found.partition);
         let seconds = found.iter().filter_map(|found| found.others.first());
-        let all: Vec<&Partition> = match known {
-            None => firsts.chain(seconds).take(CAREFUL).collect(),
+        let all: Vec<Partition> = match known {
+            None => firsts.chain(seconds).take(CAREFUL).cloned().collect(),
             // Of more devices there is no time for it, where a plan is to be mended soon.
-            Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.collect(),
-            Some(known) => firsts.chain([known]).collect(),
+            Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.cloned().collect(),
+            Some(known) => firsts.chain([known]).cloned().collect(),
         };
-        drafts.extend(carefully(ground, decoder.search.aim, &all, worth));
+        let mut careful = Careful::new(ground, decoder.search.aim, &judges);
+        careful.look(&all);
+        // Where a plan is to be mended there is no time for more.
+        if known.is_none() {
+            careful.regroup();
+            if ground.classes.len() > FEW_KINDS {
+                careful.look_near(&decoder);
+                careful.regroup();
+            }
+        }
+        let better = careful.all.iter().filter(|(judged, _)| judged.score > best.judged.score);
+        let draft = |(judged, partition): &(Judged, Partition)| {
+            laid_out(ground, &careful.fronts(partition), judged)
+        };
+        drafts.extend(better.take(CAREFUL).map(draft));
     }
     Drafted { drafts, evaluations, progress }
 }

@@ -2,15 +2,17 @@
 
 mod arcs;
 mod climb;
+mod columns;
 mod decode;
 mod every;
 mod genetic;
 mod judge;
 mod mutate;
 mod partition;
+mod regroup;
 mod seeds;
 
-pub(crate) use climb::climb;
+pub(crate) use climb::{climb, neighbours};
 pub(crate) use decode::Decoder;
 pub(crate) use every::every;
 pub(crate) use genetic::{Effort, Found, genetic};
@@ -18,4 +20,5 @@ pub use judge::Objective;
 pub(crate) use judge::{Judge, Judged, Score, chosen};
 pub(crate) use mutate::mutate;
 pub(crate) use partition::{Group, Partition};
+pub(crate) use regroup::regroup;
 pub(crate) use seeds::{gather, regions, seeds};

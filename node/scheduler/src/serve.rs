@@ -188,6 +188,19 @@ pub(crate) fn likely_rate((capacity, waiting): (f64, f64)) -> f64 {
     }
 }
 
+/// What several replicas add together.
+pub(crate) fn summed(all: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
+    all.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))
+}
+
+/// How much [`likely_rate`] rises with each of both.
+pub(crate) fn likely_worth((capacity, waiting): (f64, f64)) -> (f64, f64) {
+    match waiting >= 2.0 * CROWD {
+        true => (1.0 - CROWD / waiting, capacity * CROWD / waiting / waiting),
+        false => (waiting / (4.0 * CROWD), capacity / (4.0 * CROWD)),
+    }
+}
+
 /// Requests a second when there are always more.
 pub fn capacity(replicas: &[Replica]) -> f64 {
     replicas.iter().map(|replica| 1e3 / replica.period_ms).sum()

@@ -35,7 +35,7 @@ pub(crate) fn climb(
     found
 }
 
-fn neighbours(decoder: &Decoder<'_>, partition: &Partition) -> Vec<Partition> {
+pub(crate) fn neighbours(decoder: &Decoder<'_>, partition: &Partition) -> Vec<Partition> {
     let groups = partition.groups.len();
     let places = || (0..=groups).map(|place| Some(place).filter(|place| *place < groups));
     let mut all = Vec::new();

@@ -39,6 +39,36 @@ impl<'a> Decoder<'a> {
         found
     }
 
+    /// All groups that were looked at and that the model fits.
+    pub(crate) fn known(&self) -> Vec<(Group, Rc<Vec<Layout>>)> {
+        let fronts = self.fronts.borrow();
+        let fit = fronts.iter().filter(|(_, front)| !front.is_empty());
+        fit.map(|(group, front)| (group.clone(), Rc::clone(front))).collect()
+    }
+
+    /// That so much was done with what is known.
+    pub(crate) fn worked(&self, ns: u64) {
+        self.tables.worked(ns);
+    }
+
+    pub(crate) fn knows(&self, group: &Group) -> bool {
+        self.fronts.borrow().contains_key(group)
+    }
+
+    /// All groups that were looked at, for another.
+    pub(crate) fn taught(&self) -> Vec<(Group, Vec<Layout>)> {
+        let fronts = self.fronts.borrow();
+        fronts.iter().map(|(group, front)| (group.clone(), front.to_vec())).collect()
+    }
+
+    /// Groups that another looked at in the same way.
+    pub(crate) fn learn(&self, known: Vec<(Group, Vec<Layout>)>) {
+        let mut fronts = self.fronts.borrow_mut();
+        for (group, front) in known {
+            fronts.entry(group).or_insert_with(|| Rc::new(front));
+        }
+    }
+
     /// About how long was worked so far, judgements included. Counted, not timed: the same anywhere.
     pub(crate) fn worked_ns(&self) -> u64 {
         self.tables.worked_ns()

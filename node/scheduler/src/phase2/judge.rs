@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     phase1::Layout,
-    serve::{Replica, Serving, capacity, crowd, likely_rate},
+    serve::{Replica, Serving, capacity, crowd, likely_rate, summed},
 };
 
 /// Up to so many ways to choose a pipeline for each group are all tried.
@@ -84,7 +84,7 @@ impl Judge {
         let mut best = Judged { score: Score::WORST, choice: vec![None; fronts.len()] };
         let rate = |choice: &Vec<Option<usize>>| {
             let each = chosen(fronts, choice).map(|layout| crowd(&layout.replica(), deadline_ms));
-            likely_rate(each.fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1)))
+            likely_rate(summed(each))
         };
         let mut choices: Vec<(f64, Vec<Option<usize>>)> = choices(fronts, deadline_ms)
             .into_iter()
@@ -259,12 +259,13 @@ fn likely(
         None => (0.0, 0.0),
     };
     let mut choice: Vec<Option<usize>> = timely.iter().map(|of| of[of.len() - 1]).collect();
-    let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
     for _ in 0..LIKELY_ROUNDS {
         for place in 0..fronts.len() {
             let others = (0..fronts.len()).filter(|other| *other != place);
-            let rest = others.map(|other| worth(other, choice[other])).fold((0.0, 0.0), add);
-            let rate = |number: &Option<usize>| likely_rate(add(rest, worth(place, *number)));
+            let rest = summed(others.map(|other| worth(other, choice[other])));
+            let rate = |number: &Option<usize>| {
+                likely_rate(summed([rest, worth(place, *number)].into_iter()))
+            };
             let best = timely[place].iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
             choice[place] = best.copied().unwrap_or(choice[place]);
         }
