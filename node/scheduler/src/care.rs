@@ -14,8 +14,10 @@ use crate::{
 const FULLER_MAX: usize = 4;
 /// Of partitions whose groups were all laid out already, so many are judged as a plan is told.
 const LIKELY: usize = 3;
-/// So many of those near the best are laid out in one round.
+/// So many of those near the best are laid out, unless it has many groups; and so many are tried.
 const NEAR: usize = 16;
+const NEAR_GROUPS_MAX: usize = 12;
+const TRIALS_MAX: usize = 4_000;
 
 /// Partitions laid out with care, and what they are worth, best first.
 pub(crate) struct Careful<'a> {
@@ -23,12 +25,14 @@ pub(crate) struct Careful<'a> {
     judges: &'a Judges,
     seen: BTreeSet<Partition>,
     pub(crate) all: Vec<(Judged, Partition)>,
+    /// How many were judged, trials included.
+    pub(crate) evaluations: usize,
 }
 
 impl<'a> Careful<'a> {
     pub(crate) fn new(ground: &'a Ground, aim: Aim, judges: &'a Judges) -> Self {
         let fine = Decoder::new(ground, Search { aim, depth: Depth::Fine });
-        Self { fine, judges, seen: BTreeSet::new(), all: Vec::new() }
+        Self { fine, judges, seen: BTreeSet::new(), all: Vec::new(), evaluations: 0 }
     }
 
     /// Every pipeline of each group.
@@ -38,47 +42,63 @@ impl<'a> Careful<'a> {
 
     /// Looks at partitions; at those of a few groups also with all that is idle beside one of them.
     pub(crate) fn look(&mut self, partitions: &[Partition]) {
-        let mut ways: Vec<Partition> = Vec::new();
-        for partition in partitions {
-            ways.push(partition.clone());
-            if partition.groups.len() <= FULLER_MAX {
-                let ground = self.fine.ground;
-                ways.extend(fuller(partition).into_iter().map(|g| Partition::new(ground, g)));
-            }
+        let ground = self.fine.ground;
+        let mut all: Vec<Partition> = partitions.to_vec();
+        for partition in partitions.iter().filter(|some| some.groups.len() <= FULLER_MAX) {
+            all.extend(fuller(partition).into_iter().map(|groups| Partition::new(ground, groups)));
         }
-        self.lay_out(&ways);
-        ways.iter().for_each(|way| self.judge(way));
+        self.lay_out(&all);
+        all.iter().for_each(|partition| self.judge(partition));
     }
 
-    /// Looks at what is nearest to the best in worth as far as a rougher search can tell.
+    /// Looks at what is near the best and worth most as far as a rougher search can tell.
     pub(crate) fn look_near(&mut self, rough: &Decoder<'_>) {
         let Some((_, best)) = self.all.first() else { return };
-        let worth =
-            |next: &Partition| self.judges.trial.judge(&rough.fronts(next), Score::WORST).score;
-        let near = neighbours(rough, best).into_iter().filter(|next| !self.seen.contains(next));
-        let mut near: Vec<(Score, Partition)> = near.map(|next| (worth(&next), next)).collect();
-        near.sort_by(|a, b| by_score(b.0, a.0).then_with(|| a.1.cmp(&b.1)));
-        near.dedup();
-        let near: Vec<Partition> = near.into_iter().take(NEAR).map(|(_, next)| next).collect();
-        self.look(&near);
+        if best.groups.len() <= NEAR_GROUPS_MAX {
+            let near = neighbours(rough, best).into_iter().collect();
+            let near = self.new_of(near);
+            let near = self.likeliest(rough, near, NEAR);
+            self.look(&near);
+        }
     }
 
-    /// Puts the groups that were laid out together anew.
-    pub(crate) fn regroup(&mut self) {
+    /// Looks at the groups that were laid out, put together anew.
+    pub(crate) fn look_regrouped(&mut self) {
         let Some((_, best)) = self.all.first() else { return };
         let others = regroup(&self.fine, self.judges.trial.objective, best);
-        let worth =
-            |next: &Partition| self.judges.trial.judge(&self.fine.fronts(next), Score::WORST).score;
-        let others = others.into_iter().filter(|next| !self.seen.contains(next));
-        let mut others: Vec<(Score, Partition)> = others.map(|next| (worth(&next), next)).collect();
-        others.sort_by(|a, b| by_score(b.0, a.0));
-        others.iter().take(LIKELY).for_each(|(_, next)| self.judge(next));
+        let others = self.new_of(others.into_iter().collect());
+        let others = self.likeliest(&self.fine, others, LIKELY);
+        others.iter().for_each(|next| self.judge(next));
+    }
+
+    /// Those that were not looked at yet, and are to be tried.
+    fn new_of(&mut self, all: BTreeSet<Partition>) -> Vec<Partition> {
+        let new = all.into_iter().filter(|next| !self.seen.contains(next));
+        let new: Vec<Partition> = new.take(TRIALS_MAX).collect();
+        self.evaluations += new.len();
+        new
+    }
+
+    /// So many of some, the best first.
+    fn likeliest(
+        &self,
+        decoder: &Decoder<'_>,
+        new: Vec<Partition>,
+        count: usize,
+    ) -> Vec<Partition> {
+        let trial = &self.judges.trial;
+        let score = |next: &Partition| trial.judge(&decoder.fronts(next), Score::WORST).score;
+        let mut new: Vec<(Score, Partition)> =
+            new.into_iter().map(|next| (score(&next), next)).collect();
+        new.sort_by(|a, b| by_score(b.0, a.0));
+        new.into_iter().take(count).map(|(_, next)| next).collect()
     }
 
     fn judge(&mut self, partition: &Partition) {
         if !self.seen.insert(partition.clone()) {
             return;
         }
+        self.evaluations += 1;
         let judged = self.judges.thoroughly(&self.fine.fronts(partition));
         let place = self.all.partition_point(|(other, _)| other.score >= judged.score);
         self.all.insert(place, (judged, partition.clone()));
@@ -86,15 +106,15 @@ impl<'a> Careful<'a> {
 
     /// Every pipeline of each group, half of them by another thread.
     fn lay_out(&self, partitions: &[Partition]) {
-        let mut groups: Vec<Group> = partitions.iter().flat_map(|p| p.groups.clone()).collect();
-        groups.sort_unstable();
-        groups.dedup();
-        groups.retain(|group| !self.fine.knows(group));
+        let groups: BTreeSet<&Group> = partitions.iter().flat_map(|some| &some.groups).collect();
+        let groups: Vec<&Group> = groups.into_iter().filter(|g| !self.fine.knows(g)).collect();
         let (ground, search) = (self.fine.ground, self.fine.search);
         let every_other = |from: usize| {
             let decoder = Decoder::new(ground, search);
-            let groups = groups.iter().skip(from).step_by(2);
-            groups.map(|group| (group.clone(), decoder.front(group).to_vec())).collect::<Vec<_>>()
+            for group in groups.iter().skip(from).step_by(2) {
+                decoder.front(group);
+            }
+            decoder.taught()
         };
         let ((even, odd), ()) = beside(|| every_other(1), || (), |odd| (every_other(0), odd()));
         self.fine.learn(even);

@@ -2,7 +2,8 @@
 
 use crate::{
     again::{Judges, by_score},
-    partitions::FEW_DEVICES,
+    ground::Ground,
+    partitions::{FEW_DEVICES, MANY_DEVICES},
     phase1::Depth,
     phase2::{Decoder, Effort, Found, Partition, climb, genetic, regions, regroup, seeds},
     propose::{Ask, Planner},
@@ -15,7 +16,7 @@ const CLIMB_GROUPS_MAX: usize = 24;
 /// A thread begins no further chain after so much work, times the third power of the classes of
 /// devices, nor after so much, nor more than so many: the more kinds there are, the more ways to be
 /// unlucky.
-const WORK_NS: u64 = 375_000;
+const WORK_NS: u64 = 730_000;
 const WORK_MAX_NS: u64 = 3_000_000_000;
 const CHAINS_MAX: u64 = 16;
 /// So often at most are groups put together anew.
@@ -50,13 +51,14 @@ pub(crate) enum Island {
 }
 
 /// Chains with other lots, one after the other, as long as there is work left: where one is soon done
-/// it may have been unlucky. Each ends with small steps from the best, which is judged again.
+/// it may have been unlucky. Each ends with small steps from the best, which is judged again, and with
+/// its groups put together anew.
 pub(crate) fn chains(
     decoder: &Decoder<'_>,
     judges: &Judges,
     (island, ask): (Island, &Ask),
 ) -> Vec<Found> {
-    let once = once(decoder, ask);
+    let once = hurried(decoder.ground, ask);
     let most = if once { 1 } else { CHAINS_MAX };
     let seed = ask.seed;
     let (efforts, last) = match island {
@@ -99,20 +101,17 @@ fn anew(decoder: &Decoder<'_>, judges: &Judges, mut best: Found) -> Found {
 }
 
 /// The best of all chains, put together anew out of the groups of all.
-pub(crate) fn last(decoder: &Decoder<'_>, judges: &Judges, (found, ask): (&mut Vec<Found>, &Ask)) {
-    if once(decoder, ask) {
-        return;
-    }
+pub(crate) fn regrouped(decoder: &Decoder<'_>, judges: &Judges, found: &[Found]) -> Option<Found> {
     let score = |found: &&Found| found.judged.score;
-    let Some(best) = found.iter().max_by(|a, b| by_score(score(a), score(b))) else { return };
+    let best = found.iter().max_by(|a, b| by_score(score(a), score(b)))?;
     // What it took to find it is counted already.
     let begun = Found { evaluations: 0, progress: Vec::new(), ..best.clone() };
-    found.push(anew(decoder, judges, begun));
+    Some(anew(decoder, judges, begun))
 }
 
 /// Nodes wait for what a leader plans, and of very many devices a chain takes long.
-fn once(decoder: &Decoder<'_>, ask: &Ask) -> bool {
-    ask.planner == Planner::Replicas || decoder.search.depth == Depth::Rough
+pub(crate) fn hurried(ground: &Ground, ask: &Ask) -> bool {
+    ask.planner == Planner::Replicas || ground.devices() > MANY_DEVICES
 }
 
 fn climbed(decoder: &Decoder<'_>, judges: &Judges, found: Found) -> Found {
@@ -146,6 +145,10 @@ fn joined(mut all: Vec<Found>) -> Found {
     let better = |a: &usize, b: &usize| by_score(all[*a].judged.score, all[*b].judged.score);
     let best = (0..all.len()).max_by(better).unwrap_or_default();
     let mut found = all.swap_remove(best);
+    // Each is the best of its own.
+    let seconds = all.iter().map(|found| found.partition.clone()).filter(|p| *p != found.partition);
+    let seconds: Vec<Partition> = seconds.collect();
+    found.others.splice(0..0, seconds);
     found.others.extend(all.into_iter().flat_map(|found| found.others));
     Found { progress, evaluations, ..found }
 }

@@ -1,6 +1,6 @@
 //! Pipelines that share nothing: a partition of the devices, and a pipeline for each part.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use crate::{
     again::{Judges, by_score},
@@ -8,7 +8,7 @@ use crate::{
     care::Careful,
     draft::Draft,
     ground::{Ground, TEAM_DEVICES_MAX},
-    islands::{HEXGEN, Island, RANDOM, chains, last, progress},
+    islands::{HEXGEN, Island, RANDOM, chains, hurried, progress, regrouped},
     phase1::{Aim, Depth, Layout, Search},
     phase2::{
         Decoder, Effort, Found, Judge, Judged, Objective, Partition, Score, chosen, climb, every,
@@ -29,14 +29,15 @@ const KNOWN_DEVICES_MAX: usize = 48;
 const TRIAL_REQUESTS: usize = 1_000;
 
 /// So many of the best of all chains are told of as they are; and so many partitions are laid out with
-/// care: the best of each chain, then the second of each.
+/// care: the best of each chain, then the second of each, and the third.
 const TOLD: usize = 4;
 const CAREFUL: usize = 12;
-/// Of more kinds of devices what is near the best is laid out with care, too.
+const RANKS: usize = 3;
+/// Of more kinds of devices twice as many are laid out with care, and what is near the best is laid out with care, too.
 const FEW_KINDS: usize = 7;
 /// Of more devices than this fewer partitions are judged, and more roughly. A swarm has less time: it
 /// waits for its plan.
-const MANY_DEVICES: usize = 192;
+pub(crate) const MANY_DEVICES: usize = 192;
 pub(crate) const FEW_DEVICES: usize = 64;
 
 /// HexGen's two phases, as the planner that is asked for has them.
@@ -60,7 +61,8 @@ pub(crate) fn drafts<T: Send>(
         true => {
             let decoder = decoder(ground, ask);
             let found = chains(&decoder, &judges(ground, ask), (Island::Random, ask));
-            (found, decoder.taught())
+            let known = if hurried(ground, ask) { Vec::new() } else { decoder.taught() };
+            (found, known)
         }
         false => (Vec::new(), Vec::new()),
     };
@@ -72,7 +74,9 @@ pub(crate) fn drafts<T: Send>(
                 let (theirs, known) = apart();
                 found.extend(theirs);
                 decoder.learn(known);
-                last(decoder, judges, (&mut found, ask));
+                if !hurried(ground, ask) {
+                    found.extend(regrouped(decoder, judges, &found));
+                }
                 found
             }
             false => vec![judges.again(decoder, search(decoder, &judges.trial, ask))],
@@ -136,9 +140,10 @@ fn run(
 ) -> Drafted {
     let (decoder, judges) = (decoder(ground, ask), judges(ground, ask));
     let mut found = search(&decoder, &judges);
-    let (progress, evaluations) = progress(&found);
+    let (progress, mut evaluations) = progress(&found);
     found.retain(|found| found.judged.score != Score::WORST);
     found.sort_by(|a, b| by_score(b.judged.score, a.judged.score));
+    let firsts = distinct(found.iter().map(|found| &found.partition));
     let Some(best) = found.first() else {
         return Drafted { evaluations, ..Drafted::default() };
     };
@@ -146,24 +151,28 @@ fn run(
     let told = if ask.planner.ours() { TOLD } else { 1 };
     let plainly =
         |found: &Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
-    let mut drafts: Vec<Draft> = found.iter().take(told).map(plainly).collect();
+    let of = |partition: &&Partition| found.iter().find(|found| found.partition == **partition);
+    let mut drafts: Vec<Draft> = firsts.iter().filter_map(of).take(told).map(plainly).collect();
     if ask.planner.ours() && decoder.search.depth == Depth::Coarse {
-        let firsts = found.iter().map(|found| &found.partition);
-        let seconds = found.iter().filter_map(|found| found.others.first());
-        let all: Vec<Partition> = match known {
-            None => firsts.chain(seconds).take(CAREFUL).cloned().collect(),
+        // The second of each chain, then the third.
+        let rank = |n: usize| found.iter().filter_map(move |found| found.others.get(n));
+        let firsts = firsts.iter().copied();
+        let mut all: Vec<&Partition> = match known {
+            None => distinct(firsts.chain((0..RANKS).flat_map(rank))),
             // Of more devices there is no time for it, where a plan is to be mended soon.
-            Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.cloned().collect(),
-            Some(known) => firsts.chain([known]).cloned().collect(),
+            Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.collect(),
+            Some(known) => distinct(firsts.chain([known])),
         };
+        let many = ground.classes.len() > FEW_KINDS;
+        all.truncate(if many { 2 * CAREFUL } else { CAREFUL });
         let mut careful = Careful::new(ground, decoder.search.aim, &judges);
-        careful.look(&all);
+        careful.look(&all.into_iter().cloned().collect::<Vec<_>>());
         // Where a plan is to be mended there is no time for more.
-        if known.is_none() {
-            careful.regroup();
-            if ground.classes.len() > FEW_KINDS {
+        if known.is_none() && !hurried(ground, ask) {
+            careful.look_regrouped();
+            if many {
                 careful.look_near(&decoder);
-                careful.regroup();
+                careful.look_regrouped();
             }
         }
         let better = careful.all.iter().filter(|(judged, _)| judged.score > best.judged.score);
@@ -171,8 +180,15 @@ fn run(
             laid_out(ground, &careful.fronts(partition), judged)
         };
         drafts.extend(better.take(CAREFUL).map(draft));
+        evaluations += careful.evaluations;
     }
     Drafted { drafts, evaluations, progress }
+}
+
+/// Each once, in the same order.
+fn distinct<'a>(all: impl Iterator<Item = &'a Partition>) -> Vec<&'a Partition> {
+    let mut seen = BTreeSet::new();
+    all.filter(|partition| seen.insert(*partition)).collect()
 }
 
 /// Which pipelines are of use for an objective.

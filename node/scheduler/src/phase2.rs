@@ -2,12 +2,12 @@
 
 mod arcs;
 mod climb;
-mod columns;
 mod decode;
 mod every;
 mod genetic;
 mod judge;
 mod mutate;
+mod offers;
 mod partition;
 mod regroup;
 mod seeds;

@@ -251,6 +251,18 @@ mod tests {
     }
 
     #[test]
+    fn what_one_more_adds_is_the_slope_of_the_likely_rate() {
+        for at in [(4.0, 40.0), (4.0, 3.7), (4.0, 3.5), (1.0, 0.1)] {
+            let slope = likely_worth(at);
+            let (step, rate) = (1e-6, likely_rate(at));
+            let by_capacity = (likely_rate((at.0 + step, at.1)) - rate) / step;
+            let by_waiting = (likely_rate((at.0, at.1 + step)) - rate) / step;
+            assert!((slope.0 - by_capacity).abs() < 1e-4, "{at:?}: {slope:?} {by_capacity}");
+            assert!((slope.1 - by_waiting).abs() < 1e-4, "{at:?}: {slope:?} {by_waiting}");
+        }
+    }
+
+    #[test]
     fn nobody_serves_nothing() {
         let serving = Serving::new(1, 100);
         let nobody: &[Replica] = &[];

@@ -55,10 +55,10 @@ impl<'a> Decoder<'a> {
         self.fronts.borrow().contains_key(group)
     }
 
-    /// All groups that were looked at, for another.
-    pub(crate) fn taught(&self) -> Vec<(Group, Vec<Layout>)> {
-        let fronts = self.fronts.borrow();
-        fronts.iter().map(|(group, front)| (group.clone(), front.to_vec())).collect()
+    /// All groups that were looked at, for another to learn.
+    pub(crate) fn taught(self) -> Vec<(Group, Vec<Layout>)> {
+        let fronts = self.fronts.into_inner().into_iter();
+        fronts.map(|(group, front)| (group, Rc::unwrap_or_clone(front))).collect()
     }
 
     /// Groups that another looked at in the same way.

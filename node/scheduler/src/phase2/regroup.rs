@@ -1,164 +1,178 @@
 //! Groups that were looked at, put together anew.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     Decoder, Group, Objective, Partition,
-    columns::{Column, Columns},
+    offers::{Offer, Offers},
 };
 use crate::serve::{likely_rate, summed};
 
-/// So many partitions are worth a trial, and so many for each few groups that are let go.
+/// So many partitions are worth a trial, and at least so many for each few groups that are let go.
 const TRIED: usize = 24;
 const TRIED_EACH: usize = 3;
 /// So many groups at once are let go, or all if there are few; and so often at most.
 const LET_GO: usize = 3;
 const FEW: usize = 4;
 const OFTEN: usize = 84;
+/// Of more groups too few of what could be let go would be.
+const GROUPS_MAX: usize = 24;
 /// So many ways to use the classes so far are gone on with.
-const WAYS: usize = 60;
+const KEPT: usize = 60;
 /// About what looking at a group takes, once for all and for each few that are let go.
 const PRICED_NS: u64 = 9_000;
 const FITTED_NS: u64 = 100;
 
 /// Groups in place of those that were let go.
 #[derive(Clone)]
-struct Way {
-    columns: Vec<usize>,
+struct Filling {
+    offers: Vec<usize>,
     left: Vec<usize>,
-    loss: f64,
+    shortfall: f64,
     adds: (f64, f64),
 }
 
 /// Partitions near one, a few groups of which are let go and others that are known put in their place;
-/// those that likely serve most first.
+/// those that likely serve most first, and none twice.
 pub(crate) fn regroup(
     decoder: &Decoder<'_>,
     objective: Objective,
     best: &Partition,
 ) -> Vec<Partition> {
+    if best.groups.len() > GROUPS_MAX {
+        return Vec::new();
+    }
     let (ground, known) = (decoder.ground, decoder.known());
     let counts: Vec<usize> = ground.classes.iter().map(|class| class.count()).collect();
-    let all = known.iter().map(|(group, front)| (group, &front[..]));
-    let Some(columns) = Columns::new(all, &counts, (objective, &best.groups)) else {
+    let Some(offers) = Offers::new(&known, &counts, (objective, &best.groups)) else {
         return Vec::new();
     };
+    let each = let_go(&best.groups);
+    let work_ns = PRICED_NS + each.len() as u64 * FITTED_NS;
+    decoder.worked(offers.all.len() as u64 * work_ns);
     // The dearest first: whether they are used well decides most.
     let mut order: Vec<usize> = (0..counts.len()).collect();
-    let dear = |class: usize| columns.prices[class] * counts[class] as f64;
+    let dear = |class: usize| offers.prices[class] * counts[class] as f64;
     order.sort_by(|a, b| dear(*b).total_cmp(&dear(*a)).then(a.cmp(b)));
-    let adds = |group: &Group| {
-        let found = columns.all.iter().find(|column| column.group == *group);
-        found.map_or((0.0, 0.0), |column| column.adds)
-    };
-    let now: Vec<(f64, f64)> = best.groups.iter().map(adds).collect();
-    let mut found: Vec<(f64, Partition)> = Vec::new();
-    let each = let_go(best.groups.len());
-    let work_ns = PRICED_NS + each.len() as u64 * FITTED_NS;
-    decoder.worked(columns.all.len() as u64 * work_ns);
-    for gone in each {
-        let stay = || (0..now.len()).filter(|place| !gone.contains(place));
-        let mut left = best.idle.clone();
-        let free = gone.iter().flat_map(|place| &best.groups[*place]);
-        free.for_each(|(class, count)| left[*class] += count);
-        let begun = Way {
-            columns: Vec::new(),
-            left,
-            loss: 0.0,
-            adds: summed(stay().map(|place| now[place])),
-        };
-        for (rate, groups) in filled(&columns, &order, begun) {
-            let all = stay().map(|place| best.groups[place].clone()).chain(groups).collect();
-            found.push((rate, Partition::new(ground, all)));
+    // One more, which is what is there now.
+    let tried = TRIED_EACH.max(TRIED.div_ceil(each.len().max(1))) + 1;
+    let mut found: BTreeMap<Partition, f64> = BTreeMap::new();
+    for gone in &each {
+        let (begun, stay) = without(&offers, best, gone);
+        for (rate, groups) in filled(&offers, &order, begun, tried) {
+            let next = Partition::new(ground, [&stay[..], &groups].concat());
+            // The same by another way is as much but for rounding.
+            found.entry(next).or_insert(rate);
         }
     }
-    found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-    found.dedup();
-    let others = found.into_iter().map(|(_, partition)| partition).filter(|next| next != best);
-    others.take(TRIED).collect()
+    found.remove(best);
+    let mut found: Vec<(Partition, f64)> = found.into_iter().collect();
+    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.into_iter().take(TRIED).map(|(partition, _)| partition).collect()
 }
 
-/// Which groups are let go together.
-fn let_go(groups: usize) -> Vec<Vec<usize>> {
-    let size = if groups <= FEW { groups } else { LET_GO };
+/// Which groups are let go together: none of it twice, and if there are too many, some of all.
+fn let_go(groups: &[Group]) -> Vec<Vec<usize>> {
+    let size = if groups.len() <= FEW { groups.len() } else { LET_GO };
     let longer = |set: Vec<usize>| {
         let from = set.last().map_or(0, |last| last + 1);
-        (from..groups).map(move |next| [&set[..], &[next]].concat())
+        (from..groups.len()).map(move |next| [&set[..], &[next]].concat())
     };
     let mut all: Vec<Vec<usize>> = vec![Vec::new()];
     for _ in 0..size {
         all = all.into_iter().flat_map(longer).collect();
     }
-    all.truncate(OFTEN);
-    all
+    let mut seen = BTreeSet::new();
+    all.retain(|set| seen.insert(set.iter().map(|place| &groups[*place]).collect::<Vec<_>>()));
+    let count = all.len().min(OFTEN);
+    (0..count).map(|n| all[n * all.len() / count].clone()).collect()
 }
 
-/// The best ways to use devices, with their likely rate.
-fn filled(columns: &Columns, order: &[usize], begun: Way) -> Vec<(f64, Vec<Group>)> {
-    let fits = |column: &&Column| begun.fits(column);
-    let fit: Vec<&Column> = columns.all.iter().filter(fits).collect();
+/// What is free if some groups are let go, and those that stay.
+fn without(offers: &Offers, best: &Partition, gone: &[usize]) -> (Filling, Vec<Group>) {
+    let mut left = best.idle.clone();
+    let free = gone.iter().flat_map(|place| &best.groups[*place]);
+    free.for_each(|(class, count)| left[*class] += count);
+    let stay = (0..best.groups.len()).filter(|place| !gone.contains(place));
+    let stay: Vec<Group> = stay.map(|place| best.groups[place].clone()).collect();
+    let adds = |group: &Group| {
+        let offer = offers.all.iter().find(|offer| offer.group == *group);
+        offer.map(|offer| offer.adds)
+    };
+    let adds = summed(stay.iter().filter_map(adds));
+    (Filling { offers: Vec::new(), left, shortfall: 0.0, adds }, stay)
+}
+
+/// The best ways to use what is free, with the likely rate of all.
+fn filled(
+    offers: &Offers,
+    order: &[usize],
+    begun: Filling,
+    count: usize,
+) -> Vec<(f64, Vec<Group>)> {
+    let fit: Vec<&Offer> = offers.all.iter().filter(|offer| begun.fits(offer)).collect();
     let held: Vec<usize> = order.iter().copied().filter(|class| begun.left[*class] > 0).collect();
-    let mut ways = vec![begun];
+    let mut all = vec![begun];
     for class in held {
-        ways = used(&fit, columns.prices[class], ways, class);
+        all = used(&fit, offers.prices[class], all, class);
     }
-    let rate = |way: &Way| likely_rate(way.adds);
-    ways.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
-    ways.truncate(TRIED_EACH);
-    let groups = |way: &Way| way.columns.iter().map(|n| fit[*n].group.clone()).collect();
-    ways.iter().map(|way| (rate(way), groups(way))).collect()
+    let rate = |filling: &Filling| likely_rate(filling.adds);
+    all.sort_by(|a, b| rate(b).total_cmp(&rate(a)));
+    all.truncate(count);
+    let groups = |filling: &Filling| filling.offers.iter().map(|n| fit[*n].group.clone()).collect();
+    all.iter().map(|filling| (rate(filling), groups(filling))).collect()
 }
 
 /// Ways to use what is left of one class, or to leave it idle.
-fn used(columns: &[&Column], price: f64, ways: Vec<Way>, class: usize) -> Vec<Way> {
-    let holds = |n: &usize| columns[*n].group.iter().any(|(of, _)| *of == class);
-    let of_class: Vec<usize> = (0..columns.len()).filter(holds).collect();
-    let mut done: Vec<Way> = Vec::new();
-    // With the place of the last column in `of_class`: each set of columns is met once.
-    let mut open: Vec<(Way, usize)> = ways.into_iter().map(|way| (way, 0)).collect();
+fn used(offers: &[&Offer], price: f64, begun: Vec<Filling>, class: usize) -> Vec<Filling> {
+    let holds = |n: &usize| offers[*n].group.iter().any(|(of, _)| *of == class);
+    let of_class: Vec<usize> = (0..offers.len()).filter(holds).collect();
+    let mut done: Vec<Filling> = Vec::new();
+    // With the place of the last offer in `of_class`: each set of offers is met once.
+    let mut open: Vec<(Filling, usize)> = begun.into_iter().map(|filling| (filling, 0)).collect();
     while !open.is_empty() {
-        let bar = best_of(&mut done);
-        let mut next: Vec<(Way, usize)> = Vec::new();
-        for (way, from) in open {
-            for (place, n) in of_class.iter().enumerate().skip(from) {
-                if way.loss + columns[*n].loss > bar {
-                    break;
-                }
-                if way.fits(columns[*n]) {
-                    next.push((way.with(*n, columns[*n]), place));
-                }
-            }
-            done.push(way.idle(class, price));
+        let bar = least_short(&mut done);
+        let mut next: Vec<(Filling, usize)> = Vec::new();
+        for (filling, from) in open {
+            let further = of_class.iter().enumerate().skip(from);
+            let worse = |n: usize| filling.shortfall + offers[n].shortfall > bar;
+            let fit = further.take_while(|(_, n)| !worse(**n));
+            // They come in the order of what they fall short: of more none would be kept.
+            let fit = fit.filter(|(_, n)| filling.fits(offers[**n])).take(KEPT);
+            next.extend(fit.map(|(place, n)| (filling.with(*n, offers[*n]), place)));
+            done.push(filling.idle(class, price));
         }
-        next.sort_by(|a, b| a.0.loss.total_cmp(&b.0.loss));
-        next.truncate(WAYS);
+        next.sort_by(|a, b| a.0.shortfall.total_cmp(&b.0.shortfall));
+        next.truncate(KEPT);
         open = next;
     }
-    best_of(&mut done);
+    least_short(&mut done);
     done
 }
 
-/// Keeps those that lose least, and says what the worst of them loses, once there are enough.
-fn best_of(ways: &mut Vec<Way>) -> f64 {
-    ways.sort_by(|a, b| a.loss.total_cmp(&b.loss));
-    ways.truncate(WAYS);
-    ways.get(WAYS - 1).map_or(f64::INFINITY, |way| way.loss)
+/// Keeps those that fall least short, and says how short the worst of them falls, once there are enough.
+fn least_short(all: &mut Vec<Filling>) -> f64 {
+    all.sort_by(|a, b| a.shortfall.total_cmp(&b.shortfall));
+    all.truncate(KEPT);
+    all.get(KEPT - 1).map_or(f64::INFINITY, |filling| filling.shortfall)
 }
 
-impl Way {
-    fn fits(&self, column: &Column) -> bool {
-        column.group.iter().all(|(class, count)| self.left[*class] >= *count)
+impl Filling {
+    fn fits(&self, offer: &Offer) -> bool {
+        offer.group.iter().all(|(class, count)| self.left[*class] >= *count)
     }
 
-    fn with(&self, number: usize, column: &Column) -> Self {
+    fn with(&self, number: usize, offer: &Offer) -> Self {
         let mut more = self.clone();
-        more.columns.push(number);
-        column.group.iter().for_each(|(class, count)| more.left[*class] -= count);
-        more.loss += column.loss;
-        more.adds = summed([more.adds, column.adds].into_iter());
+        more.offers.push(number);
+        offer.group.iter().for_each(|(class, count)| more.left[*class] -= count);
+        more.shortfall += offer.shortfall;
+        more.adds = summed([more.adds, offer.adds].into_iter());
         more
     }
 
     fn idle(mut self, class: usize, price: f64) -> Self {
-        self.loss += price * self.left[class] as f64;
+        self.shortfall += price * self.left[class] as f64;
         self.left[class] = 0;
         self
     }
@@ -170,30 +184,36 @@ mod tests {
 
     #[test]
     fn some_groups_are_let_go_together() {
-        assert_eq!(let_go(0), vec![Vec::<usize>::new()]);
-        assert_eq!(let_go(4), vec![vec![0, 1, 2, 3]]);
-        assert_eq!(let_go(5).len(), 10);
-        assert_eq!(let_go(40).len(), OFTEN);
+        let groups = |count: usize| (0..count).map(|class| vec![(class, 1)]).collect::<Vec<_>>();
+        assert_eq!(let_go(&groups(0)), vec![Vec::<usize>::new()]);
+        assert_eq!(let_go(&groups(4)), vec![vec![0, 1, 2, 3]]);
+        assert_eq!(let_go(&groups(5)).len(), 10);
+        let many = let_go(&groups(20));
+        assert_eq!(many.len(), OFTEN);
+        let ever: BTreeSet<usize> = many.into_iter().flatten().collect();
+        assert_eq!(ever.len(), 20, "each is let go at some time");
+        assert_eq!(let_go(&vec![vec![(0, 1)]; 9]).len(), 1, "equal ones once");
     }
 
     #[test]
     fn what_is_free_is_used_for_what_is_worth_most() {
-        let column = |group: &[(usize, usize)], adds: f64, loss: f64| Column {
+        let offer = |group: &[(usize, usize)], adds: f64, shortfall: f64| Offer {
             group: group.to_vec(),
             adds: (adds, 50.0),
-            loss,
+            shortfall,
         };
         // A device of the first class costs 2, one of the second 1.
         let all = vec![
-            column(&[(0, 1), (1, 1)], 3.0, 0.0),
-            column(&[(0, 2)], 3.5, 0.5),
-            column(&[(1, 2)], 1.0, 1.0),
-            column(&[(0, 3)], 1.0, 5.0),
+            offer(&[(0, 1), (1, 1)], 3.0, 0.0),
+            offer(&[(0, 2)], 3.5, 0.5),
+            offer(&[(1, 2)], 1.0, 1.0),
+            offer(&[(0, 3)], 1.0, 5.0),
         ];
-        let columns = Columns { all, prices: vec![2.0, 1.0] };
-        let begun = Way { columns: Vec::new(), left: vec![2, 1], loss: 0.0, adds: (10.0, 100.0) };
-        let ways = filled(&columns, &[0, 1], begun);
-        let groups: Vec<_> = ways.iter().map(|(_, groups)| groups.clone()).collect();
+        let offers = Offers { all, prices: vec![2.0, 1.0] };
+        let begun =
+            Filling { offers: Vec::new(), left: vec![2, 1], shortfall: 0.0, adds: (10.0, 100.0) };
+        let found = filled(&offers, &[0, 1], begun, 5);
+        let groups: Vec<_> = found.iter().map(|(_, groups)| groups.clone()).collect();
         assert_eq!(groups, vec![vec![vec![(0, 2)]], vec![vec![(0, 1), (1, 1)]], vec![]]);
     }
 }
