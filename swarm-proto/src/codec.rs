@@ -14,7 +14,7 @@ use bincode::{
 };
 
 /// The version of the protocol. Peers of another version are told so and left alone.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// Bytes of a control message at most, version byte included.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;

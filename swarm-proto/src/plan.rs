@@ -40,8 +40,11 @@ pub struct Predicted {
     pub ttft_us: u64,
     /// Time per output token.
     pub tpot_us: u64,
-    /// Requests in a thousand seconds when there are always more: sessions are spread by it.
+    /// Requests in a thousand seconds when there are always more.
     pub requests_per_ks: u64,
+    /// Sessions under way when there are always more: until there are so many, one more waits for
+    /// none of them.
+    pub sessions: u32,
 }
 
 /// Consecutive layers, shared out among one or more devices.

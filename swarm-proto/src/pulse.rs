@@ -18,4 +18,6 @@ pub struct Pulse {
     pub proposed: PlanId,
     /// The plan whose share its devices hold.
     pub holds: PlanId,
+    /// Sessions that hold KV cache here.
+    pub sessions: u32,
 }

@@ -128,7 +128,7 @@ async fn unreadable_messages_cut_their_sender_off(victims: &mut Victims) {
 
 async fn other_versions_and_swarms_are_named(victims: &mut Victims) {
     let cases = [
-        (0, None, "speaks version 0 of the protocol, we speak version 3"),
+        (0, None, "speaks version 0 of the protocol, we speak version 4"),
         (PROTOCOL_VERSION, Some("elsewhere"), "it belongs to the swarm"),
     ];
     for (version, swarm, complaint) in cases {

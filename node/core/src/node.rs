@@ -257,6 +257,7 @@ impl Parts<'_> {
     /// A beat says how far a peer is. If it goes on lacking what we have, we send it.
     fn felt(&mut self, from: NodeId, pulse: &Pulse, turn: &mut Turn<'_>) {
         self.membership.felt(from, pulse.holds);
+        self.sessions.felt(from, pulse.sessions, turn.now);
         let (rounds, mut world) = self.split();
         rounds.felt(from, pulse, &mut world, turn);
         let council = self.council.pulse() > (pulse.term, pulse.set);
@@ -270,7 +271,7 @@ impl Parts<'_> {
     }
 
     fn pulse(&self) -> Pulse {
-        self.rounds.pulse(self.council.pulse())
+        Pulse { sessions: self.sessions.load().sessions, ..self.rounds.pulse(self.council.pulse()) }
     }
 
     fn heard_from(&mut self, peer: NodeId, turn: &mut Turn<'_>) {

@@ -331,7 +331,8 @@ impl Rounds {
 
     /// How far we are with plans.
     pub(crate) fn pulse(&self, (term, set): (Term, u64)) -> Pulse {
-        Pulse { term, set, live: self.live_id(), proposed: self.proposed, holds: self.held() }
+        let (live, proposed, holds) = (self.live_id(), self.proposed, self.held());
+        Pulse { term, set, live, proposed, holds, ..Pulse::default() }
     }
 
     /// The plan whose share we hold.

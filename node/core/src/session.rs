@@ -66,6 +66,11 @@ impl Sessions {
         self.deliver(turn);
     }
 
+    /// So many sessions hold KV cache at a peer.
+    pub(crate) fn felt(&mut self, peer: NodeId, sessions: u32, now: Time) {
+        self.entry.felt(peer, sessions, now);
+    }
+
     /// A peer is back.
     pub(crate) fn found(&mut self, peer: NodeId) {
         self.gone.remove(&peer);
@@ -132,6 +137,7 @@ impl Sessions {
 
     /// What is due.
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
+        self.entry.felt(turn.me(), self.stages.load().sessions, turn.now);
         self.entry.tick(&self.gone, &mut self.post, turn);
         self.stages.tick(&mut self.post, turn);
         self.deliver(turn);

@@ -130,13 +130,18 @@ fn foretold(live: &Live, mut plan: Plan) -> Plan {
         let Some(lane) = live.lane(pipeline) else { continue };
         let pace = measure(&live.ground, &Draft::of(vec![lane.clone()]));
         let (of, route) = (&pace.lanes[0], &pace.routes[0]);
-        let rates = batched(&live.ground, std::slice::from_ref(&lane))
-            .map(|draft| measure(&live.ground, &draft).routes[0].requests_per_s);
-        let most = rates.fold(0.0, f64::max);
+        // Requests a second, and a request's time beside as many others as that takes.
+        let paces = batched(&live.ground, std::slice::from_ref(&lane)).map(|draft| {
+            let route = measure(&live.ground, &draft).routes[0].clone();
+            (route.requests_per_s, route.latency_ms)
+        });
+        let most = paces.fold((0.0, 0.0), |most, pace| if pace.0 > most.0 { pace } else { most });
         pipeline.predicted = Predicted {
             ttft_us: whole(1e3 * route.ttft_ms),
             tpot_us: whole(1e3 * of.token_ms),
-            requests_per_ks: whole(1e3 * most),
+            requests_per_ks: whole(1e3 * most.0),
+            // Little's law.
+            sessions: u32::try_from(whole(most.0 * most.1 / 1e3)).unwrap_or(u32::MAX),
         };
         for (stage, pace) in pipeline.stages.iter_mut().zip(&of.stages) {
             stage.step_us = whole(1e3 * pace.step_ms);

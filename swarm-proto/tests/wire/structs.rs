@@ -29,8 +29,10 @@ pub(crate) fn plan_id() -> Known<PlanId> {
 
 pub(crate) fn pulse() -> Known<Pulse> {
     let id = |epoch| PlanId { term: Term(5_u64), epoch: Epoch(epoch) };
-    let value = Pulse { term: Term(4_u64), set: 2_u64, live: id(6), proposed: id(7), holds: id(8) };
-    known(value, "04 02 05 06 05 07 05 08")
+    let (live, proposed, holds) = (id(6), id(7), id(8));
+    let value =
+        Pulse { term: Term(4_u64), set: 2_u64, live, proposed, holds, sessions: 9_u32 };
+    known(value, "04 02 05 06 05 07 05 08 09")
 }
 
 pub(crate) fn sampling() -> Known<Sampling> {
@@ -218,7 +220,7 @@ pub(crate) fn plan() -> Known<Signed<Plan>> {
     };
     let members = vec![member(1, 0, (0, 2), (0, 1024)), member(2, 251, (2, 3), (1024, 1536))];
     let layers = LayerRange::new(0_u32, 30_u32).unwrap();
-    let predicted = Predicted { ttft_us: 9, tpot_us: 8, requests_per_ks: 6 };
+    let predicted = Predicted { ttft_us: 9, tpot_us: 8, requests_per_ks: 6, sessions: 5 };
     let statement = Plan {
         id,
         leader: NodeId([2; 32]),
@@ -229,7 +231,7 @@ pub(crate) fn plan() -> Known<Signed<Plan>> {
         }],
     };
     let shares = "01*32 00 00 02 00 fb0004 02*32 fb 02 03 fb0004 fb0006";
-    signed(statement, 2, &format!("{i} 02*32 03*32 01 01 00 1e 02 {shares} 07 09 08 06"))
+    signed(statement, 2, &format!("{i} 02*32 03*32 01 01 00 1e 02 {shares} 07 09 08 06 05"))
 }
 
 pub(crate) fn hello() -> Known<Hello> {

@@ -15,7 +15,7 @@ fn every_message_says_its_version_first() {
 #[test]
 fn a_refusal_names_both_versions_and_what_to_do() {
     let text = Message::open(&[VERSION + 1, 0]).unwrap_err().to_string();
-    assert_eq!(text, "protocol version 4, but this peer speaks 3: update the older one");
+    assert_eq!(text, "protocol version 5, but this peer speaks 4: update the older one");
 }
 
 proptest! {

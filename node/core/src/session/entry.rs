@@ -2,6 +2,7 @@
 //! anew when a try fails. The prompt of a later try is the prompt and the answer so far, so nothing
 //! is said twice.
 
+mod busy;
 mod route;
 mod running;
 
@@ -19,6 +20,7 @@ use super::{
     post::{Post, Route},
 };
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
+use busy::Busy;
 use running::{Running, State};
 
 /// How long after a failed try the next begins, if nothing else happens meanwhile: doubled for each
@@ -35,6 +37,7 @@ pub(super) struct Entry {
     sessions: BTreeMap<SessionId, Running>,
     requests: BTreeMap<RequestId, SessionId>,
     live: Option<Arc<Plan>>,
+    busy: Busy,
     canary: Option<Canary>,
     canary_done: Option<CanaryDone>,
     draining: bool,
@@ -194,6 +197,7 @@ impl Entry {
 
     /// A peer is gone: every try through it has failed.
     pub(super) fn lost(&mut self, peer: NodeId, post: &mut Post, turn: &mut Turn<'_>) {
+        self.busy.forget(peer);
         let mut canaries = Vec::new();
         for (id, session) in &mut self.sessions {
             if session.has_member(peer) {
@@ -224,6 +228,7 @@ impl Entry {
         // A canary for every pipeline is nobody's session.
         let clients = self.sessions.values().filter(|s| s.request.is_some());
         let mut active = clients.filter(|s| !s.is_waiting()).count();
+        let mut under_way = self.under_way();
         let due: Vec<_> =
             self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now).map(|(id, _)| *id).collect();
         for id in due {
@@ -236,10 +241,12 @@ impl Entry {
                         turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
                         self.end(id, post, turn);
                     } else {
-                        let route = route::choose(self.live.as_ref(), gone, id, session.avoid);
+                        let wanted = session.wanted(&under_way);
+                        let route = route::choose(self.live.as_ref(), gone, wanted);
                         match route.filter(|_| active < turn.config.sessions_max) {
                             Some(route) => {
                                 active += 1;
+                                under_way[usize::from(route.pipeline)] += 1;
                                 session.open(route, post, turn);
                             }
                             None => session.retry_later(turn.now),
@@ -252,6 +259,20 @@ impl Entry {
                 }
             }
         }
+    }
+
+    /// So many sessions hold KV cache at a peer.
+    pub(super) fn felt(&mut self, peer: NodeId, sessions: u32, now: Time) {
+        self.busy.hear(peer, sessions, now);
+    }
+
+    /// Sessions through each pipeline of the live plan.
+    fn under_way(&self) -> Vec<u32> {
+        let Some(live) = &self.live else { return Vec::new() };
+        let ways = self.sessions.values().filter_map(Running::way);
+        let own = ways.filter(|(route, _)| route.plan.id == live.id);
+        let own: Vec<_> = own.map(|(route, since)| (route.pipeline, since)).collect();
+        self.busy.under_way(live, &own)
     }
 
     pub(super) fn deadline(&self) -> Time {

@@ -2,46 +2,74 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use swarm_proto::{NodeId, Pipeline, Plan, PlanId, SessionId};
+use swarm_proto::{NodeId, Pipeline, Plan, PlanId, Predicted, SessionId};
 
 use crate::session::post::Route;
 
-/// A pipeline where tries came to nothing.
+/// A pipeline of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Avoid {
+pub(super) struct Place {
     pub(super) plan: PlanId,
     pub(super) pipeline: u16,
 }
 
-/// The pipeline for a session: of those whose members are all here, one by the session's id, which
-/// spreads sessions as the pipelines are fast without anyone keeping count. Not the one it is to
-/// avoid, if there is another.
+impl Route {
+    pub(super) fn place(&self) -> Place {
+        Place { plan: self.plan.id, pipeline: self.pipeline }
+    }
+}
+
+/// What is known of a session that is to be sent somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) session: SessionId,
+    pub(super) answer_tokens_max: u32,
+    /// Where its last try came to nothing.
+    pub(super) tried: Option<Place>,
+    /// Whether it is to go there again, if it can; else it goes elsewhere, if it can.
+    pub(super) again: bool,
+    /// Sessions under way through each pipeline of the plan, as far as they are known here.
+    pub(super) under_way: &'a [u32],
+}
+
+/// The pipeline for a session: of those whose members are all here, the one that would likely be done
+/// with it first; of equals, one by the session's id. Without predictions, the one with the fewest
+/// sessions.
 pub(super) fn choose(
     live: Option<&Arc<Plan>>,
     gone: &BTreeSet<NodeId>,
-    session: SessionId,
-    avoid: Option<Avoid>,
+    wanted: Wanted<'_>,
 ) -> Option<Route> {
     let plan = live?;
     let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
     let mut whole: Vec<(&Pipeline, u16)> =
         plan.pipelines.iter().zip(0u16..).filter(|(p, _)| here(p)).collect();
-    let shunned = |number: u16| avoid == Some(Avoid { plan: plan.id, pipeline: number });
-    if whole.iter().any(|(_, number)| !shunned(*number)) {
-        whole.retain(|(_, number)| !shunned(*number));
+    let tried = |number: u16| wanted.tried == Some(Place { plan: plan.id, pipeline: number });
+    let likes = |number: u16| tried(number) == wanted.again;
+    if wanted.tried.is_some() && whole.iter().any(|(_, number)| likes(*number)) {
+        whole.retain(|(_, number)| likes(*number));
     }
     // Of a pipeline that nobody predicts it is not known how slow it is.
-    let known = whole.iter().all(|(p, _)| p.predicted.requests_per_ks > 0);
-    let rate = |p: &Pipeline| if known { u128::from(p.predicted.requests_per_ks) } else { 1 };
-    let all: u128 = whole.iter().map(|(p, _)| rate(p)).sum();
-    let mut left = session.0.checked_rem(all)?;
-    for (p, pipeline) in whole {
-        match left.checked_sub(rate(p)) {
-            None => return Some(Route { plan: Arc::clone(plan), pipeline }),
-            Some(rest) => left = rest,
-        }
-    }
-    None
+    let known = whole.iter().all(|(p, _)| p.predicted.sessions > 0);
+    let done = |(p, number): &(&Pipeline, u16)| {
+        let load = wanted.under_way.get(usize::from(*number)).copied().unwrap_or(0);
+        if known { done_at(&p.predicted, wanted.answer_tokens_max, load) } else { load.into() }
+    };
+    let first = whole.iter().map(done).min()?;
+    whole.retain(|pipeline| done(pipeline) == first);
+    let equal = whole.len() as u128;
+    let (_, pipeline) = whole[(wanted.session.0 % equal) as usize];
+    Some(Route { plan: Arc::clone(plan), pipeline })
+}
+
+/// When an answer would be done, in thousandths of a microsecond: as soon as alone, until so many are
+/// under way as are served at once; after that each waits for its share of the rate.
+fn done_at(predicted: &Predicted, answer_tokens_max: u32, load: u32) -> u128 {
+    let each = u128::from(predicted.tpot_us) * u128::from(answer_tokens_max);
+    let alone_us = u128::from(predicted.ttft_us) + each;
+    let at_once = u128::from(predicted.sessions.max(1));
+    // No figure of 64 and 32 bits comes near what 128 hold, but for thousand times both.
+    alone_us.saturating_mul(1000 * at_once.max(u128::from(load) + 1)) / at_once
 }
 
 #[cfg(test)]
@@ -50,7 +78,7 @@ mod tests {
 
     use super::*;
 
-    fn pipeline(node: u8, requests_per_ks: u64) -> Pipeline {
+    fn pipeline(node: u8, tpot_us: u64, sessions: u32) -> Pipeline {
         let member = Member {
             node: NodeId([node; 32]),
             device: 0,
@@ -59,40 +87,78 @@ mod tests {
         };
         let layers = LayerRange::new(0, 1).unwrap();
         let stages = vec![Stage { layers, members: vec![member], step_us: 0 }];
-        Pipeline { stages, predicted: Predicted { requests_per_ks, ..Predicted::default() } }
+        let predicted = Predicted { tpot_us, sessions, ..Predicted::default() };
+        Pipeline { stages, predicted }
+    }
+
+    fn plan(pipelines: Vec<Pipeline>) -> Arc<Plan> {
+        let (leader, model) = (NodeId([0; 32]), Hash([0; 32]));
+        Arc::new(Plan { id: PlanId::default(), leader, model, pipelines })
+    }
+
+    /// How many of so many sessions go where, if none ends.
+    fn spread<const N: usize>(plan: &Arc<Plan>, gone: &[u8], sessions: u128) -> [u32; N] {
+        let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
+        let mut under_way = [0; N];
+        for id in 0..sessions {
+            let wanted = Wanted {
+                session: SessionId(id),
+                answer_tokens_max: 10,
+                tried: None,
+                again: false,
+                under_way: &under_way,
+            };
+            if let Some(route) = choose(Some(plan), &gone, wanted) {
+                under_way[usize::from(route.pipeline)] += 1;
+            }
+        }
+        under_way
     }
 
     #[test]
-    fn sessions_are_spread_as_pipelines_serve() {
-        let plan = Arc::new(Plan {
-            id: PlanId::default(),
-            leader: NodeId([0; 32]),
-            model: Hash([0; 32]),
-            pipelines: vec![pipeline(1, 100), pipeline(2, 300), pipeline(3, 0)],
-        });
-        let spread = |gone: &[u8]| {
+    fn a_session_goes_where_it_is_done_first() {
+        let two = plan(vec![pipeline(1, 100, 4), pipeline(2, 300, 6)]);
+        assert_eq!(spread(&two, &[], 4), [4, 0], "as soon as alone");
+        assert_eq!(spread(&two, &[], 12), [11, 1], "from twelve on the first takes as long");
+        assert_eq!(spread(&two, &[], 300), [200, 100], "as both serve");
+        assert_eq!(spread(&two, &[1], 300), [0, 300]);
+        assert_eq!(spread(&two, &[1, 2], 300), [0, 0]);
+    }
+
+    #[test]
+    fn equals_are_drawn_by_the_sessions_id() {
+        let three = plan(vec![pipeline(1, 100, 1 << 20); 3]);
+        assert_eq!(spread(&three, &[], 300), [100; 3]);
+        let unknown = plan(vec![pipeline(1, 100, 4), pipeline(2, 1, 0)]);
+        assert_eq!(spread(&unknown, &[], 300), [150; 2]);
+    }
+
+    #[test]
+    fn a_try_that_came_to_nothing_is_made_again_there_or_elsewhere_if_that_can_be() {
+        let two = plan(vec![pipeline(1, 100, 4), pipeline(2, 300, 4)]);
+        let next = |gone: &[u8], pipeline, again| {
             let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
-            let mut counts = [0; 3];
-            for id in 0..1200 {
-                if let Some(route) = choose(Some(&plan), &gone, SessionId(id), None) {
-                    counts[usize::from(route.pipeline)] += 1;
-                }
-            }
-            counts
+            let tried = Some(Place { plan: two.id, pipeline });
+            let (session, under_way) = (SessionId(7), &[0, 0]);
+            let wanted = Wanted { session, answer_tokens_max: 1, tried, again, under_way };
+            choose(Some(&two), &gone, wanted).unwrap().pipeline
         };
-        assert_eq!(spread(&[3]), [300, 900, 0]);
-        assert_eq!(spread(&[3, 1]), [0, 1200, 0]);
-        assert_eq!(spread(&[]), [400; 3], "one is not known");
-        assert_eq!(spread(&[1, 2, 3]), [0; 3]);
-        for id in (0..1200).map(SessionId) {
-            let tried = |gone: &[u8], avoid| {
-                let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
-                choose(Some(&plan), &gone, id, avoid).unwrap().pipeline
-            };
-            let first = tried(&[], None);
-            let avoid = |pipeline| Some(Avoid { plan: plan.id, pipeline });
-            assert_ne!(tried(&[], avoid(first)), first);
-            assert_eq!(tried(&[2, 3], avoid(0)), 0, "no other");
-        }
+        assert_eq!(next(&[], 0, false), 1);
+        assert_eq!(next(&[], 1, false), 0);
+        assert_eq!(next(&[2], 0, false), 0, "no other");
+        assert_eq!(next(&[], 1, true), 1, "its cache is there");
+        assert_eq!(next(&[2], 1, true), 0, "it is gone");
+    }
+
+    #[test]
+    fn absurd_predictions_are_no_trouble() {
+        let most = Predicted {
+            ttft_us: u64::MAX,
+            tpot_us: u64::MAX,
+            requests_per_ks: u64::MAX,
+            sessions: 1,
+        };
+        assert_eq!(done_at(&most, u32::MAX, u32::MAX), u128::MAX);
+        assert_eq!(done_at(&Predicted::default(), 0, 0), 0);
     }
 }

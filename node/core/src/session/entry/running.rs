@@ -10,7 +10,7 @@ use swarm_proto::{
 use super::{
     super::post::{Post, Route, block_names},
     RETRY_AFTER, RETRY_DOUBLINGS_MAX,
-    route::Avoid,
+    route::{Place, Wanted},
 };
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 
@@ -32,6 +32,7 @@ pub(super) struct Running {
     /// Tokens that prompt and answer may come to in the smallest KV cache on the way.
     tokens_max: u64,
     route: Option<Route>,
+    opened: Time,
     pub(super) state: State,
     /// Since when it waits for a plan that gets it on.
     pub(super) progress: Time,
@@ -42,9 +43,8 @@ pub(super) struct Running {
     failures: u32,
     /// Why the last try failed.
     fault: Option<Fault>,
-    /// Where two tries in a row came to nothing. After one the next is to go there again: what was
-    /// computed lies in that pipeline's KV cache.
-    pub(super) avoid: Option<Avoid>,
+    /// Where the last try came to nothing.
+    tried: Option<Place>,
 }
 
 /// How far a try is.
@@ -98,13 +98,14 @@ impl Running {
             number: 0,
             tokens_max: u64::MAX,
             route: None,
+            opened: now,
             state: State::Waiting,
             progress: now,
             alarm: now,
             started: false,
             failures: 0,
             fault: None,
-            avoid: None,
+            tried: None,
         }
     }
 
@@ -119,6 +120,7 @@ impl Running {
         self.state =
             State::Opening { waiting: nodes.iter().copied().collect(), cached_blocks: u32::MAX };
         self.route = Some(route);
+        self.opened = turn.now;
         self.tokens_max = u64::MAX;
         let prompt = (self.ask.tokens.len() + self.answer.len()) as u32;
         let prefill = turn.config.stall_max_of_prompt_token * prompt;
@@ -230,13 +232,23 @@ impl Running {
             self.progress = turn.now;
         }
         self.failures = self.failures.saturating_add(1);
-        if let Some(Route { plan, pipeline }) =
-            self.route.as_ref().filter(|_| self.failures.is_multiple_of(2))
-        {
-            self.avoid = Some(Avoid { plan: plan.id, pipeline: *pipeline });
-        }
+        self.tried = self.route.as_ref().map(Route::place);
         self.close(post, turn);
         self.number += 1;
+    }
+
+    /// The way it goes and since when, if a try is under way.
+    pub(super) fn way(&self) -> Option<(&Route, Time)> {
+        self.route.as_ref().map(|route| (route, self.opened))
+    }
+
+    /// What decides where the next try goes.
+    pub(super) fn wanted<'a>(&self, under_way: &'a [u32]) -> Wanted<'a> {
+        // After one failed try the next is to go there again: what was computed lies in that
+        // pipeline's KV cache. Not where there is no room.
+        let again = !self.failures.is_multiple_of(2) && self.fault != Some(Fault::Full);
+        let (session, tried) = (self.id, self.tried);
+        Wanted { session, answer_tokens_max: self.ask.answer_tokens_max, tried, again, under_way }
     }
 
     /// Tells every member node that the try is over.

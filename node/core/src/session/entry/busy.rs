@@ -1,0 +1,95 @@
+//! How busy pipelines are, as far as an entry can tell: what members said with their beats, and what
+//! it has sent there since.
+
+use std::collections::BTreeMap;
+
+use swarm_proto::{NodeId, Pipeline, Plan, Time};
+
+/// Peers that are kept in mind; of pipelines of others only own sessions are counted.
+const PEERS_MAX: usize = 4096;
+
+/// Sessions that peers hold KV cache for, and when they said so.
+#[derive(Debug, Default)]
+pub(super) struct Busy(BTreeMap<NodeId, (u32, Time)>);
+
+impl Busy {
+    pub(super) fn hear(&mut self, peer: NodeId, sessions: u32, now: Time) {
+        if self.0.len() < PEERS_MAX || self.0.contains_key(&peer) {
+            self.0.insert(peer, (sessions, now));
+        }
+    }
+
+    pub(super) fn forget(&mut self, peer: NodeId) {
+        self.0.remove(&peer);
+    }
+
+    /// Sessions through each pipeline, out of those told of and own ones: the pipeline each goes
+    /// through, and since when.
+    pub(super) fn under_way(&self, plan: &Plan, own: &[(u16, Time)]) -> Vec<u32> {
+        let through = |(pipeline, number): (&Pipeline, u16)| {
+            let ours = |since: Time| {
+                let later = own.iter().filter(|(to, at)| *to == number && *at > since);
+                later.count() as u32
+            };
+            // Every session through a pipeline is held by all its members, which may hold others too.
+            let told = pipeline.members().filter_map(|member| self.0.get(&member.node));
+            let least = told.map(|(held, at)| held.saturating_add(ours(*at))).min();
+            let all = own.iter().filter(|(to, _)| *to == number).count() as u32;
+            least.unwrap_or(0).max(all)
+        };
+        plan.pipelines.iter().zip(0u16..).map(through).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use swarm_proto::{
+        ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage,
+    };
+
+    use super::*;
+
+    fn pipeline(nodes: &[u8]) -> Pipeline {
+        let member = |node: &u8| Member {
+            node: NodeId([*node; 32]),
+            device: 0,
+            kv_heads: HeadRange::new(0, 1).unwrap(),
+            ffn_columns: ColumnRange::new(0, 1).unwrap(),
+        };
+        let layers = LayerRange::new(0, 1).unwrap();
+        let stage = |node| Stage { layers, members: vec![member(node)], step_us: 0 };
+        Pipeline { stages: nodes.iter().map(stage).collect(), predicted: Predicted::default() }
+    }
+
+    #[test]
+    fn what_members_hold_and_what_was_sent_since_is_under_way() {
+        let at = |ms| Time::ZERO + Duration::from_millis(ms);
+        let (leader, model) = (NodeId([0; 32]), Hash([0; 32]));
+        // Node 2 has part in both.
+        let pipelines = vec![pipeline(&[1, 2]), pipeline(&[2, 3]), pipeline(&[4])];
+        let plan = Plan { id: PlanId::default(), leader, model, pipelines };
+        let own = [(0, at(5)), (0, at(20)), (2, at(1)), (2, at(2))];
+        let mut busy = Busy::default();
+        assert_eq!(busy.under_way(&plan, &own), [2, 0, 2]);
+        busy.hear(NodeId([1; 32]), 3, at(10));
+        busy.hear(NodeId([2; 32]), 9, at(10));
+        busy.hear(NodeId([3; 32]), 5, at(10));
+        busy.hear(NodeId([4; 32]), 0, at(10));
+        assert_eq!(busy.under_way(&plan, &own), [4, 5, 2], "no fewer than own");
+        busy.forget(NodeId([1; 32]));
+        assert_eq!(busy.under_way(&plan, &own), [10, 5, 2]);
+    }
+
+    #[test]
+    fn no_more_peers_are_kept_in_mind_than_there_is_room_for() {
+        let mut busy = Busy::default();
+        for peer in 0..PEERS_MAX as u64 + 9 {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&peer.to_le_bytes());
+            busy.hear(NodeId(id), 1, Time::ZERO);
+        }
+        assert_eq!(busy.0.len(), PEERS_MAX);
+    }
+}
