@@ -42,8 +42,7 @@ pub struct Predicted {
     pub tpot_us: u64,
     /// Requests in a thousand seconds when there are always more.
     pub requests_per_ks: u64,
-    /// Sessions under way when there are always more: until there are so many, one more waits for
-    /// none of them.
+    /// Sessions under way when there are always more.
     pub sessions: u32,
 }
 

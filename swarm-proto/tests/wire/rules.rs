@@ -194,12 +194,8 @@ fn the_fullest_messages_are_taken() {
         let plan = &mut hello.plan.as_mut().unwrap().statement;
         let pipeline = &mut plan.pipelines[0];
         let most = u64::MAX;
-        pipeline.predicted = Predicted {
-            ttft_us: most,
-            tpot_us: most,
-            requests_per_ks: most,
-            sessions: u32::MAX,
-        };
+        pipeline.predicted =
+            Predicted { ttft_us: most, tpot_us: most, requests_per_ks: most, sessions: u32::MAX };
         pipeline.stages.truncate(1);
         pipeline.stages[0].step_us = most;
         pipeline.stages[0].members.truncate(1);

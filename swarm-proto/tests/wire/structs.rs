@@ -30,8 +30,7 @@ pub(crate) fn plan_id() -> Known<PlanId> {
 pub(crate) fn pulse() -> Known<Pulse> {
     let id = |epoch| PlanId { term: Term(5_u64), epoch: Epoch(epoch) };
     let (live, proposed, holds) = (id(6), id(7), id(8));
-    let value =
-        Pulse { term: Term(4_u64), set: 2_u64, live, proposed, holds, sessions: 9_u32 };
+    let value = Pulse { term: Term(4_u64), set: 2_u64, live, proposed, holds, sessions: 9_u32 };
     known(value, "04 02 05 06 05 07 05 08 09")
 }
 

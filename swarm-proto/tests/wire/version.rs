@@ -42,7 +42,7 @@ fn a_message_of_ours_is_refused_for_its_form_not_its_version() {
     assert_eq!(Message::open(&[]), Err(DecodeError::Empty));
     let malformed = Message::open(&[VERSION, 200]).unwrap_err();
     assert!(matches!(malformed, DecodeError::Malformed { .. }), "{malformed}");
-    let trailing = Message::open(&[VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7]).unwrap_err();
+    let trailing = Message::open(&[VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7]).unwrap_err();
     assert_eq!(trailing, DecodeError::Trailing { bytes: 2 });
     let long = [VERSION; MESSAGE_BYTES_MAX + 1];
     assert_eq!(Message::open(&long), Err(DecodeError::TooLong { bytes: long.len() }));

@@ -45,9 +45,7 @@ impl Busy {
 mod tests {
     use std::time::Duration;
 
-    use swarm_proto::{
-        ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage,
-    };
+    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage};
 
     use super::*;
 
