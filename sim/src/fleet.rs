@@ -12,7 +12,7 @@ use swarm_proto::{
 };
 use swarm_scheduler::{
     Ask, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules,
-    Workload, propose,
+    Workload, at_once, propose,
 };
 
 use crate::{
@@ -150,7 +150,7 @@ fn said(pipeline: &ProposedPipeline, place: &impl Fn(usize) -> (NodeId, u8)) -> 
         ttft_us: us(pipeline.ttft_ms),
         tpot_us: us(pipeline.tpot_ms),
         requests_per_ks: (pipeline.requests_per_s * 1e3).round() as u64,
-        sessions: (pipeline.requests_per_s * pipeline.latency_ms / 1e3).round().max(1.0) as u32,
+        sessions: at_once(pipeline.requests_per_s, pipeline.latency_ms),
     };
     let stages = pipeline.stages.iter().map(stage).collect::<Option<Vec<_>>>()?;
     Some(Pipeline { stages, predicted })

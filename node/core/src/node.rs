@@ -270,10 +270,6 @@ impl Parts<'_> {
         }
     }
 
-    fn pulse(&self) -> Pulse {
-        Pulse { sessions: self.sessions.load().sessions, ..self.rounds.pulse(self.council.pulse()) }
-    }
-
     fn heard_from(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         if self.membership.heard_from(peer, turn.now) {
             self.sessions.found(peer);
@@ -294,7 +290,8 @@ impl Parts<'_> {
     /// What is due, and what follows from what has changed.
     fn tick(&mut self, turn: &mut Turn<'_>) {
         self.membership.belongs(self.council.origin());
-        let (load, pulse) = (self.sessions.load(), self.pulse());
+        let load = self.sessions.load();
+        let pulse = self.rounds.pulse(self.council.pulse(), load.sessions);
         let missed = self.membership.is_missed(turn.me());
         for peer in self.membership.tick(load, pulse, turn) {
             self.lost(peer, turn);

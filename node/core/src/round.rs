@@ -329,10 +329,10 @@ impl Rounds {
         self.lead.deadline().min(if self.loading.is_some() { Time::NEVER } else { again })
     }
 
-    /// How far we are with plans.
-    pub(crate) fn pulse(&self, (term, set): (Term, u64)) -> Pulse {
+    /// How far we are with plans, beside so many sessions.
+    pub(crate) fn pulse(&self, (term, set): (Term, u64), sessions: u32) -> Pulse {
         let (live, proposed, holds) = (self.live_id(), self.proposed, self.held());
-        Pulse { term, set, live, proposed, holds, ..Pulse::default() }
+        Pulse { term, set, live, proposed, holds, sessions }
     }
 
     /// The plan whose share we hold.

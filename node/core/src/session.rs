@@ -137,8 +137,7 @@ impl Sessions {
 
     /// What is due.
     pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
-        self.entry.felt(turn.me(), self.stages.load().sessions, turn.now);
-        self.entry.tick(&self.gone, &mut self.post, turn);
+        self.entry.tick(&self.gone, self.stages.sessions(), &mut self.post, turn);
         self.stages.tick(&mut self.post, turn);
         self.deliver(turn);
     }

@@ -41,12 +41,10 @@ impl<'a> Careful<'a> {
     }
 
     /// Looks at partitions; at those of a few groups also with all that is idle beside one of them.
-    pub(crate) fn look(&mut self, partitions: &[Partition]) {
-        let ground = self.fine.ground;
-        let mut all: Vec<Partition> = partitions.to_vec();
-        for partition in partitions.iter().filter(|some| some.groups.len() <= FULLER_MAX) {
-            all.extend(fuller(partition).into_iter().map(|groups| Partition::new(ground, groups)));
-        }
+    pub(crate) fn look(&mut self, mut all: Vec<Partition>) {
+        let few = all.iter().filter(|partition| partition.groups.len() <= FULLER_MAX);
+        let fuller: Vec<Partition> = few.flat_map(fuller).collect();
+        all.extend(fuller);
         self.lay_out(&all);
         all.iter().for_each(|partition| self.judge(partition));
     }
@@ -58,7 +56,7 @@ impl<'a> Careful<'a> {
             let near = neighbours(rough, best).into_iter().collect();
             let near = self.new_of(near);
             let near = self.likeliest(rough, near, NEAR);
-            self.look(&near);
+            self.look(near);
         }
     }
 
@@ -124,7 +122,7 @@ impl<'a> Careful<'a> {
 
 /// For each group, all of them with all that is idle in that one: it may leave out what it has no use
 /// for.
-fn fuller(partition: &Partition) -> Vec<Vec<Group>> {
+fn fuller(partition: &Partition) -> Vec<Partition> {
     let idle = || partition.idle.iter().copied().enumerate().filter(|(_, count)| *count > 0);
     if idle().next().is_none() {
         return Vec::new();
@@ -134,10 +132,8 @@ fn fuller(partition: &Partition) -> Vec<Vec<Group>> {
         for (class, count) in idle() {
             partition.shift(class, count, None, Some(place));
         }
-        let mut groups = partition.groups;
-        groups[place].retain(|(_, count)| *count > 0);
-        groups[place].sort_unstable();
-        groups
+        partition.tidy();
+        partition
     };
     (0..partition.groups.len()).map(with_all).collect()
 }
@@ -154,7 +150,8 @@ mod tests {
             vec![vec![(0, 4), (2, 4), (3, 2)], groups[1].clone()],
             vec![groups[0].clone(), vec![(0, 3), (1, 2), (3, 2)]],
         ];
-        assert_eq!(fuller(&some), with_all);
+        let found: Vec<Vec<Group>> = fuller(&some).into_iter().map(|more| more.groups).collect();
+        assert_eq!(found, with_all);
         assert!(fuller(&Partition { groups, idle: vec![0; 4] }).is_empty());
     }
 }

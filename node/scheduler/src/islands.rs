@@ -2,8 +2,7 @@
 
 use crate::{
     again::{Judges, by_score},
-    ground::Ground,
-    partitions::{FEW_DEVICES, MANY_DEVICES},
+    partitions::FEW_DEVICES,
     phase1::Depth,
     phase2::{Decoder, Effort, Found, Partition, climb, genetic, regions, regroup, seeds},
     propose::{Ask, Planner},
@@ -58,7 +57,7 @@ pub(crate) fn chains(
     judges: &Judges,
     (island, ask): (Island, &Ask),
 ) -> Vec<Found> {
-    let once = hurried(decoder.ground, ask);
+    let once = hurried(decoder, ask);
     let most = if once { 1 } else { CHAINS_MAX };
     let seed = ask.seed;
     let (efforts, last) = match island {
@@ -110,8 +109,8 @@ pub(crate) fn regrouped(decoder: &Decoder<'_>, judges: &Judges, found: &[Found])
 }
 
 /// Nodes wait for what a leader plans, and of very many devices a chain takes long.
-pub(crate) fn hurried(ground: &Ground, ask: &Ask) -> bool {
-    ask.planner == Planner::Replicas || ground.devices() > MANY_DEVICES
+pub(crate) fn hurried(decoder: &Decoder<'_>, ask: &Ask) -> bool {
+    ask.planner == Planner::Replicas || decoder.search.depth == Depth::Rough
 }
 
 fn climbed(decoder: &Decoder<'_>, judges: &Judges, found: Found) -> Found {

@@ -132,16 +132,15 @@ fn foretold(live: &Live, mut plan: Plan) -> Plan {
         let (of, route) = (&pace.lanes[0], &pace.routes[0]);
         // Requests a second, and a request's time beside as many others as that takes.
         let paces = batched(&live.ground, std::slice::from_ref(&lane)).map(|draft| {
-            let route = measure(&live.ground, &draft).routes[0].clone();
-            (route.requests_per_s, route.latency_ms)
+            let measured = measure(&live.ground, &draft);
+            (measured.routes[0].requests_per_s, measured.routes[0].latency_ms)
         });
         let most = paces.fold((0.0, 0.0), |most, pace| if pace.0 > most.0 { pace } else { most });
         pipeline.predicted = Predicted {
             ttft_us: whole(1e3 * route.ttft_ms),
             tpot_us: whole(1e3 * of.token_ms),
             requests_per_ks: whole(1e3 * most.0),
-            // Little's law.
-            sessions: u32::try_from(whole(most.0 * most.1 / 1e3)).unwrap_or(u32::MAX),
+            sessions: at_once(most.0, most.1),
         };
         for (stage, pace) in pipeline.stages.iter_mut().zip(&of.stages) {
             stage.step_us = whole(1e3 * pace.step_ms);
@@ -154,6 +153,12 @@ fn foretold(live: &Live, mut plan: Plan) -> Plan {
 fn batched(ground: &Ground, lanes: &[Lane]) -> impl Iterator<Item = Draft> {
     let with = |batch| Draft::of(lanes.iter().map(|l| Lane { batch, ..l.clone() }).collect());
     ground.rules.batches(2).into_iter().map(with).filter(|draft| draft.holds(ground))
+}
+
+/// Sessions under way at so many requests a second, each of which takes so long: Little's law. At least
+/// 1, since 0 says that nobody knows.
+pub fn at_once(requests_per_s: f64, latency_ms: f64) -> u32 {
+    (requests_per_s * latency_ms / 1e3).round().max(1.0) as u32
 }
 
 /// At least 1, since 0 says that nobody knows.

@@ -48,7 +48,7 @@ pub use explain::{Binding, Bound, Change, Explanation, Gain, bounds, explain};
 pub use fit::Pace;
 pub use ground::{Ground, Mixture, Model, Spot, Way, Ways};
 pub use infeasible::{Infeasible, lack};
-pub use lead::{EXPECTED, Options, Planned, leaders, plan, predicted};
+pub use lead::{EXPECTED, Options, Planned, at_once, leaders, plan, predicted};
 pub use loss::Loss;
 pub use moves::{Moves, Part, moves};
 pub use phase2::Objective;

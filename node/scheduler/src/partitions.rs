@@ -33,11 +33,11 @@ const TRIAL_REQUESTS: usize = 1_000;
 const TOLD: usize = 4;
 const CAREFUL: usize = 12;
 const RANKS: usize = 3;
-/// Of more kinds of devices twice as many are laid out with care, and what is near the best is laid out with care, too.
+/// Of more kinds of devices twice as many are laid out with care, and so is what is near the best.
 const FEW_KINDS: usize = 7;
 /// Of more devices than this fewer partitions are judged, and more roughly. A swarm has less time: it
 /// waits for its plan.
-pub(crate) const MANY_DEVICES: usize = 192;
+const MANY_DEVICES: usize = 192;
 pub(crate) const FEW_DEVICES: usize = 64;
 
 /// HexGen's two phases, as the planner that is asked for has them.
@@ -61,7 +61,7 @@ pub(crate) fn drafts<T: Send>(
         true => {
             let decoder = decoder(ground, ask);
             let found = chains(&decoder, &judges(ground, ask), (Island::Random, ask));
-            let known = if hurried(ground, ask) { Vec::new() } else { decoder.taught() };
+            let known = if hurried(&decoder, ask) { Vec::new() } else { decoder.taught() };
             (found, known)
         }
         false => (Vec::new(), Vec::new()),
@@ -74,7 +74,7 @@ pub(crate) fn drafts<T: Send>(
                 let (theirs, known) = apart();
                 found.extend(theirs);
                 decoder.learn(known);
-                if !hurried(ground, ask) {
+                if !hurried(decoder, ask) {
                     found.extend(regrouped(decoder, judges, &found));
                 }
                 found
@@ -143,32 +143,31 @@ fn run(
     let (progress, mut evaluations) = progress(&found);
     found.retain(|found| found.judged.score != Score::WORST);
     found.sort_by(|a, b| by_score(b.judged.score, a.judged.score));
-    let firsts = distinct(found.iter().map(|found| &found.partition));
+    let firsts = distinct(found.iter(), |found| &found.partition);
     let Some(best) = found.first() else {
         return Drafted { evaluations, ..Drafted::default() };
     };
     // Replicas that share a link are told to wait for each other there, which no judge knows of.
     let told = if ask.planner.ours() { TOLD } else { 1 };
     let plainly =
-        |found: &Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
-    let of = |partition: &&Partition| found.iter().find(|found| found.partition == **partition);
-    let mut drafts: Vec<Draft> = firsts.iter().filter_map(of).take(told).map(plainly).collect();
+        |found: &&Found| laid_out(ground, &decoder.fronts(&found.partition), &found.judged);
+    let mut drafts: Vec<Draft> = firsts.iter().take(told).map(plainly).collect();
     if ask.planner.ours() && decoder.search.depth == Depth::Coarse {
         // The second of each chain, then the third.
         let rank = |n: usize| found.iter().filter_map(move |found| found.others.get(n));
-        let firsts = firsts.iter().copied();
+        let firsts = firsts.iter().map(|found| &found.partition);
         let mut all: Vec<&Partition> = match known {
-            None => distinct(firsts.chain((0..RANKS).flat_map(rank))),
+            None => distinct(firsts.chain((0..RANKS).flat_map(rank)), |partition| partition),
             // Of more devices there is no time for it, where a plan is to be mended soon.
             Some(_) if ground.devices() > KNOWN_DEVICES_MAX => firsts.collect(),
-            Some(known) => distinct(firsts.chain([known])),
+            Some(known) => distinct(firsts.chain([known]), |partition| partition),
         };
         let many = ground.classes.len() > FEW_KINDS;
         all.truncate(if many { 2 * CAREFUL } else { CAREFUL });
         let mut careful = Careful::new(ground, decoder.search.aim, &judges);
-        careful.look(&all.into_iter().cloned().collect::<Vec<_>>());
+        careful.look(all.into_iter().cloned().collect());
         // Where a plan is to be mended there is no time for more.
-        if known.is_none() && !hurried(ground, ask) {
+        if known.is_none() && !hurried(&decoder, ask) {
             careful.look_regrouped();
             if many {
                 careful.look_near(&decoder);
@@ -185,10 +184,13 @@ fn run(
     Drafted { drafts, evaluations, progress }
 }
 
-/// Each once, in the same order.
-fn distinct<'a>(all: impl Iterator<Item = &'a Partition>) -> Vec<&'a Partition> {
+/// The first of each partition, in the same order.
+fn distinct<'a, T>(
+    all: impl Iterator<Item = &'a T>,
+    partition: impl Fn(&'a T) -> &'a Partition,
+) -> Vec<&'a T> {
     let mut seen = BTreeSet::new();
-    all.filter(|partition| seen.insert(*partition)).collect()
+    all.filter(|one| seen.insert(partition(one))).collect()
 }
 
 /// Which pipelines are of use for an objective.

@@ -3,6 +3,8 @@
 //! is said twice.
 
 mod busy;
+#[cfg(test)]
+mod made;
 mod route;
 mod running;
 
@@ -216,8 +218,15 @@ impl Entry {
         self.draining = true;
     }
 
-    /// Begins the tries that are due, and ends the waits that have lasted too long.
-    pub(super) fn tick(&mut self, gone: &BTreeSet<NodeId>, post: &mut Post, turn: &mut Turn<'_>) {
+    /// Begins the tries that are due, and ends the waits that have lasted too long. So many sessions
+    /// hold KV cache at this node.
+    pub(super) fn tick(
+        &mut self,
+        gone: &BTreeSet<NodeId>,
+        held: u32,
+        post: &mut Post,
+        turn: &mut Turn<'_>,
+    ) {
         if self.deadline() > turn.now {
             return;
         }
@@ -228,6 +237,7 @@ impl Entry {
         // A canary for every pipeline is nobody's session.
         let clients = self.sessions.values().filter(|s| s.request.is_some());
         let mut active = clients.filter(|s| !s.is_waiting()).count();
+        self.busy.hear(turn.me(), held, turn.now);
         let mut under_way = self.under_way();
         let due: Vec<_> =
             self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now).map(|(id, _)| *id).collect();
@@ -246,7 +256,9 @@ impl Entry {
                         match route.filter(|_| active < turn.config.sessions_max) {
                             Some(route) => {
                                 active += 1;
-                                under_way[usize::from(route.pipeline)] += 1;
+                                let count = &mut under_way[usize::from(route.pipeline)];
+                                // A peer may say that it holds as many as can be said.
+                                *count = count.saturating_add(1);
                                 session.open(route, post, turn);
                             }
                             None => session.retry_later(turn.now),

@@ -362,9 +362,14 @@ impl Stages {
         if self.guests.is_empty() { Time::NEVER } else { self.sweep_at }
     }
 
+    /// Sessions that hold KV cache here.
+    pub(super) fn sessions(&self) -> u32 {
+        self.guests.len() as u32
+    }
+
     pub(super) fn load(&self) -> Load {
         Load {
-            sessions: self.guests.len() as u32,
+            sessions: self.sessions(),
             kv_blocks_free: self.pools.values().map(KvPool::available).sum(),
             kv_blocks: self.pools.values().map(KvPool::len).sum(),
         }

@@ -54,11 +54,16 @@ pub(crate) fn regroup(
     let mut order: Vec<usize> = (0..counts.len()).collect();
     let dear = |class: usize| offers.prices[class] * counts[class] as f64;
     order.sort_by(|a, b| dear(*b).total_cmp(&dear(*a)).then(a.cmp(b)));
+    let adds = |group: &Group| {
+        let offer = offers.all.iter().find(|offer| offer.group == *group);
+        offer.map_or((0.0, 0.0), |offer| offer.adds)
+    };
+    let now: Vec<(f64, f64)> = best.groups.iter().map(adds).collect();
     // One more, which is what is there now.
     let tried = TRIED_EACH.max(TRIED.div_ceil(each.len().max(1))) + 1;
     let mut found: BTreeMap<Partition, f64> = BTreeMap::new();
     for gone in &each {
-        let (begun, stay) = without(&offers, best, gone);
+        let (begun, stay) = without(best, &now, gone);
         for (rate, groups) in filled(&offers, &order, begun, tried) {
             let next = Partition::new(ground, [&stay[..], &groups].concat());
             // The same by another way is as much but for rounding.
@@ -88,19 +93,15 @@ fn let_go(groups: &[Group]) -> Vec<Vec<usize>> {
     (0..count).map(|n| all[n * all.len() / count].clone()).collect()
 }
 
-/// What is free if some groups are let go, and those that stay.
-fn without(offers: &Offers, best: &Partition, gone: &[usize]) -> (Filling, Vec<Group>) {
+/// What is free if some groups are let go, beside what the others add, and those that stay.
+fn without(best: &Partition, now: &[(f64, f64)], gone: &[usize]) -> (Filling, Vec<Group>) {
     let mut left = best.idle.clone();
     let free = gone.iter().flat_map(|place| &best.groups[*place]);
     free.for_each(|(class, count)| left[*class] += count);
-    let stay = (0..best.groups.len()).filter(|place| !gone.contains(place));
-    let stay: Vec<Group> = stay.map(|place| best.groups[place].clone()).collect();
-    let adds = |group: &Group| {
-        let offer = offers.all.iter().find(|offer| offer.group == *group);
-        offer.map(|offer| offer.adds)
-    };
-    let adds = summed(stay.iter().filter_map(adds));
-    (Filling { offers: Vec::new(), left, shortfall: 0.0, adds }, stay)
+    let stay = || (0..best.groups.len()).filter(|place| !gone.contains(place));
+    let adds = summed(stay().map(|place| now[place]));
+    let groups = stay().map(|place| best.groups[place].clone()).collect();
+    (Filling { offers: Vec::new(), left, shortfall: 0.0, adds }, groups)
 }
 
 /// The best ways to use what is free, with the likely rate of all.

@@ -27,15 +27,13 @@ impl Busy {
     /// through, and since when.
     pub(super) fn under_way(&self, plan: &Plan, own: &[(u16, Time)]) -> Vec<u32> {
         let through = |(pipeline, number): (&Pipeline, u16)| {
-            let ours = |since: Time| {
-                let later = own.iter().filter(|(to, at)| *to == number && *at > since);
-                later.count() as u32
-            };
+            let sent: Vec<Time> =
+                own.iter().filter(|(to, _)| *to == number).map(|(_, at)| *at).collect();
+            let since = |time: Time| sent.iter().filter(|at| **at > time).count() as u32;
             // Every session through a pipeline is held by all its members, which may hold others too.
             let told = pipeline.members().filter_map(|member| self.0.get(&member.node));
-            let least = told.map(|(held, at)| held.saturating_add(ours(*at))).min();
-            let all = own.iter().filter(|(to, _)| *to == number).count() as u32;
-            least.unwrap_or(0).max(all)
+            let least = told.map(|(held, at)| held.saturating_add(since(*at))).min();
+            least.unwrap_or(0).max(sent.len() as u32)
         };
         plan.pipelines.iter().zip(0u16..).map(through).collect()
     }
@@ -45,29 +43,16 @@ impl Busy {
 mod tests {
     use std::time::Duration;
 
-    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, PlanId, Predicted, Stage};
+    use swarm_proto::Predicted;
 
-    use super::*;
-
-    fn pipeline(nodes: &[u8]) -> Pipeline {
-        let member = |node: &u8| Member {
-            node: NodeId([*node; 32]),
-            device: 0,
-            kv_heads: HeadRange::new(0, 1).unwrap(),
-            ffn_columns: ColumnRange::new(0, 1).unwrap(),
-        };
-        let layers = LayerRange::new(0, 1).unwrap();
-        let stage = |node| Stage { layers, members: vec![member(node)], step_us: 0 };
-        Pipeline { stages: nodes.iter().map(stage).collect(), predicted: Predicted::default() }
-    }
+    use super::{super::made, *};
 
     #[test]
     fn what_members_hold_and_what_was_sent_since_is_under_way() {
         let at = |ms| Time::ZERO + Duration::from_millis(ms);
-        let (leader, model) = (NodeId([0; 32]), Hash([0; 32]));
+        let through = |nodes: &[u8]| made::pipeline(nodes, Predicted::default());
         // Node 2 has part in both.
-        let pipelines = vec![pipeline(&[1, 2]), pipeline(&[2, 3]), pipeline(&[4])];
-        let plan = Plan { id: PlanId::default(), leader, model, pipelines };
+        let plan = made::plan(vec![through(&[1, 2]), through(&[2, 3]), through(&[4])]);
         let own = [(0, at(5)), (0, at(20)), (2, at(1)), (2, at(2))];
         let mut busy = Busy::default();
         assert_eq!(busy.under_way(&plan, &own), [2, 0, 2]);

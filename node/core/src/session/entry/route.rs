@@ -79,26 +79,13 @@ fn done_at(predicted: &Predicted, answer_tokens_max: u32, load: u32) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use swarm_proto::{ColumnRange, Hash, HeadRange, LayerRange, Member, Predicted, Stage};
-
-    use super::*;
+    use super::{
+        super::made::{self, plan},
+        *,
+    };
 
     fn pipeline(node: u8, tpot_us: u64, sessions: u32) -> Pipeline {
-        let member = Member {
-            node: NodeId([node; 32]),
-            device: 0,
-            kv_heads: HeadRange::new(0, 1).unwrap(),
-            ffn_columns: ColumnRange::new(0, 1).unwrap(),
-        };
-        let layers = LayerRange::new(0, 1).unwrap();
-        let stages = vec![Stage { layers, members: vec![member], step_us: 0 }];
-        let predicted = Predicted { tpot_us, sessions, ..Predicted::default() };
-        Pipeline { stages, predicted }
-    }
-
-    fn plan(pipelines: Vec<Pipeline>) -> Arc<Plan> {
-        let (leader, model) = (NodeId([0; 32]), Hash([0; 32]));
-        Arc::new(Plan { id: PlanId::default(), leader, model, pipelines })
+        made::pipeline(&[node], Predicted { tpot_us, sessions, ..Predicted::default() })
     }
 
     /// How many of so many sessions go where, if none ends.
