@@ -38,7 +38,7 @@ pub use planner::Planner;
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};
 pub use rig::{Pace, Rig};
 pub use sabotage::Sabotage;
-pub use scenario::{Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};
+pub use scenario::{Draft, Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};
 pub use served::{Served, attainment};
 pub use shipped::SHIPPED;
 pub use sweep::sweep;

@@ -1,10 +1,11 @@
 //! Stories with a seed: what happens to a swarm, and what must hold when it is over.
 
+mod draft;
 mod serve;
 mod storm;
 mod story;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -14,8 +15,8 @@ use swarm_proto::Sampling;
 use crate::{
     Broken, Sabotage, Setup, World, model,
     recipe::{self, Play, Recipe, RecipeError},
-    shipped,
 };
+pub use draft::Draft;
 pub use serve::{Report, Spread};
 
 const MIB: u64 = 1 << 20;
@@ -96,29 +97,16 @@ pub struct Outcome {
 impl Scenario {
     /// A scenario of the simulator's, by its name, or one in a file.
     pub fn named(name: &str) -> Result<Self, ScenarioError> {
-        let wrong = |reason| ScenarioError::Wrong { name: name.to_owned(), reason };
-        if let Some((_, text)) = shipped::SHIPPED.iter().find(|(known, _)| *known == name) {
-            return Self::parse(text, &shipped::read).map_err(wrong);
-        }
-        let text = std::fs::read_to_string(name).map_err(|e| ScenarioError::Unknown {
-            name: name.to_owned(),
-            known: shipped::SHIPPED.map(|(known, _)| known).join(", "),
-            reason: e.to_string(),
-        })?;
-        let folder = Path::new(name).parent().unwrap_or(Path::new("."));
-        let beside = |file: &str| std::fs::read_to_string(folder.join(file));
-        Self::parse(&text, &beside).map_err(wrong)
-    }
-
-    /// What a scenario of the simulator's is about.
-    pub fn about(name: &str) -> Option<String> {
-        let (_, text) = shipped::SHIPPED.iter().find(|(known, _)| *known == name)?;
-        recipe::about(text)
+        Draft::named(name)?.scenario()
     }
 
     /// A scenario out of a text; `reads` gives the text of files that it names.
     pub fn parse(text: &str, reads: &recipe::Reads<'_>) -> Result<Self, RecipeError> {
-        let (play, recipe) = recipe::parse(text, reads)?;
+        Self::of(&recipe::Text::parse(text)?, reads)
+    }
+
+    fn of(text: &recipe::Text, reads: &recipe::Reads<'_>) -> Result<Self, RecipeError> {
+        let (play, recipe) = text.recipe(reads)?;
         Ok(match (play, recipe) {
             (Play::Storm, _) => Self::Storm,
             (_, Some(recipe)) => Self::Serve(Arc::new(recipe)),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hexswarm_sim::{Outcome, SHIPPED, Scenario, Wishes};
+use hexswarm_sim::{Draft, Outcome, SHIPPED, Scenario, Wishes};
 
 const POOL: &str = "
 [[machine]]
@@ -42,7 +42,8 @@ fn run(more: &str, seed: u64) -> Outcome {
 #[test]
 fn scenarios_that_come_with_the_simulator_run_and_are_clean() {
     for (name, _) in SHIPPED {
-        assert!(Scenario::about(name).is_some_and(|about| about.len() > 40), "{name}");
+        let draft = Draft::named(name).unwrap();
+        assert!(draft.about().is_some_and(|about| about.len() > 40), "{name}");
         let outcome = Scenario::named(name).unwrap().run(3, Wishes::default());
         assert_eq!(outcome.broken, [], "{name}");
         let Some(report) = outcome.report else { continue };

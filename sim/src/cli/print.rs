@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
-use hexswarm_sim::{Report, SHIPPED, Scenario, Spread};
+use hexswarm_sim::{Draft, Report, SHIPPED, Spread};
 use serde_json::{Value, json};
 
 fn table(heads: &[&str]) -> Table {
@@ -19,7 +19,7 @@ pub(super) fn list() -> color_eyre::Result<bool> {
     let mut out = io::stdout().lock();
     let wide = SHIPPED.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, _) in SHIPPED {
-        writeln!(out, "{name:<wide$}  {}", Scenario::about(name).unwrap_or_default())?;
+        writeln!(out, "{name:<wide$}  {}", Draft::named(name)?.about().unwrap_or_default())?;
     }
     Ok(true)
 }

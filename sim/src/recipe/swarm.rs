@@ -1,0 +1,89 @@
+//! Who serves, who plans, and how fast machines are in truth.
+
+use std::{path::Path, time::Duration};
+
+use swarm_scheduler::{
+    Ask, Deadline, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue,
+};
+
+use super::{
+    Reads, RecipeError,
+    figure::{figure, read, wrong},
+    keys::{Aim, PlannerKeys, SwarmKeys, TruthKeys},
+};
+use crate::Truth;
+
+pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, RecipeError> {
+    let text = read(&swarm.pool, reads)?;
+    let folder = Path::new(&swarm.pool).parent().unwrap_or(Path::new(""));
+    let beside = |name: &str| reads(&folder.join(name).to_string_lossy());
+    let failed = |e: swarm_scheduler::PoolError| RecipeError::File {
+        file: swarm.pool.clone(),
+        reason: e.to_string(),
+    };
+    let mut pool = PoolFile::parse(&text, &beside).map_err(failed)?;
+    for name in &swarm.without {
+        pool.leave_out(name).map_err(|e| wrong("without", name, e.to_string()))?;
+    }
+    Ok(pool)
+}
+
+pub(super) fn model(swarm: &SwarmKeys) -> Result<Model, RecipeError> {
+    let facts =
+        catalogue::model(&swarm.model).map_err(|e| wrong("model", &swarm.model, e.to_string()))?;
+    let name = swarm.weights.as_deref().unwrap_or(&facts.weights);
+    let format = catalogue::format(name).map_err(|e| wrong("weights", name, e.to_string()))?;
+    Ok(facts.model(format))
+}
+
+pub(super) fn numbers(pool: &PoolFile, name: &str) -> Result<Vec<usize>, RecipeError> {
+    pool.named(name).map_err(|e| wrong("machine", name, e.to_string()))
+}
+
+/// Machines that clients ask; all if the scenario does not say.
+pub(super) fn entries(swarm: &SwarmKeys, pool: &PoolFile) -> Result<Vec<usize>, RecipeError> {
+    if swarm.entries.is_empty() {
+        return Ok((0..pool.machines.len()).collect());
+    }
+    let named = swarm.entries.iter().map(|name| numbers(pool, name));
+    Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
+    let layer_us = keys.layer_us.unwrap_or(0.0);
+    if !(0.0..=1e6).contains(&layer_us) {
+        return Err(wrong("layer_us", layer_us, "may be from 0 to a million"));
+    }
+    Ok(Truth {
+        bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
+        arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
+        layer: Duration::from_secs_f64(layer_us / 1e6),
+    })
+}
+
+pub(super) fn deadline(key: &'static str, text: &str) -> Result<Deadline, RecipeError> {
+    text.parse().map_err(|reason: String| wrong(key, text, reason))
+}
+
+pub(super) fn ask(
+    keys: &PlannerKeys,
+    model: &Model,
+    workload: Workload,
+) -> Result<(Ask, Rules), RecipeError> {
+    let name = keys.name.as_deref().unwrap_or("replicas");
+    let planner: Planner =
+        name.parse().map_err(|reason: String| wrong("planner.name", name, reason))?;
+    let slo = keys.slo.as_deref().unwrap_or("5x");
+    let objective = match keys.objective.unwrap_or(Aim::Slo) {
+        Aim::Throughput => Objective::Throughput,
+        Aim::Latency => Objective::Latency,
+        Aim::Slo => {
+            let late =
+                || wrong("planner.slo", slo, "eight A100 do not hold the model: give seconds");
+            let deadline_ms = deadline("planner.slo", slo)?.ms(model, workload).ok_or_else(late)?;
+            Objective::Slo { deadline_ms }
+        }
+    };
+    let rules = if planner.hexgens() { Rules::exact() } else { Rules::fitted() };
+    Ok((Ask { planner, objective, seed: keys.seed.unwrap_or(0) }, rules))
+}

@@ -1,0 +1,67 @@
+//! A scenario that is not run yet: its keys can still be set.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{Scenario, ScenarioError};
+use crate::{
+    recipe::{RecipeError, Text},
+    shipped,
+};
+
+/// A scenario's text, and where it lies.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    name: String,
+    text: Text,
+    /// The folder of a file; none of a scenario that comes with the simulator.
+    folder: Option<PathBuf>,
+}
+
+impl Draft {
+    /// A scenario of the simulator's, by its name, or one in a file.
+    pub fn named(name: &str) -> Result<Self, ScenarioError> {
+        if let Some((_, text)) = shipped::SHIPPED.iter().find(|(known, _)| *known == name) {
+            return Self::new(name, text, None);
+        }
+        let text = std::fs::read_to_string(name).map_err(|e| ScenarioError::Unknown {
+            name: name.to_owned(),
+            known: shipped::SHIPPED.map(|(known, _)| known).join(", "),
+            reason: e.to_string(),
+        })?;
+        let folder = Path::new(name).parent().unwrap_or(Path::new("."));
+        Self::new(name, &text, Some(folder.to_owned()))
+    }
+
+    fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
+        let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
+        Ok(Self { name: name.to_owned(), text, folder })
+    }
+
+    /// What it is about, if it says so.
+    pub fn about(&self) -> Option<&str> {
+        self.text.about()
+    }
+
+    /// Sets a key such as `workload.requests_per_s`.
+    pub fn set(&mut self, key: &str, value: toml::Value) -> Result<(), ScenarioError> {
+        self.text.set(key, value).map_err(|reason| wrong(&self.name, reason))
+    }
+
+    /// The scenario, as it stands now.
+    pub fn scenario(&self) -> Result<Scenario, ScenarioError> {
+        let beside = |file: &str| -> io::Result<String> {
+            match &self.folder {
+                Some(folder) => std::fs::read_to_string(folder.join(file)),
+                None => shipped::read(file),
+            }
+        };
+        Scenario::of(&self.text, &beside).map_err(|reason| wrong(&self.name, reason))
+    }
+}
+
+fn wrong(name: &str, reason: RecipeError) -> ScenarioError {
+    ScenarioError::Wrong { name: name.to_owned(), reason }
+}
