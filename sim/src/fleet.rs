@@ -1,10 +1,6 @@
 //! Swarms of the machines that a pool file tells of, and plans for them by any planner.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use swarm_proto::{
     ColumnRange, Device, DeviceKind, Hash, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan,
@@ -18,6 +14,7 @@ use swarm_scheduler::{
 use crate::{
     Planner, Setup,
     keys::{node_id, number_of},
+    memo::Memo,
     rig::{Pace, Rig, Roofline},
 };
 
@@ -40,13 +37,13 @@ pub struct Fleet {
     belief: (Rules, Workload),
     ask: Ask,
     /// Plans are the same for the same machines, and many runs plan them.
-    known: Mutex<BTreeMap<Vec<usize>, Result<Plan, String>>>,
+    known: Memo<Vec<usize>, Result<Plan, String>>,
 }
 
 impl Fleet {
     /// Machines of a pool to serve a model, planned by these rules for that workload.
     pub fn new(pool: PoolFile, model: Model, belief: (Rules, Workload), ask: Ask) -> Self {
-        Self { pool, model, belief, ask, known: Mutex::default() }
+        Self { pool, model, belief, ask, known: Memo::new() }
     }
 
     /// A swarm of these machines.
@@ -94,10 +91,11 @@ impl Fleet {
     pub(crate) fn plan(&self, here: &Pool) -> Result<Plan, String> {
         let mut here: Vec<usize> = here.machines.iter().map(|m| number_of(m.node)).collect();
         here.sort_unstable();
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(outcome) = known().get(&here) {
-            return outcome.clone();
-        }
+        self.known.get(here.clone(), || self.found(&here))
+    }
+
+    /// What the planner finds for these machines, by their numbers in order.
+    fn found(&self, here: &[usize]) -> Result<Plan, String> {
         let mut pool = self.pool.clone();
         for (number, machine) in pool.machines.iter_mut().enumerate() {
             if here.binary_search(&number).is_err() {
@@ -105,13 +103,16 @@ impl Fleet {
             }
         }
         let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
-        let found = propose(&ground, &self.ask);
-        let outcome = found.map_or_else(
-            || Err("this planner finds no plan for who is here".to_owned()),
-            |found| spoken(&pool.machines, &found, self.model.spec.hash),
-        );
-        known().insert(here, outcome.clone());
-        outcome
+        match propose(&ground, &self.ask) {
+            Some(found) => spoken(&pool.machines, &found, self.model.spec.hash),
+            None => Err("this planner finds no plan for who is here".to_owned()),
+        }
+    }
+
+    /// Whether it is of the same machines, planned in the same way.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let of = |fleet: &Self| (fleet.ask, fleet.belief);
+        of(self) == of(other) && self.model == other.model && self.pool == other.pool
     }
 }
 

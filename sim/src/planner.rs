@@ -1,17 +1,14 @@
 //! Who answers [`swarm_core::Effect::Plan`]: the scheduler that nodes run, or a layout that a
 //! scenario wants to see.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use swarm_proto::{
     ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, PlanId, Pool, Predicted,
     Stage, codec,
 };
 
-use crate::{Fleet, model};
+use crate::{Fleet, memo::Memo, model};
 
 /// Where plans come from.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +24,7 @@ pub enum Planner {
 }
 
 /// Plans are the same for the same pool, and many runs plan the same pools.
-static KNOWN: Mutex<BTreeMap<Vec<u8>, Result<Plan, String>>> = Mutex::new(BTreeMap::new());
-const KNOWN_MAX: usize = 10_000;
+static KNOWN: Memo<Vec<u8>, Result<Plan, String>> = Memo::new();
 
 impl Planner {
     pub(crate) fn plan(&self, pool: &Pool) -> Result<Plan, String> {
@@ -46,19 +42,11 @@ fn scheduled(pool: &Pool) -> Result<Plan, String> {
         // Its number and its author say nothing about how good it is.
         (running.id, running.leader) = (PlanId::default(), NodeId([0; 32]));
     }
-    let key = codec::encode(&pool);
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(outcome) = known().get(&key) {
-        return outcome.clone();
-    }
-    let outcome = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())
-        .map(|found| found.plan)
-        .map_err(|error| error.to_string());
-    let mut known = known();
-    if known.len() < KNOWN_MAX {
-        known.insert(key, outcome.clone());
-    }
-    outcome
+    KNOWN.get(codec::encode(&pool), || {
+        swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default())
+            .map(|found| found.plan)
+            .map_err(|error| error.to_string())
+    })
 }
 
 /// The four largest devices, each of another node, in two stages: two heads and one.

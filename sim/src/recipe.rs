@@ -18,7 +18,7 @@ use self::{
     keys::Keys,
     swarm::{ask, deadline, entries, model, numbers, pool, truth},
 };
-use crate::{Fleet, Truth, workload::Arrival};
+use crate::{Fleet, Truth, fleets::Fleets, workload::Arrival};
 
 /// Gives the text of a file that a scenario names, by its path from the scenario's folder.
 pub type Reads<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
@@ -120,18 +120,22 @@ impl Text {
         Ok(())
     }
 
-    /// What it comes to.
-    pub(crate) fn recipe(&self, reads: &Reads<'_>) -> Result<(Play, Option<Recipe>), RecipeError> {
+    /// What it comes to; its fleet is one of these if there is one that is the same.
+    pub(crate) fn recipe(
+        &self,
+        reads: &Reads<'_>,
+        fleets: &Fleets,
+    ) -> Result<(Play, Option<Recipe>), RecipeError> {
         let keys: Keys = self.0.clone().try_into().map_err(|e| RecipeError::Toml(told(&e)))?;
         let recipe = match keys.play {
-            Play::Serve => Some(recipe(&keys, reads)?),
+            Play::Serve => Some(recipe(&keys, reads, fleets)?),
             _ => None,
         };
         Ok((keys.play, recipe))
     }
 }
 
-fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
+fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, RecipeError> {
     let Some(swarm) = &keys.swarm else {
         return Err(wrong("swarm", "nothing", "a scenario that serves needs [swarm] with a pool"));
     };
@@ -167,7 +171,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
         scales,
         faults,
         notes,
-        fleet: Arc::new(Fleet::new(pool, model, (rules, workload), ask)),
+        fleet: fleets.only(Fleet::new(pool, model, (rules, workload), ask)),
     })
 }
 

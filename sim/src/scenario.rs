@@ -13,7 +13,9 @@ use swarm_core::Ask;
 use swarm_proto::Sampling;
 
 use crate::{
-    Broken, Sabotage, Setup, World, model,
+    Broken, Sabotage, Setup, World,
+    fleets::Fleets,
+    model,
     recipe::{self, Play, Recipe, RecipeError},
 };
 pub use draft::Draft;
@@ -102,11 +104,15 @@ impl Scenario {
 
     /// A scenario out of a text; `reads` gives the text of files that it names.
     pub fn parse(text: &str, reads: &recipe::Reads<'_>) -> Result<Self, RecipeError> {
-        Self::of(&recipe::Text::parse(text)?, reads)
+        Self::of(&recipe::Text::parse(text)?, reads, &Fleets::default())
     }
 
-    fn of(text: &recipe::Text, reads: &recipe::Reads<'_>) -> Result<Self, RecipeError> {
-        let (play, recipe) = text.recipe(reads)?;
+    fn of(
+        text: &recipe::Text,
+        reads: &recipe::Reads<'_>,
+        fleets: &Fleets,
+    ) -> Result<Self, RecipeError> {
+        let (play, recipe) = text.recipe(reads, fleets)?;
         Ok(match (play, recipe) {
             (Play::Storm, _) => Self::Storm,
             (_, Some(recipe)) => Self::Serve(Arc::new(recipe)),

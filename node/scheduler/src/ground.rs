@@ -51,7 +51,7 @@ impl Way {
 }
 
 /// The ways between machines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ways {
     /// Each pair as it was measured, by places of machines; a missing pair cannot talk.
     Measured(BTreeMap<(usize, usize), Way>),

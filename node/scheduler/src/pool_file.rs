@@ -119,7 +119,7 @@ impl PoolDevice {
 }
 
 /// A pool as a file says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PoolFile {
     /// What it calls itself.
     pub name: String,

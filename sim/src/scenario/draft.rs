@@ -3,21 +3,24 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{Scenario, ScenarioError};
 use crate::{
+    fleets::Fleets,
     recipe::{RecipeError, Text},
     shipped,
 };
 
-/// A scenario's text, and where it lies.
+/// A scenario's text, and where it lies. Scenarios of a draft and its clones search each plan once.
 #[derive(Clone, Debug)]
 pub struct Draft {
     name: String,
     text: Text,
     /// The folder of a file; none of a scenario that comes with the simulator.
     folder: Option<PathBuf>,
+    fleets: Arc<Fleets>,
 }
 
 impl Draft {
@@ -37,7 +40,7 @@ impl Draft {
 
     fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
         let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
-        Ok(Self { name: name.to_owned(), text, folder })
+        Ok(Self { name: name.to_owned(), text, folder, fleets: Arc::default() })
     }
 
     /// What it is about, if it says so.
@@ -58,7 +61,7 @@ impl Draft {
                 None => shipped::read(file),
             }
         };
-        Scenario::of(&self.text, &beside).map_err(|reason| wrong(&self.name, reason))
+        Scenario::of(&self.text, &beside, &self.fleets).map_err(|reason| wrong(&self.name, reason))
     }
 }
 
