@@ -1,7 +1,11 @@
 //! What people type.
 
+mod failures;
+mod options;
 mod print;
 mod run;
+mod sheet;
+mod sweep;
 
 use clap::{Parser, Subcommand};
 
@@ -17,6 +21,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Runs a scenario for one seed or for many, and checks what must hold
     Run(run::Run),
+    /// Runs a scenario with keys set to values in turn: a table with a row for each
+    Sweep(sweep::Sweep),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -26,6 +32,7 @@ impl Cli {
     pub(crate) fn run(self) -> color_eyre::Result<bool> {
         match self.verb {
             Verb::Run(run) => run.play(),
+            Verb::Sweep(sweep) => sweep.play(),
             Verb::List => print::list(),
         }
     }

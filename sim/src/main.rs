@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use hexswarm_sim::{GridError, ScenarioError};
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
@@ -12,7 +13,10 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
-            ExitCode::FAILURE
+            match error.is::<ScenarioError>() || error.is::<GridError>() {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

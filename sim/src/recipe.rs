@@ -106,17 +106,32 @@ impl Text {
         self.0.get("about")?.as_str()
     }
 
-    /// Sets a key, such as `workload.requests_per_s`.
+    /// Sets a key, such as `workload.requests_per_s` or `fault.0.at_s`.
     pub(crate) fn set(&mut self, key: &str, value: toml::Value) -> Result<(), RecipeError> {
         let mut table = &mut self.0;
-        let (path, last) = key.rsplit_once('.').unwrap_or(("", key));
-        for part in path.split('.').filter(|part| !part.is_empty()) {
-            let inner = table.entry(part).or_insert_with(|| toml::Table::new().into());
+        let mut parts = key.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                table.insert(part.to_owned(), value);
+                return Ok(());
+            }
+            let place = parts.peek().and_then(|place| place.parse::<usize>().ok());
+            let mut inner = table.entry(part).or_insert_with(|| match place {
+                Some(_) => toml::Value::Array(Vec::new()),
+                None => toml::Table::new().into(),
+            });
+            if let toml::Value::Array(all) = inner {
+                parts.next();
+                let many = all.len();
+                inner = place.and_then(|place| all.get_mut(place)).ok_or_else(|| {
+                    let which = format!("of `{part}` there are {many}, counted from 0");
+                    RecipeError::Toml(format!("{key}: {which}: say which, as in {part}.0.KEY"))
+                })?;
+            }
             table = inner.as_table_mut().ok_or_else(|| {
                 RecipeError::Toml(format!("{key}: `{part}` is no table that a key could be set in"))
             })?;
         }
-        table.insert(last.to_owned(), value);
         Ok(())
     }
 
@@ -127,11 +142,15 @@ impl Text {
         fleets: &Fleets,
     ) -> Result<(Play, Option<Recipe>), RecipeError> {
         let keys: Keys = self.0.clone().try_into().map_err(|e| RecipeError::Toml(told(&e)))?;
-        let recipe = match keys.play {
-            Play::Serve => Some(recipe(&keys, reads, fleets)?),
-            _ => None,
-        };
-        Ok((keys.play, recipe))
+        if keys.play == Play::Serve {
+            return Ok((keys.play, Some(recipe(&keys, reads, fleets)?)));
+        }
+        match self.0.keys().find(|key| !["about", "play"].contains(&key.as_str())) {
+            Some(key) => {
+                Err(RecipeError::Toml(format!("`{key}`: a story or storm has no such key")))
+            }
+            None => Ok((keys.play, None)),
+        }
     }
 }
 

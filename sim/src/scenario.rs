@@ -122,9 +122,14 @@ impl Scenario {
 
     /// What was assumed or left out, for whoever reads what comes of it.
     pub fn notes(&self) -> &[String] {
+        self.recipe().map_or(&[], |recipe| &recipe.notes)
+    }
+
+    /// The workload that it serves, if it serves one.
+    pub fn recipe(&self) -> Option<&Recipe> {
         match self {
-            Self::Serve(recipe) => &recipe.notes,
-            _ => &[],
+            Self::Serve(recipe) => Some(recipe),
+            _ => None,
         }
     }
 

@@ -1,17 +1,22 @@
 //! The stories over many seeds, and that a seed is a run.
 
-use hexswarm_sim::{Outcome, Scenario, Wishes, sweep};
+use hexswarm_sim::{Outcome, Scenario, Wishes, cores, sweep};
 
 /// Every seed is clean; those that are not are named with the command that repeats them.
 fn clean(scenario: &Scenario, seeds: std::ops::Range<u64>) {
     let mut failures = Vec::new();
-    sweep(scenario, seeds, Wishes::default(), |seed, outcome| {
-        failures.extend(outcome.broken.first().map(|broken| {
-            let name = format!("{scenario:?}").to_lowercase();
-            format!("{broken}; again: hexswarm-sim run {name} --seed {seed}")
-        }));
-        failures.len() < 10
-    });
+    sweep(
+        seeds,
+        cores(),
+        |seed| scenario.run(seed, Wishes::default()),
+        |seed, outcome| {
+            failures.extend(outcome.broken.first().map(|broken| {
+                let name = format!("{scenario:?}").to_lowercase();
+                format!("{broken}; again: hexswarm-sim run {name} --seed {seed}")
+            }));
+            failures.len() < 10
+        },
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
@@ -49,8 +54,9 @@ fn writing_a_log_changes_nothing() {
 #[test]
 fn outcomes_come_in_the_order_of_seeds() {
     let mut seen = Vec::new();
-    sweep(&Scenario::Story, 3..9, Wishes::default(), |seed, outcome| {
-        assert_eq!(outcome, Scenario::Story.run(seed, Wishes::default()));
+    let run = |seed| Scenario::Story.run(seed, Wishes::default());
+    sweep(3..9, cores(), run, |seed, outcome| {
+        assert_eq!(outcome, run(seed));
         seen.push(seed);
         true
     });

@@ -2,14 +2,15 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Table, presets};
 use hexswarm_sim::{Draft, Report, SHIPPED, Spread};
 use serde_json::{Value, json};
 
-fn table(heads: &[&str]) -> Table {
+/// A table whose first column is of words, and all others of figures.
+pub(super) fn table(heads: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
-    table.set_header(heads.to_vec());
+    table.set_header(heads.into_iter().map(Into::into).collect::<Vec<Cell>>());
     table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
     table
 }
@@ -37,7 +38,7 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
     let more = ["request p50 ms", "p99"];
     let heads: Vec<String> =
         heads.iter().chain(&more).map(|head| (*head).to_owned()).chain(scales).collect();
-    let mut table = table(&heads.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut table = table(heads);
     for (seed, report) in all {
         if let Some(trouble) = &report.trouble {
             writeln!(out, "seed {seed}: there is no plan: {trouble}")?;

@@ -4,11 +4,15 @@ use std::{io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Report, Scenario, Wishes, sweep};
-use indicatif::{ProgressBar, ProgressStyle};
+use hexswarm_sim::{Draft, Grid, GridError, Ran, Report, Served, Setting, Wishes};
 use serde_json::{Value, json};
 
-use super::print;
+use super::{
+    failures::Failures,
+    options::{Options, progress, seeds},
+    print,
+    sheet::{Sheet, cell, ms},
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,10 +25,12 @@ Examples:
       Everything that happened, a JSON object a line
   hexswarm-sim run hexgen58
       The HexGen paper's 58 cards serve Llama-2-70B
+  hexswarm-sim run hexgen58 --set workload.requests_per_s=10 --csv requests.csv
+      The same with ten requests a second, and what became of each of them
   hexswarm-sim run my.toml --seeds 0..5 --json
       A scenario of your own (docs/simulation.md), five times
 
-Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage")]
+Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
 pub(crate) struct Run {
     /// A scenario of `hexswarm-sim list`, or a TOML file
     #[arg(default_value = "story")]
@@ -35,21 +41,22 @@ pub(crate) struct Run {
     /// Many: first..end
     #[arg(long, value_parser = seeds)]
     seeds: Option<Range<u64>>,
-    /// Go on after a seed that fails, and print all of them
-    #[arg(long)]
-    all: bool,
+    /// Set a key of the scenario
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
     /// Write everything that happens to this file, a JSON object a line (with --seed)
     #[arg(long, value_name = "FILE", conflicts_with = "seeds")]
     log: Option<PathBuf>,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    /// Write a row for each request to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
 }
 
-fn seeds(text: &str) -> Result<Range<u64>, String> {
-    let parsed = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
-    parsed.filter(|range| !range.is_empty()).ok_or_else(|| "write 0..1000".to_owned())
-}
+/// What is written of each request.
+const HEADS: [&str; 7] =
+    ["seed", "number", "asked_s", "ttft_ms", "latency_ms", "tokens", "refused"];
 
 /// What all seeds came to.
 #[derive(Default)]
@@ -58,7 +65,6 @@ struct All {
     tokens: usize,
     refused: usize,
     clean: u64,
-    broken: Vec<Value>,
     reports: Vec<(u64, Report)>,
     log: String,
 }
@@ -66,28 +72,34 @@ struct All {
 impl Run {
     /// Runs what was asked for. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
-        let scenario = Scenario::named(&self.scenario)?;
+        let mut draft = Draft::named(&self.scenario)?;
+        self.set.iter().try_for_each(|setting| draft.set(setting))?;
+        let scenario = draft.scenario()?;
+        if self.csv.is_some() && scenario.recipe().is_none() {
+            return Err(GridError::Idle(draft).into());
+        }
         scenario.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
         let wishes = Wishes { record: self.log.is_some(), ..Wishes::default() };
-        let bar = progress(&seeds);
+        let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
+        let bar = progress(seeds.end - seeds.start);
+        let mut failures = Failures::new(self.options.all);
         let mut all = All::default();
-        sweep(&scenario, seeds.clone(), wishes, |seed, outcome| {
+        let grid = Grid::new(vec![draft], Vec::new(), seeds.clone())?;
+        grid.run(self.options.threads(), wishes, |Ran { draft, seed, outcome, .. }| {
             bar.inc(1);
             all.events += outcome.events;
             all.tokens += outcome.tokens;
             all.refused += outcome.refused;
+            all.clean += u64::from(outcome.broken.is_empty());
+            let go_on = failures.note(&bar, &draft, seed, &outcome.broken);
             all.log = outcome.log;
-            all.reports.extend(outcome.report.map(|report| (seed, report)));
-            let Some(first) = outcome.broken.first() else {
-                all.clean += 1;
-                return true;
-            };
-            let again = format!("hexswarm-sim run {} --seed {seed}", self.scenario);
-            bar.suspend(|| eprintln!("seed {seed}: {first}\nagain: {again}"));
-            all.broken.push(json!({ "seed": seed, "what": first.to_string(), "again": again }));
-            self.all
-        });
+            if let Some(report) = outcome.report {
+                rows(seed, &report).for_each(|row| sheet.row(row));
+                all.reports.push((seed, report));
+            }
+            go_on
+        })?;
         bar.finish_and_clear();
         if let Some(path) = &self.log {
             std::fs::write(path, &all.log).wrap_err_with(|| {
@@ -95,11 +107,11 @@ impl Run {
             })?;
         }
         let mut out = std::io::stdout().lock();
-        if self.json {
-            writeln!(out, "{}", self.document(&seeds, &all))?;
+        if self.options.json {
+            writeln!(out, "{}", self.document(&seeds, &all, &failures))?;
         } else {
             print::reports(&mut out, &all.reports)?;
-            if all.broken.is_empty() {
+            if failures.none() {
                 let All { events, tokens, refused, .. } = all;
                 let Range { start, end } = seeds;
                 let last = end - 1;
@@ -114,15 +126,16 @@ impl Run {
                 )?;
             }
         }
+        sheet.done()?;
         let planned = all.reports.iter().all(|(_, report)| report.trouble.is_none());
-        Ok(all.broken.is_empty() && planned)
+        Ok(failures.none() && planned)
     }
 
-    fn document(&self, seeds: &Range<u64>, all: &All) -> Value {
-        let All { events, tokens, refused, clean, broken, reports, .. } = all;
+    fn document(&self, seeds: &Range<u64>, all: &All, failures: &Failures) -> Value {
+        let All { events, tokens, refused, clean, reports, .. } = all;
         let mut document = json!({
             "scenario": self.scenario, "seeds": [seeds.start, seeds.end], "clean": clean,
-            "events": events, "tokens": tokens, "refused": refused, "broken": broken,
+            "events": events, "tokens": tokens, "refused": refused, "broken": failures.told(),
         });
         if !reports.is_empty() {
             document["runs"] = reports.iter().map(print::document).collect();
@@ -131,12 +144,19 @@ impl Run {
     }
 }
 
-/// A bar on stderr, if there is enough to wait for.
-fn progress(seeds: &Range<u64>) -> ProgressBar {
-    let count = seeds.end - seeds.start;
-    if count < 10 {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} seeds, {eta} left");
-    ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+/// What became of each request of a seed.
+fn rows(seed: u64, report: &Report) -> impl Iterator<Item = [String; 7]> {
+    report.served.iter().enumerate().map(move |(number, one)| {
+        let Served { asked, ttft, latency, tokens, refused } = one;
+        let asked_s = asked.since(report.begun).as_secs_f64();
+        [
+            seed.to_string(),
+            number.to_string(),
+            cell(Some(asked_s)),
+            cell(ttft.map(ms)),
+            cell(latency.map(ms)),
+            tokens.to_string(),
+            refused.clone().unwrap_or_default(),
+        ]
+    })
 }

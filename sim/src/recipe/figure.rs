@@ -12,14 +12,14 @@ const SECONDS_MAX: f64 = 1e7;
 
 /// A reader's words, and of keys that mean nothing the nearest that does.
 pub(super) fn told(error: &toml::de::Error) -> String {
-    let text = format!("{error}");
+    let text = error.to_string().trim_end().to_owned();
     let names: Vec<&str> = error.message().split('`').skip(1).step_by(2).collect();
     let Some((unknown, known)) = names.split_first() else { return text };
     if !error.message().starts_with("unknown") {
         return text;
     }
     let near = catalogue::nearest_name(unknown, known.iter().copied());
-    near.map_or(text.clone(), |near| format!("{text}did you mean `{near}`?"))
+    near.map_or(text.clone(), |near| format!("{text}\ndid you mean `{near}`?"))
 }
 
 pub(super) fn wrong(

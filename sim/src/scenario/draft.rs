@@ -1,13 +1,15 @@
 //! A scenario that is not run yet: its keys can still be set.
 
 use std::{
-    io,
+    borrow::Cow,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{Scenario, ScenarioError};
 use crate::{
+    Setting,
     fleets::Fleets,
     recipe::{RecipeError, Text},
     shipped,
@@ -20,6 +22,8 @@ pub struct Draft {
     text: Text,
     /// The folder of a file; none of a scenario that comes with the simulator.
     folder: Option<PathBuf>,
+    /// What was set of it.
+    settings: Vec<Setting>,
     fleets: Arc<Fleets>,
 }
 
@@ -40,7 +44,8 @@ impl Draft {
 
     fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
         let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
-        Ok(Self { name: name.to_owned(), text, folder, fleets: Arc::default() })
+        let (settings, fleets) = (Vec::new(), Arc::default());
+        Ok(Self { name: name.to_owned(), text, folder, settings, fleets })
     }
 
     /// What it is about, if it says so.
@@ -48,9 +53,18 @@ impl Draft {
         self.text.about()
     }
 
-    /// Sets a key such as `workload.requests_per_s`.
-    pub fn set(&mut self, key: &str, value: toml::Value) -> Result<(), ScenarioError> {
-        self.text.set(key, value).map_err(|reason| wrong(&self.name, reason))
+    /// Sets a key such as `workload.requests_per_s` or `fault.0.at_s`.
+    pub fn set(&mut self, setting: &Setting) -> Result<(), ScenarioError> {
+        let Setting { key, value, .. } = setting;
+        self.text.set(key, value.clone()).map_err(|reason| wrong(&self.name, reason))?;
+        self.settings.retain(|earlier| earlier.key != *key);
+        self.settings.push(setting.clone());
+        Ok(())
+    }
+
+    /// The command that runs it with this seed, for a shell.
+    pub fn again(&self, seed: u64) -> String {
+        format!("hexswarm-sim run {self} --seed {seed}")
     }
 
     /// The scenario, as it stands now.
@@ -63,6 +77,21 @@ impl Draft {
         };
         Scenario::of(&self.text, &beside, &self.fleets).map_err(|reason| wrong(&self.name, reason))
     }
+}
+
+/// Its name and what was set of it, as a shell takes them.
+impl fmt::Display for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(&self.name))?;
+        self.settings.iter().try_for_each(|Setting { key, text, .. }| {
+            write!(f, " --set {}={}", quoted(key), quoted(text))
+        })
+    }
+}
+
+/// A word as a shell takes it. What has a zero byte is no word, nor was it typed as one.
+fn quoted(word: &str) -> Cow<'_, str> {
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 fn wrong(name: &str, reason: RecipeError) -> ScenarioError {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use swarm_proto::Plan;
+use swarm_proto::{Plan, Time};
 
 use crate::{Broken, Served, World, recipe::Recipe, served::attainment};
 
@@ -14,7 +14,9 @@ const PLAN_MAX: Duration = Duration::from_secs(120);
 pub struct Report {
     /// What became of each request.
     pub served: Vec<Served>,
-    /// From the first request that could come to the last that ended.
+    /// When the first request could come.
+    pub begun: Time,
+    /// From then to the end of the last.
     pub span: Duration,
     /// Scales of the deadline, and the part of requests that are done in time.
     pub attainment: Vec<(f64, f64)>,
@@ -35,7 +37,8 @@ pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Repor
     let served = world.serve(&arrivals, &recipe.faults, &recipe.entries, recipe.patience)?;
     let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
     let attainment = recipe.scales.iter().map(met).collect();
-    Ok(Report { attainment, span: world.now().since(begun), pipelines, trouble: None, served })
+    let span = world.now().since(begun);
+    Ok(Report { served, begun, span, attainment, pipelines, trouble: None })
 }
 
 /// Devices of each stage of every pipeline.

@@ -1,0 +1,99 @@
+//! `hexswarm-sim sweep`: a scenario with keys set to values in turn.
+
+mod point;
+
+use std::{io, io::Write as _, mem, ops::Range, path::PathBuf};
+
+use clap::Args;
+use comfy_table::Table;
+use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, Wishes};
+use serde_json::{Value, json};
+
+use self::point::Point;
+use super::{
+    failures::Failures,
+    options::{Options, progress, seeds},
+    print,
+    sheet::{Sheet, cells, heads},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm-sim sweep hexgen58 --set workload.requests_per_s=1,10,30,45
+      What rate the HexGen paper's 58 cards serve in time
+  hexswarm-sim sweep hexgen30 --set planner.name=replicas,symmetric --set workload.requests_per_s=0.5,1,2 --seeds 0..5
+      Two planners at three rates, each with five seeds
+  hexswarm-sim sweep nevada-leaves --set fault.0.at_s=50,100,200 --csv leaves.csv
+      When machines die
+
+VALUE is TOML if it can be read as such, else a text; a list is [1, 2].
+Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
+pub(crate) struct Sweep {
+    /// A scenario of `hexswarm-sim list`, or a TOML file
+    scenario: String,
+    /// Set a key to each of some values; of several keys, each value with each
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    set: Vec<Axis>,
+    /// Seeds that each is run with: first..end
+    #[arg(long, value_parser = seeds, default_value = "0..1")]
+    seeds: Range<u64>,
+    /// Write a row for each run to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Sweep {
+    /// Runs what was asked for. Whether all was clean.
+    pub(super) fn play(self) -> color_eyre::Result<bool> {
+        let keys: Vec<String> = self.set.iter().map(|axis| axis.key().to_owned()).collect();
+        let grid = Grid::new(vec![Draft::named(&self.scenario)?], self.set, self.seeds.clone())?;
+        let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        let heads = keys.iter().cloned().chain(heads(&figures));
+        let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
+        let bar = progress(grid.points() * grid.seeds());
+        let mut failures = Failures::new(self.options.all);
+        let (mut points, mut runs) = (Vec::new(), Vec::new());
+        grid.run(self.options.threads(), Wishes::default(), |ran| {
+            bar.inc(1);
+            let Ran { point, draft, seed, outcome } = ran;
+            let (set, last) = (grid.settings(point), seed + 1 == self.seeds.end);
+            let go_on = failures.note(&bar, &draft, seed, &outcome.broken);
+            if let Some(report) = outcome.report {
+                let set = set.iter().map(|setting| setting.text.clone());
+                sheet.row(set.chain(cells(seed, &report, &figures)));
+                runs.push((draft.again(seed), report));
+            }
+            if go_on && last {
+                points.push(Point::of(&set, &mem::take(&mut runs), &figures));
+            }
+            go_on
+        })?;
+        bar.finish_and_clear();
+        let mut out = io::stdout().lock();
+        if self.options.json {
+            let points: Vec<Value> = points.iter().map(|point| point.document(&figures)).collect();
+            let Range { start, end } = self.seeds;
+            let document = json!({
+                "scenario": self.scenario, "seeds": [start, end], "points": points,
+                "broken": failures.told(),
+            });
+            writeln!(out, "{document}")?;
+        } else if !points.is_empty() {
+            writeln!(out, "{}", table(keys, &points, &figures))?;
+        }
+        points.iter().filter_map(|point| point.trouble.as_ref()).for_each(|why| eprintln!("{why}"));
+        sheet.done()?;
+        Ok(failures.none() && points.iter().all(|point| point.trouble.is_none()))
+    }
+}
+
+fn table(keys: Vec<String>, points: &[Point], figures: &[Figure]) -> Table {
+    let own = figures.iter().map(|figure| figure.head());
+    let mut table = print::table(keys.into_iter().chain(["requests".to_owned()]).chain(own));
+    table.add_rows(points.iter().map(|point| point.row(figures)));
+    table
+}

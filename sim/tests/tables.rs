@@ -1,0 +1,129 @@
+//! `sweep`, and the files that it and `run` write.
+
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+/// The HexGen paper's 30 cards, for half a minute.
+const SHORT: [&str; 4] = ["--set", "run.seconds=30", "--set", "planner.name=hexgen"];
+
+fn command(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hexswarm-sim"));
+    command.args(arguments).output().expect("the simulator starts")
+}
+
+fn clean(arguments: &[&str]) -> String {
+    let output = command(arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn document(arguments: &[&str]) -> Value {
+    serde_json::from_str(&clean(arguments)).expect("one JSON document and nothing else")
+}
+
+/// A file's rows, each cell with its head.
+fn rows(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.deserialize().map(|row| row.expect("a row under these heads")).collect()
+}
+
+#[test]
+fn a_sweep_has_a_row_for_each_point_and_its_file_one_for_each_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sweep.csv");
+    let path = path.to_str().expect("text");
+    let rates = ["--set", "workload.requests_per_s=0.5,1", "--set", "truth.bandwidth=1,0.5"];
+    let more = ["--seeds", "3..5", "--json", "--csv", path];
+    let swept = document(&[&["sweep", "hexgen30"], &SHORT[..], &rates, &more].concat());
+    let file = std::fs::read_to_string(path).expect("a file");
+    let head = "run.seconds,planner.name,workload.requests_per_s,truth.bandwidth,seed,requests,";
+    assert!(file.starts_with(head), "{file}");
+    let (rows, points) = (rows(&file), swept["points"].as_array().expect("points"));
+    assert_eq!((points.len(), rows.len()), (4, 8));
+    let set = |rate: f64, part: f64| json!({ "run.seconds": 30, "planner.name": "hexgen", "workload.requests_per_s": rate, "truth.bandwidth": part });
+    assert_eq!(points[1]["set"].to_string(), set(0.5, 0.5).to_string());
+    assert_eq!(points[2]["set"]["truth.bandwidth"], 1);
+    for (point, rows) in points.iter().zip(rows.chunks(2)) {
+        let number = |row: usize, key: &str| rows[row][key].parse::<f64>().expect("a number");
+        assert_eq!((number(0, "seed"), number(1, "seed")), (3.0, 4.0));
+        let figures = &point["figures"];
+        let all = |key: &str| figures[key]["all"].as_f64().expect("a figure");
+        assert_eq!(all("whole"), number(0, "whole") + number(1, "whole"));
+        assert_eq!(point["requests"], number(0, "requests") as u64 + number(1, "requests") as u64);
+        let p50 = [number(0, "ttft_p50_ms"), number(1, "ttft_p50_ms")];
+        let told = ["least", "all", "most"].map(|of| figures["ttft_p50_ms"][of].as_f64().unwrap());
+        // The file's figures are to a millionth.
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-6;
+        assert!(near(told[0], p50[0].min(p50[1])) && near(told[2], p50[0].max(p50[1])));
+        assert!(told.is_sorted(), "{told:?}");
+        assert_eq!(all("goodput_5x_per_s") > 0.0, all("attainment_5x") > 0.0, "{figures}");
+        assert_eq!(all("attainment_20x"), 1.0, "{figures}");
+    }
+    let tpot = |point: usize| points[point]["figures"]["tpot_p50_ms"]["all"].as_f64();
+    assert!(tpot(1) > tpot(0), "slower cards are as fast");
+}
+
+#[test]
+fn a_sweep_prints_the_same_twice_and_on_one_thread_or_many() {
+    let sweep = |threads| {
+        let more = ["--set", "workload.cv=1,3", "--set", "workload.arrivals=gamma"];
+        let rest = ["--seeds", "0..3", "--threads", threads];
+        clean(&[&["sweep", "hexgen30"], &SHORT[..], &more, &rest].concat())
+    };
+    let table = sweep("1");
+    assert_eq!(table.matches("gamma").count(), 2, "{table}");
+    assert!(table.contains("TTFT p50 ms") && table.contains(".."), "{table}");
+    assert_eq!((sweep("4"), sweep("4")), (table.clone(), table));
+}
+
+#[test]
+fn a_run_writes_a_row_for_each_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("requests.csv");
+    let path = path.to_str().expect("text");
+    let more = ["--seeds", "1..3", "--json", "--csv", path];
+    let ran = document(&[&["run", "hexgen30"], &SHORT[..], &more].concat());
+    let file = std::fs::read_to_string(path).expect("a file");
+    let rows = rows(&file);
+    let runs = ran["runs"].as_array().expect("runs");
+    assert_eq!(
+        rows.len() as u64,
+        runs.iter().map(|run| run["requests"].as_u64().unwrap()).sum::<u64>()
+    );
+    for seed in [1, 2] {
+        let own: Vec<_> = rows.iter().filter(|row| row["seed"] == seed.to_string()).collect();
+        assert!(own.len() > 5);
+        let mut before = 0.0;
+        for (place, row) in own.into_iter().enumerate() {
+            let number = |key: &str| row[key].parse::<f64>().expect("a number");
+            assert_eq!((number("number"), number("tokens")), (place as f64, 64.0));
+            assert!(number("ttft_ms") < number("latency_ms"));
+            assert!((before..30.0).contains(&number("asked_s")), "{row:?}");
+            before = number("asked_s");
+            assert_eq!(row["refused"], "");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_exit_code() {
+    for (arguments, code, hint) in [
+        (&["sweep", "hexgen30", "--set", "workload.request_per_s=1"][..], 2, "`requests_per_s`?"),
+        (&["run", "hexgen30", "--set", "workload.request_per_s=1"], 2, "`requests_per_s`?"),
+        (&["run", "hexgen30", "--set", "run.seconds=1,2"], 2, "one value"),
+        (&["sweep", "hexgen30", "--set", "run.seconds"], 2, "KEY=VALUE"),
+        (&["sweep", "hexgen30", "--seeds", "0..100001"], 2, "100001 runs"),
+        (&["sweep", "hexgen30", "--threads", "0"], 2, "1..=1024"),
+        (&["sweep", "storm"], 2, "serves no workload"),
+        (&["run", "story", "--csv", "no.csv"], 2, "serves no workload"),
+        (&["run", "story", "--set", "run.seconds=1"], 2, "`run`"),
+        (&["sweep", "hexgen30", "--csv", "no/such/folder/a.csv"], 1, "folder"),
+        (&["sweep", "hexgen30", "--set", "planner.name=hexgen2"], 1, "there is no plan"),
+    ] {
+        let output = command(arguments);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        assert!(error.contains(hint), "{arguments:?}: {error}");
+    }
+}
