@@ -1,5 +1,6 @@
 //! What people type.
 
+mod compare;
 mod failures;
 mod options;
 mod print;
@@ -23,6 +24,8 @@ enum Verb {
     Run(run::Run),
     /// Runs a scenario with keys set to values in turn: a table with a row for each
     Sweep(sweep::Sweep),
+    /// Compares two scenarios, or one under two settings, seed by seed
+    Compare(compare::Compare),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -33,6 +36,7 @@ impl Cli {
         match self.verb {
             Verb::Run(run) => run.play(),
             Verb::Sweep(sweep) => sweep.play(),
+            Verb::Compare(compare) => compare.play(),
             Verb::List => print::list(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use hexswarm_sim::{Draft, Figure, Grid, JOBS_MAX, Ran, Report, Wishes};
+use hexswarm_sim::{Draft, Figure, Grid, JOBS_MAX, Paired, Ran, Report, Verdict, Wishes};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 const SOME: NonZeroUsize = NonZeroUsize::new(3).unwrap();
@@ -113,4 +113,24 @@ fn points_that_are_planned_alike_share_their_fleet() {
     let same = |a: usize, b: usize| std::sync::Arc::ptr_eq(&fleets[a], &fleets[b]);
     assert!(same(0, 1) && same(2, 3), "alike, but planned twice");
     assert!(!same(0, 2), "unlike, but planned once");
+}
+
+/// A figure of A and B over some seeds.
+fn paired(a: Draft, b: Draft, figure: Figure) -> Paired {
+    let grid = Grid::new(vec![a, b], Vec::new(), 0..4).unwrap();
+    let all = reports(&grid, SOME);
+    let (of_a, of_b) = all.split_at(4);
+    let value = |(_, _, report): &(u64, u64, Report)| figure.of(&[report]).unwrap();
+    let values: Vec<_> = of_a.iter().map(value).zip(of_b.iter().map(value)).collect();
+    Paired::of(&values).unwrap()
+}
+
+#[test]
+fn a_scenario_does_not_differ_from_itself_and_a_slower_one_does_in_all_seeds() {
+    let same = paired(draft(&[]), draft(&[]), Figure::LatencyP99);
+    assert_eq!((same.difference, same.interval), (0.0, Some((0.0, 0.0))));
+    assert_eq!(same.verdict(), Verdict::Same);
+    let slower = paired(draft(&[]), draft(&["truth.bandwidth=0.5"]), Figure::TpotP50);
+    assert_eq!((slower.more, slower.less, slower.verdict()), (4, 0, Verdict::More));
+    assert!((1.5..2.05).contains(&slower.ratio().unwrap()), "{slower:?}");
 }

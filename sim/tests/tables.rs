@@ -1,4 +1,4 @@
-//! `sweep`, and the files that it and `run` write.
+//! `sweep`, `compare` and the files that they and `run` write.
 
 use std::process::{Command, Output};
 
@@ -78,6 +78,48 @@ fn a_sweep_prints_the_same_twice_and_on_one_thread_or_many() {
 }
 
 #[test]
+fn a_comparison_finds_no_difference_of_a_scenario_from_itself() {
+    let compared = document(&[&["compare", "hexgen30", "hexgen30", "--json"], &SHORT[..]].concat());
+    assert_eq!(compared["seeds"], json!([0, 10]));
+    let figures = compared["figures"].as_array().expect("figures");
+    assert_eq!(figures.len(), 15);
+    for figure in figures {
+        assert_eq!((&figure["difference"], &figure["b_is"]), (&json!(0.0), &json!("same")));
+        assert_eq!(figure["interval_95"], json!([0.0, 0.0]), "{figure}");
+        assert_eq!((&figure["seeds"], &figure["b_better_in"]), (&json!(10), &json!(0)));
+    }
+}
+
+#[test]
+fn a_comparison_finds_that_slower_cards_are_slower_with_every_seed() {
+    let slower = ["--set-b", "truth.bandwidth=0.5", "--seeds", "0..4"];
+    let arguments = [&["compare", "hexgen30", "hexgen30"], &SHORT[..], &slower].concat();
+    let compared = document(&[&arguments[..], &["--json"]].concat());
+    let figures = compared["figures"].as_array().expect("figures");
+    let of = |name| figures.iter().find(|figure| figure["figure"] == name).expect("a figure");
+    for name in ["tpot_p50_ms", "latency_p50_ms"] {
+        assert_eq!((&of(name)["b_better_in"], &of(name)["b_is"]), (&json!(0), &json!("worse")));
+        assert!(of(name)["ratio"].as_f64() > Some(1.4), "{}", of(name));
+    }
+    assert_eq!(of("whole")["b_is"], "same");
+    let words = clean(&arguments);
+    let worse = words.lines().find(|line| line.starts_with("B is worse, and not by chance"));
+    assert!(worse.is_some_and(|line| line.contains("tpot_p50_ms")), "{words}");
+}
+
+#[test]
+fn one_seed_claims_no_interval_and_what_is_unlike_is_said() {
+    let other = ["--set-b", "workload.output_tokens=8", "--seeds", "4..5", "--json"];
+    let compared = document(&[&["compare", "hexgen30", "hexgen30"], &SHORT[..], &other].concat());
+    let unlike = compared["unlike"].to_string();
+    assert!(unlike.contains("not asked the same") && unlike.contains("1x is"), "{unlike}");
+    for figure in compared["figures"].as_array().expect("figures") {
+        assert_eq!(figure["interval_95"], Value::Null, "{figure}");
+        assert!(figure["b_is"] == "unknown" || figure["b_is"] == "same", "{figure}");
+    }
+}
+
+#[test]
 fn a_run_writes_a_row_for_each_request() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("requests.csv");
@@ -116,10 +158,13 @@ fn what_is_wrong_is_told_with_its_exit_code() {
         (&["sweep", "hexgen30", "--seeds", "0..100001"], 2, "100001 runs"),
         (&["sweep", "hexgen30", "--threads", "0"], 2, "1..=1024"),
         (&["sweep", "storm"], 2, "serves no workload"),
+        (&["compare", "story", "hexgen30"], 2, "serves no workload"),
+        (&["compare", "hexgen30", "hexgen3"], 2, "neither a scenario"),
         (&["run", "story", "--csv", "no.csv"], 2, "serves no workload"),
         (&["run", "story", "--set", "run.seconds=1"], 2, "`run`"),
         (&["sweep", "hexgen30", "--csv", "no/such/folder/a.csv"], 1, "folder"),
         (&["sweep", "hexgen30", "--set", "planner.name=hexgen2"], 1, "there is no plan"),
+        (&["compare", "hexgen30", "hexgen30", "--set", "planner.name=hexgen2"], 1, "10 seeds"),
     ] {
         let output = command(arguments);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,0 +1,164 @@
+//! `hexswarm-sim compare`: two scenarios, seed by seed.
+
+mod told;
+
+use std::{collections::BTreeMap, io, io::Write as _, ops::Range, path::PathBuf};
+
+use clap::Args;
+use hexswarm_sim::{
+    Draft, Figure, Foreseen, Grid, GridError, Paired, Ran, Recipe, Setting, Wishes,
+};
+use serde_json::{Value, json};
+
+use super::{
+    failures::Failures,
+    options::{Options, progress, seeds},
+    sheet::{Sheet, cells, heads},
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm-sim compare hexgen30 hexgen30 --set-b planner.name=parallax
+      Two planners for the same cards and the same requests
+  hexswarm-sim compare hexgen58 hexgen30 --set workload.requests_per_s=2
+      Two pools that are asked the same
+  hexswarm-sim compare hexgen58 my.toml --seeds 0..30 --json
+      A scenario of your own beside one of the simulator's
+
+Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
+pub(crate) struct Compare {
+    /// A scenario of `hexswarm-sim list`, or a TOML file
+    a: String,
+    /// What it is compared with
+    b: String,
+    /// Seeds that both are run with: first..end
+    #[arg(long, value_parser = seeds, default_value = "0..10")]
+    seeds: Range<u64>,
+    /// Set a key of both
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<Setting>,
+    /// Set a key of A
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_a: Vec<Setting>,
+    /// Set a key of B
+    #[arg(long, value_name = "KEY=VALUE")]
+    set_b: Vec<Setting>,
+    /// Write a row for each run to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Compare {
+    /// Runs what was asked for. Whether all was clean.
+    pub(super) fn play(self) -> color_eyre::Result<bool> {
+        let [a, b] = self.drafts()?;
+        let grid = Grid::new(vec![a.clone(), b.clone()], Vec::new(), self.seeds.clone())?;
+        let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
+        let unlike = unlike(&a, &b, self.seeds.start)?;
+        notes.iter().chain(&unlike).for_each(|note| eprintln!("note: {note}"));
+        let heads = ["side".to_owned()].into_iter().chain(heads(&figures));
+        let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
+        let bar = progress(grid.points() * grid.seeds());
+        let mut failures = Failures::new(self.options.all);
+        let mut sides = [Side::default(), Side::default()];
+        grid.run(self.options.threads(), Wishes::default(), |ran| {
+            bar.inc(1);
+            let Ran { point, draft, seed, outcome } = ran;
+            if let Some(report) = outcome.report {
+                let name = if point == 0 { "a" } else { "b" }.to_owned();
+                sheet.row([name].into_iter().chain(cells(seed, &report, &figures)));
+                let own = figures.iter().map(|figure| figure.of(&[&report])).collect();
+                let side = &mut sides[point as usize];
+                side.values.insert(seed, own);
+                side.troubles.extend(report.trouble.map(|why| (seed, why)));
+            }
+            failures.note(&bar, &draft, seed, &outcome.broken)
+        })?;
+        bar.finish_and_clear();
+        let pairs = paired(&sides, &figures);
+        let mut out = io::stdout().lock();
+        if self.options.json {
+            let Range { start, end } = self.seeds;
+            let figures: Vec<Value> = pairs.iter().map(told::document).collect();
+            let [first, second] = &sides;
+            let document = json!({
+                "a": a.to_string(), "b": b.to_string(), "seeds": [start, end], "unlike": unlike,
+                "figures": figures, "broken": failures.told(),
+                "troubles": { "a": first.troubled(), "b": second.troubled() },
+            });
+            writeln!(out, "{document}")?;
+        } else {
+            writeln!(out, "A: {a}\nB: {b}")?;
+            if !pairs.is_empty() {
+                told::table(&mut out, &pairs)?;
+                told::words(&mut out, &pairs)?;
+            }
+        }
+        for (draft, side) in [&a, &b].into_iter().zip(&sides) {
+            let Some((seed, why)) = side.troubles.first() else { continue };
+            let (again, many) = (draft.again(*seed), side.troubles.len());
+            eprintln!("{again}: there is no plan: {why} (so with {many} seeds)");
+        }
+        sheet.done()?;
+        Ok(failures.none() && sides.iter().all(|side| side.troubles.is_empty()))
+    }
+
+    /// A and B; of one scenario under two settings each plan is searched once.
+    fn drafts(&self) -> Result<[Draft; 2], GridError> {
+        let first = Draft::named(&self.a)?;
+        let second = if self.a == self.b { first.clone() } else { Draft::named(&self.b)? };
+        let set = |mut draft: Draft, own: &[Setting]| {
+            self.set.iter().chain(own).try_for_each(|setting| draft.set(setting))?;
+            Ok::<_, GridError>(draft)
+        };
+        Ok([set(first, &self.set_a)?, set(second, &self.set_b)?])
+    }
+}
+
+/// What runs of A or of B came to.
+#[derive(Default)]
+struct Side {
+    /// Of each seed all figures.
+    values: BTreeMap<u64, Vec<Option<f64>>>,
+    /// Seeds in which there was no plan, and why.
+    troubles: Vec<(u64, String)>,
+}
+
+impl Side {
+    fn troubled(&self) -> Vec<Value> {
+        let told = |(seed, why): &(u64, String)| json!({ "seed": seed, "trouble": why });
+        self.troubles.iter().map(told).collect()
+    }
+}
+
+/// The figures that both have, of the seeds in which both have them.
+fn paired([a, b]: &[Side; 2], figures: &[Figure]) -> Vec<(Figure, Paired)> {
+    let pairs = figures.iter().enumerate().filter_map(|(place, figure)| {
+        let of = |(seed, own): (&u64, &Vec<Option<f64>>)| {
+            Some((own[place]?, b.values.get(seed)?[place]?))
+        };
+        let values: Vec<(f64, f64)> = a.values.iter().filter_map(of).collect();
+        Some((*figure, Paired::of(&values)?))
+    });
+    pairs.collect()
+}
+
+/// Why figures of A and B may be of unlike things.
+fn unlike(a: &Draft, b: &Draft, seed: u64) -> Result<Vec<String>, GridError> {
+    let (first, second) = (a.scenario()?, b.scenario()?);
+    let (Some(first), Some(second)) = (first.recipe(), second.recipe()) else {
+        return Ok(Vec::new());
+    };
+    let mut unlike = Vec::new();
+    if first.arrivals(seed) != second.arrivals(seed) {
+        unlike.push("A and B are not asked the same".to_owned());
+    }
+    let s = |recipe: &Recipe| recipe.unit.as_secs_f64();
+    if first.unit != second.unit {
+        unlike.push(format!("1x is {:.3} s in A and {:.3} s in B", s(first), s(second)));
+    }
+    Ok(unlike)
+}

@@ -1,0 +1,80 @@
+//! What is said of a comparison.
+
+use std::io::{self, Write};
+
+use hexswarm_sim::{Figure, Paired, Verdict};
+use serde_json::{Value, json};
+
+use crate::cli::print;
+
+/// Whether B is better, if that is not by chance.
+fn better(figure: Figure, paired: &Paired) -> Option<bool> {
+    match paired.verdict() {
+        Verdict::More => Some(!figure.is_cost()),
+        Verdict::Less => Some(figure.is_cost()),
+        _ => None,
+    }
+}
+
+/// Seeds in which B is better.
+fn better_in(figure: Figure, paired: &Paired) -> usize {
+    if figure.is_cost() { paired.less } else { paired.more }
+}
+
+/// For people.
+pub(super) fn table(out: &mut impl Write, pairs: &[(Figure, Paired)]) -> io::Result<()> {
+    let heads = ["figure", "A", "B", "B - A", "95 % interval", "B / A", "B better in"];
+    let mut table = print::table(heads);
+    for (figure, paired) in pairs {
+        let Paired { a, b, difference, interval, seeds, .. } = *paired;
+        let told = |value| figure.told(value);
+        let interval = interval.map(|(low, high)| format!("{} to {}", told(low), told(high)));
+        let ratio = paired.ratio().map(|ratio| format!("{ratio:.3}"));
+        let none = || "-".to_owned();
+        table.add_row([
+            figure.name(),
+            told(a),
+            told(b),
+            told(difference),
+            interval.unwrap_or_else(none),
+            ratio.unwrap_or_else(none),
+            format!("{} of {seeds}", better_in(*figure, paired)),
+        ]);
+    }
+    writeln!(out, "{table}")
+}
+
+/// Which differences are told from chance.
+pub(super) fn words(out: &mut impl Write, pairs: &[(Figure, Paired)]) -> io::Result<()> {
+    let mut say = |what: &str, which: &dyn Fn(&Figure, &Paired) -> bool| {
+        let named = pairs.iter().filter(|(figure, paired)| which(figure, paired));
+        let named: Vec<String> = named.map(|(figure, _)| figure.name()).collect();
+        match named.is_empty() {
+            true => Ok(()),
+            false => writeln!(out, "{what}: {}", named.join(", ")),
+        }
+    };
+    let is = |verdict| move |_: &Figure, paired: &Paired| paired.verdict() == verdict;
+    say("B is better, and not by chance", &|figure, paired| better(*figure, paired) == Some(true))?;
+    say("B is worse, and not by chance", &|figure, paired| better(*figure, paired) == Some(false))?;
+    say("B is other, which may be chance", &is(Verdict::Chance))?;
+    say("B is other, of which one seed tells nothing", &is(Verdict::Unknown))?;
+    say("the same in every seed", &is(Verdict::Same))
+}
+
+/// For programs.
+pub(super) fn document((figure, paired): &(Figure, Paired)) -> Value {
+    let Paired { seeds, a, b, difference, interval, .. } = *paired;
+    let verdict = match (better(*figure, paired), paired.verdict()) {
+        (Some(true), _) => "better",
+        (Some(false), _) => "worse",
+        (None, Verdict::Same) => "same",
+        (None, Verdict::Unknown) => "unknown",
+        (None, _) => "chance",
+    };
+    json!({
+        "figure": figure.name(), "seeds": seeds, "a": a, "b": b, "difference": difference,
+        "interval_95": interval.map(|(low, high)| [low, high]), "ratio": paired.ratio(),
+        "b_better_in": better_in(*figure, paired), "b_is": verdict,
+    })
+}
