@@ -36,8 +36,13 @@ pub struct Config {
     pub context_tokens: u32,
     /// Rows of a batch: more use the weights better, fewer let decode steps in sooner.
     pub batch_rows_max: usize,
+    /// Sessions of a batch. With one, a stage serves one after the other, as engines do that have no
+    /// continuous batching.
+    pub batch_sessions_max: usize,
     /// Sessions one entry runs at a time; more wait.
     pub sessions_max: usize,
+    /// Of these, through one pipeline, for each of its stages.
+    pub stage_sessions_max: u32,
     /// Requests that may wait at an entry; more are refused.
     pub waiting_max: usize,
     /// How long a session may go without a token before its entry opens it anew.
@@ -46,6 +51,8 @@ pub struct Config {
     pub stall_max_of_prompt_token: Duration,
     /// How long a session may wait for a live plan before its client is told there is none.
     pub plan_wait_max: Duration,
+    /// How long it may wait for its turn before its client is told that all is busy.
+    pub turn_wait_max: Duration,
     /// How long a stage keeps an open session that nobody asks anything of.
     pub idle_max: Duration,
 }
@@ -67,11 +74,14 @@ impl Config {
             load_max: Duration::from_secs(120),
             context_tokens: 8192,
             batch_rows_max: swarm_proto::BATCH_ROWS_MAX,
+            batch_sessions_max: usize::MAX,
             sessions_max: 64,
+            stage_sessions_max: u32::MAX,
             waiting_max: 256,
             stall_max: Duration::from_secs(20),
             stall_max_of_prompt_token: Duration::from_millis(100),
             plan_wait_max: Duration::from_secs(30),
+            turn_wait_max: Duration::from_secs(60),
             idle_max: Duration::from_secs(600),
         }
     }

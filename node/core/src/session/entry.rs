@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 use busy::Busy;
+use route::{Lack, Load};
 use running::{Running, State};
 
 /// How long after a failed try the next begins, if nothing else happens meanwhile: doubled for each
@@ -238,31 +239,32 @@ impl Entry {
         let clients = self.sessions.values().filter(|s| s.request.is_some());
         let mut active = clients.filter(|s| !s.is_waiting()).count();
         self.busy.hear(turn.me(), held, turn.now);
-        let mut under_way = self.under_way();
-        let due: Vec<_> =
-            self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now).map(|(id, _)| *id).collect();
-        for id in due {
+        let mut loads = self.loads();
+        let due = self.sessions.iter().filter(|(_, s)| s.alarm <= turn.now);
+        let mut due: Vec<_> = due.map(|(id, session)| (session.turn(), *id)).collect();
+        due.sort_unstable();
+        for (_, id) in due {
             let Some(session) = self.sessions.get_mut(&id) else { continue };
             match (&session.state, session.request) {
                 (_, None) => self.canary_failed(&[id], post, turn),
-                (State::Waiting, Some(request)) => {
-                    if turn.now.since(session.progress) > turn.config.plan_wait_max {
-                        let refusal = session.why_not();
-                        turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
-                        self.end(id, post, turn);
-                    } else {
-                        let wanted = session.wanted(&under_way);
-                        let route = route::choose(self.live.as_ref(), gone, wanted);
-                        match route.filter(|_| active < turn.config.sessions_max) {
-                            Some(route) => {
-                                active += 1;
-                                let count = &mut under_way[usize::from(route.pipeline)];
-                                // A peer may say that it holds as many as can be said.
-                                *count = count.saturating_add(1);
-                                session.open(route, post, turn);
-                            }
-                            None => session.retry_later(turn.now),
+                (State::Waiting, Some(request)) if session.is_overdue(turn) => {
+                    let refusal = session.why_not();
+                    turn.emit(Effect::Answer { request, event: Answer::Failed(refusal) });
+                    self.end(id, post, turn);
+                }
+                (State::Waiting, Some(_)) => {
+                    let wanted = session.wanted(&loads, turn.config.stage_sessions_max);
+                    let route = match active < turn.config.sessions_max {
+                        true => route::choose(self.live.as_ref(), gone, wanted),
+                        false => Err(Lack::Room),
+                    };
+                    match route {
+                        Ok(route) => {
+                            active += 1;
+                            loads[usize::from(route.pipeline)].add();
+                            session.open(route, post, turn);
                         }
+                        Err(lack) => session.lacks(lack, turn.now),
                     }
                 }
                 (_, Some(_)) => {
@@ -279,12 +281,12 @@ impl Entry {
     }
 
     /// Sessions through each pipeline of the live plan.
-    fn under_way(&self) -> Vec<u32> {
+    fn loads(&self) -> Vec<Load> {
         let Some(live) = &self.live else { return Vec::new() };
         let ways = self.sessions.values().filter_map(Running::way);
         let own = ways.filter(|(route, _)| route.plan.id == live.id);
         let own: Vec<_> = own.map(|(route, since)| (route.pipeline, since)).collect();
-        self.busy.under_way(live, &own)
+        self.busy.loads(live, &own)
     }
 
     pub(super) fn deadline(&self) -> Time {
@@ -310,5 +312,9 @@ impl Entry {
             self.requests.remove(&request);
         }
         session.close(post, turn);
+        let new = self.sessions.values_mut().filter(|other| other.is_new());
+        if let Some(next) = new.min_by_key(|other| other.turn()) {
+            next.hurry(turn.now);
+        }
     }
 }

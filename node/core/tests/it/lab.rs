@@ -163,7 +163,13 @@ impl Lab {
 
     /// Nodes that know each other, with a plan that all of them know to serve.
     pub(crate) fn serving(count: u8) -> Self {
-        let mut lab = Self::new(count);
+        Self::new(count).served()
+    }
+
+    /// The same nodes, once they serve.
+    pub(crate) fn served(mut self) -> Self {
+        let count = self.nodes.len();
+        let lab = &mut self;
         lab.introduce();
         lab.until(10_000, |lab| {
             let nodes = || lab.nodes.values();
@@ -171,9 +177,9 @@ impl Lab {
             live.is_some()
                 && nodes().all(|node| node.live_plan().map(|plan| plan.id) == live)
                 && nodes().all(|node| node.voters().len() == lab.node(1).voters().len())
-                && lab.node(1).voters().len() >= (usize::from(count) - 1) | 1
+                && lab.node(1).voters().len() >= (count - 1) | 1
         });
-        lab
+        self
     }
 
     /// Starts a node, or starts one anew with what its disk remembers.

@@ -1,6 +1,8 @@
 //! Sessions through stages that come and go.
 
-use swarm_core::{Answer, Input, Refusal, RequestId};
+use std::time::Duration;
+
+use swarm_core::{Answer, Config, Input, Refusal, RequestId};
 use swarm_proto::{Finish, FrameHeader, SessionMessage};
 
 use crate::lab::{Lab, id};
@@ -49,6 +51,43 @@ fn nothing_serves_is_said_and_not_waited_for_ever() {
     lab.ask(1, 1, 5);
     lab.until(60_000, |lab| ended(lab, 1).is_some());
     assert!(matches!(ended(&lab, 1), Some(Answer::Failed(Refusal::NoPlan(_)))));
+}
+
+/// Requests in the order in which their answers began.
+fn begun(lab: &Lab) -> Vec<u64> {
+    let began = |(of, answer): &(RequestId, Answer)| {
+        matches!(answer, Answer::Started { .. }).then_some(of.0)
+    };
+    lab.answers.iter().filter_map(began).collect()
+}
+
+#[test]
+fn who_asked_first_is_served_first() {
+    let mut lab = Lab::with(3, |config| config.stage_sessions_max = 1).served();
+    lab.part(2, 3);
+    (1..=12).for_each(|request| lab.ask(1, request, 5));
+    lab.pass(1_000);
+    assert_eq!(begun(&lab), [1, 2, 3], "a session for each of three stages");
+    lab.heal();
+    lab.until(60_000, |lab| (1..=12).all(|request| ended(lab, request).is_some()));
+    assert_eq!(begun(&lab), (1..=12).collect::<Vec<_>>());
+    assert!((1..=12).all(|request| lab.tokens(request) == expected(5)));
+}
+
+#[test]
+fn whose_turn_does_not_come_is_told_that_all_is_busy() {
+    let change = |config: &mut Config| {
+        config.sessions_max = 2;
+        config.stall_max = Duration::from_secs(1_000);
+    };
+    let mut lab = Lab::with(3, change).served();
+    lab.part(2, 3);
+    (1..=3).for_each(|request| lab.ask(1, request, 5));
+    // Longer than a plan would be waited for, but there is one.
+    lab.pass(45_000);
+    assert_eq!(ended(&lab, 3), None);
+    lab.until(30_000, |lab| ended(lab, 3).is_some());
+    assert_eq!(ended(&lab, 3), Some(Answer::Failed(Refusal::Busy)));
 }
 
 #[test]

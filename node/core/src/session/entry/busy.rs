@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use swarm_proto::{NodeId, Pipeline, Plan, Time};
 
+use super::route::Load;
+
 /// Peers that are kept in mind; of pipelines of others only own sessions are counted.
 const PEERS_MAX: usize = 4096;
 
@@ -25,7 +27,7 @@ impl Busy {
 
     /// Sessions through each pipeline, out of those told of and own ones: the pipeline each goes
     /// through, and since when.
-    pub(super) fn under_way(&self, plan: &Plan, own: &[(u16, Time)]) -> Vec<u32> {
+    pub(super) fn loads(&self, plan: &Plan, own: &[(u16, Time)]) -> Vec<Load> {
         let through = |(pipeline, number): (&Pipeline, u16)| {
             let sent: Vec<Time> =
                 own.iter().filter(|(to, _)| *to == number).map(|(_, at)| *at).collect();
@@ -33,7 +35,8 @@ impl Busy {
             // Every session through a pipeline is held by all its members, which may hold others too.
             let told = pipeline.members().filter_map(|member| self.0.get(&member.node));
             let least = told.map(|(held, at)| held.saturating_add(since(*at))).min();
-            least.unwrap_or(0).max(sent.len() as u32)
+            let own = sent.len() as u32;
+            Load { under_way: least.unwrap_or(0).max(own), own }
         };
         plan.pipelines.iter().zip(0u16..).map(through).collect()
     }
@@ -55,14 +58,19 @@ mod tests {
         let plan = made::plan(vec![through(&[1, 2]), through(&[2, 3]), through(&[4])]);
         let own = [(0, at(5)), (0, at(20)), (2, at(1)), (2, at(2))];
         let mut busy = Busy::default();
-        assert_eq!(busy.under_way(&plan, &own), [2, 0, 2]);
+        let under_way = |busy: &Busy| {
+            let loads = busy.loads(&plan, &own);
+            assert_eq!(loads.iter().map(|load| load.own).collect::<Vec<_>>(), [2, 0, 2]);
+            loads.iter().map(|load| load.under_way).collect::<Vec<_>>()
+        };
+        assert_eq!(under_way(&busy), [2, 0, 2]);
         busy.hear(NodeId([1; 32]), 3, at(10));
         busy.hear(NodeId([2; 32]), 9, at(10));
         busy.hear(NodeId([3; 32]), 5, at(10));
         busy.hear(NodeId([4; 32]), 0, at(10));
-        assert_eq!(busy.under_way(&plan, &own), [4, 5, 2], "no fewer than own");
+        assert_eq!(under_way(&busy), [4, 5, 2], "no fewer than own");
         busy.forget(NodeId([1; 32]));
-        assert_eq!(busy.under_way(&plan, &own), [10, 5, 2]);
+        assert_eq!(under_way(&busy), [10, 5, 2]);
     }
 
     #[test]

@@ -28,8 +28,36 @@ pub(super) struct Wanted<'a> {
     pub(super) tried: Option<Place>,
     /// Whether it is to go there again, if it can; else it goes elsewhere, if it can.
     pub(super) again: bool,
-    /// Sessions under way through each pipeline of the plan, as far as they are known here.
-    pub(super) under_way: &'a [u32],
+    /// Sessions through each pipeline of the plan.
+    pub(super) loads: &'a [Load],
+    /// How many of our own there may be, for each stage of a pipeline.
+    pub(super) stage_sessions_max: u32,
+}
+
+/// Sessions through a pipeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    /// Under way, as far as they are known here.
+    pub(super) under_way: u32,
+    /// Of this entry's.
+    pub(super) own: u32,
+}
+
+impl Load {
+    /// One more of ours. A peer may say that it holds as many as can be said.
+    pub(super) fn add(&mut self) {
+        self.under_way = self.under_way.saturating_add(1);
+        self.own = self.own.saturating_add(1);
+    }
+}
+
+/// What a session waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// A live plan with a pipeline whose members are all here.
+    Plan,
+    /// Its turn.
+    Room,
 }
 
 /// The pipeline for a session: of those whose members are all here, the one that would likely be done
@@ -39,11 +67,15 @@ pub(super) fn choose(
     live: Option<&Arc<Plan>>,
     gone: &BTreeSet<NodeId>,
     wanted: Wanted<'_>,
-) -> Option<Route> {
-    let plan = live?;
+) -> Result<Route, Lack> {
+    let plan = live.ok_or(Lack::Plan)?;
     let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
     let mut whole: Vec<(&Pipeline, u16)> =
         plan.pipelines.iter().zip(0u16..).filter(|(p, _)| here(p)).collect();
+    let lack = if whole.is_empty() { Lack::Plan } else { Lack::Room };
+    let load = |number: u16| wanted.loads.get(usize::from(number)).copied().unwrap_or_default();
+    let most = |p: &Pipeline| wanted.stage_sessions_max.saturating_mul(p.stages.len() as u32);
+    whole.retain(|(p, number)| load(*number).own < most(p));
     let tried = |number: u16| wanted.tried == Some(Place { plan: plan.id, pipeline: number });
     let likes = |number: u16| tried(number) == wanted.again;
     if wanted.tried.is_some() && whole.iter().any(|(_, number)| likes(*number)) {
@@ -52,14 +84,14 @@ pub(super) fn choose(
     // Of a pipeline that nobody predicts it is not known how slow it is.
     let known = whole.iter().all(|(p, _)| p.predicted.sessions > 0);
     let done = |(p, number): &(&Pipeline, u16)| {
-        let load = wanted.under_way.get(usize::from(*number)).copied().unwrap_or(0);
+        let load = load(*number).under_way;
         if known { done_at(&p.predicted, wanted.answer_tokens_max, load) } else { load.into() }
     };
-    let first = whole.iter().map(done).min()?;
+    let first = whole.iter().map(done).min().ok_or(lack)?;
     whole.retain(|pipeline| done(pipeline) == first);
     let equal = whole.len() as u128;
     let (_, pipeline) = whole[(wanted.session.0 % equal) as usize];
-    Some(Route { plan: Arc::clone(plan), pipeline })
+    Ok(Route { plan: Arc::clone(plan), pipeline })
 }
 
 /// How much an answer's time weighs beside what is under way: a step takes the longer the more share
@@ -90,21 +122,43 @@ mod tests {
 
     /// How many of so many sessions go where, if none ends.
     fn spread<const N: usize>(plan: &Arc<Plan>, gone: &[u8], sessions: u128) -> [u32; N] {
+        within(u32::MAX, plan, gone, sessions).0
+    }
+
+    /// The same if there may be so many for each stage, and what the last had to wait for, if it did.
+    fn within<const N: usize>(
+        stage_sessions_max: u32,
+        plan: &Arc<Plan>,
+        gone: &[u8],
+        sessions: u128,
+    ) -> ([u32; N], Option<Lack>) {
         let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
-        let mut under_way = [0; N];
+        let (mut loads, mut lack) = ([Load::default(); N], None);
         for id in 0..sessions {
             let wanted = Wanted {
                 session: SessionId(id),
                 answer_tokens_max: 10,
                 tried: None,
                 again: false,
-                under_way: &under_way,
+                loads: &loads,
+                stage_sessions_max,
             };
-            if let Some(route) = choose(Some(plan), &gone, wanted) {
-                under_way[usize::from(route.pipeline)] += 1;
+            match choose(Some(plan), &gone, wanted) {
+                Ok(route) => loads[usize::from(route.pipeline)].add(),
+                Err(what) => lack = Some(what),
             }
         }
-        under_way
+        (loads.map(|load| load.under_way), lack)
+    }
+
+    #[test]
+    fn no_more_go_through_a_pipeline_than_its_stages_take() {
+        let long = made::pipeline(&[1, 2, 3], Predicted::default());
+        let two = plan(vec![long, made::pipeline(&[4], Predicted::default())]);
+        assert_eq!(within(2, &two, &[], 7), ([5, 2], None));
+        assert_eq!(within(2, &two, &[], 9), ([6, 2], Some(Lack::Room)));
+        assert_eq!(within(2, &two, &[2], 9), ([0, 2], Some(Lack::Room)));
+        assert_eq!(within(2, &two, &[2, 4], 9), ([0, 0], Some(Lack::Plan)));
     }
 
     #[test]
@@ -131,8 +185,14 @@ mod tests {
         let next = |gone: &[u8], pipeline, again| {
             let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
             let tried = Some(Place { plan: two.id, pipeline });
-            let (session, under_way) = (SessionId(7), &[0, 0]);
-            let wanted = Wanted { session, answer_tokens_max: 1, tried, again, under_way };
+            let wanted = Wanted {
+                session: SessionId(7),
+                answer_tokens_max: 1,
+                tried,
+                again,
+                loads: &[],
+                stage_sessions_max: u32::MAX,
+            };
             choose(Some(&two), &gone, wanted).unwrap().pipeline
         };
         assert_eq!(next(&[], 0, false), 1);

@@ -10,7 +10,7 @@ use swarm_proto::{
 use super::{
     super::post::{Post, Route, block_names},
     RETRY_AFTER, RETRY_DOUBLINGS_MAX,
-    route::{Place, Wanted},
+    route::{Lack, Load, Place, Wanted},
 };
 use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
 
@@ -26,6 +26,7 @@ pub(super) struct Running {
     id: SessionId,
     /// Who asked; nobody asks for a canary.
     pub(super) request: Option<RequestId>,
+    asked: Time,
     ask: Ask,
     answer: Vec<u32>,
     number: u32,
@@ -41,7 +42,7 @@ pub(super) struct Running {
     started: bool,
     /// Tries that failed since a token came.
     failures: u32,
-    /// Why the last try failed.
+    /// Why the last try failed, or that it waits for its turn.
     fault: Option<Fault>,
     /// Where the last try came to nothing.
     tried: Option<Place>,
@@ -93,6 +94,7 @@ impl Running {
         Self {
             id,
             request,
+            asked: now,
             ask,
             answer: Vec::new(),
             number: 0,
@@ -243,12 +245,13 @@ impl Running {
     }
 
     /// What decides where the next try goes.
-    pub(super) fn wanted<'a>(&self, under_way: &'a [u32]) -> Wanted<'a> {
+    pub(super) fn wanted<'a>(&self, loads: &'a [Load], stage_sessions_max: u32) -> Wanted<'a> {
         // After one failed try the next is to go there again: what was computed lies in that
         // pipeline's KV cache. Not where there is no room.
         let again = !self.failures.is_multiple_of(2) && self.fault != Some(Fault::Full);
         let (session, tried) = (self.id, self.tried);
-        Wanted { session, answer_tokens_max: self.ask.answer_tokens_max, tried, again, under_way }
+        let answer_tokens_max = self.ask.answer_tokens_max;
+        Wanted { session, answer_tokens_max, tried, again, loads, stage_sessions_max }
     }
 
     /// Tells every member node that the try is over.
@@ -303,6 +306,34 @@ impl Running {
             }
             _ => None,
         }
+    }
+
+    /// Whether it waits for the first time, and not for another try.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_waiting() && self.failures == 0
+    }
+
+    /// There is nowhere to go yet. While it waits for its turn it is not a plan that it lacks.
+    pub(super) fn lacks(&mut self, lack: Lack, now: Time) {
+        if self.is_new() {
+            self.fault = (lack == Lack::Room).then_some(Fault::Full);
+            if lack == Lack::Room {
+                self.progress = now;
+            }
+        }
+        self.retry_later(now);
+    }
+
+    /// Whether it has waited as long as anyone should.
+    pub(super) fn is_overdue(&self, turn: &Turn<'_>) -> bool {
+        let waits_turn = self.is_new() && self.fault == Some(Fault::Full);
+        turn.now.since(self.progress) > turn.config.plan_wait_max
+            || (waits_turn && turn.now.since(self.asked) > turn.config.turn_wait_max)
+    }
+
+    /// Who asked first is served first.
+    pub(super) fn turn(&self) -> (Time, Option<RequestId>) {
+        (self.asked, self.request)
     }
 
     /// What a client is told when there is no use in waiting longer.

@@ -50,7 +50,7 @@ impl Stages {
         let (mut items, mut bodies) = (Vec::new(), Vec::new());
         for _ in 0..self.own.get(&key)?.waiting() {
             let own = self.own.get_mut(&key)?;
-            if room == 0 {
+            if room == 0 || items.len() >= turn.config.batch_sessions_max {
                 break;
             }
             let row_bytes = if own.first { 0 } else { hidden_bytes };
