@@ -8,12 +8,13 @@ use swarm_proto::{
 };
 use swarm_scheduler::{
     Ask, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules,
-    Workload, at_once, propose,
+    Workload, at_once, predicted, propose,
 };
 
 use crate::{
     Planner, Setup,
     keys::{node_id, number_of},
+    layout::Layout,
     memo::Memo,
     rig::{Pace, Rig, Roofline},
 };
@@ -29,21 +30,35 @@ pub struct Truth {
     pub layer: Duration,
 }
 
+/// Where its plans come from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Planned {
+    /// A planner.
+    By(Ask),
+    /// A hand.
+    Laid(Layout),
+}
+
 /// Machines of a pool file, and how they are planned.
 #[derive(Debug)]
 pub struct Fleet {
     pool: PoolFile,
     model: Model,
     belief: (Rules, Workload),
-    ask: Ask,
+    planned: Planned,
     /// Plans are the same for the same machines, and many runs plan them.
     known: Memo<Vec<usize>, Result<Plan, String>>,
 }
 
 impl Fleet {
     /// Machines of a pool to serve a model, planned by these rules for that workload.
-    pub fn new(pool: PoolFile, model: Model, belief: (Rules, Workload), ask: Ask) -> Self {
-        Self { pool, model, belief, ask, known: Memo::new() }
+    pub(crate) fn new(
+        pool: PoolFile,
+        model: Model,
+        belief: (Rules, Workload),
+        planned: Planned,
+    ) -> Self {
+        Self { pool, model, belief, planned, known: Memo::new() }
     }
 
     /// A swarm of these machines.
@@ -88,14 +103,25 @@ impl Fleet {
     }
 
     /// The plan for whoever is here.
-    pub(crate) fn plan(&self, here: &Pool) -> Result<Plan, String> {
-        let mut here: Vec<usize> = here.machines.iter().map(|m| number_of(m.node)).collect();
+    pub(crate) fn plan(&self, pool: &Pool) -> Result<Plan, String> {
+        let mut here: Vec<usize> = pool.machines.iter().map(|m| number_of(m.node)).collect();
         here.sort_unstable();
-        self.known.get(here.clone(), || self.found(&here))
+        self.known.get(here.clone(), || self.found(pool, &here))
     }
 
-    /// What the planner finds for these machines, by their numbers in order.
-    fn found(&self, here: &[usize]) -> Result<Plan, String> {
+    /// What comes of these machines, by their numbers in order.
+    fn found(&self, pool: &Pool, here: &[usize]) -> Result<Plan, String> {
+        match &self.planned {
+            Planned::By(ask) => self.searched(ask, here),
+            Planned::Laid(layout) => {
+                // Entries go by what is expected of each pipeline, as they do with a planner's.
+                let pool = Pool { model: self.model.spec.clone(), ..pool.clone() };
+                layout.plan(&pool.model, here).map(|plan| predicted(&pool, plan))
+            }
+        }
+    }
+
+    fn searched(&self, ask: &Ask, here: &[usize]) -> Result<Plan, String> {
         let mut pool = self.pool.clone();
         for (number, machine) in pool.machines.iter_mut().enumerate() {
             if here.binary_search(&number).is_err() {
@@ -103,16 +129,16 @@ impl Fleet {
             }
         }
         let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
-        match propose(&ground, &self.ask) {
-            Some(found) => spoken(&pool.machines, &found, self.model.spec.hash),
-            None => Err("this planner finds no plan for who is here".to_owned()),
-        }
+        let found = propose(&ground, ask).ok_or("this planner finds no plan for who is here")?;
+        spoken(&pool.machines, &found, self.model.spec.hash)
     }
 
     /// Whether it is of the same machines, planned in the same way.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        let of = |fleet: &Self| (fleet.ask, fleet.belief);
-        of(self) == of(other) && self.model == other.model && self.pool == other.pool
+        self.planned == other.planned
+            && self.belief == other.belief
+            && self.model == other.model
+            && self.pool == other.pool
     }
 }
 

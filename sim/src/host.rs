@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use swarm_core::{Config, Meetings, Node};
@@ -18,10 +19,39 @@ use crate::{
     world::Entry,
 };
 
+/// What nodes are told otherwise than [`Config::new`] has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Knobs {
+    /// Sessions of a batch.
+    pub batch_sessions_max: Option<usize>,
+    /// An entry's sessions through a pipeline, for each of its stages.
+    pub stage_sessions_max: Option<u32>,
+    /// Sessions that one entry runs at a time.
+    pub sessions_max: Option<usize>,
+    /// Requests that may wait at an entry.
+    pub waiting_max: Option<usize>,
+    /// How long they wait for their turn.
+    pub turn_wait_max: Option<Duration>,
+}
+
+impl Knobs {
+    fn set(self, config: Config) -> Config {
+        Config {
+            batch_sessions_max: self.batch_sessions_max.unwrap_or(config.batch_sessions_max),
+            stage_sessions_max: self.stage_sessions_max.unwrap_or(config.stage_sessions_max),
+            sessions_max: self.sessions_max.unwrap_or(config.sessions_max),
+            waiting_max: self.waiting_max.unwrap_or(config.waiting_max),
+            turn_wait_max: self.turn_wait_max.unwrap_or(config.turn_wait_max),
+            ..config
+        }
+    }
+}
+
 /// A machine with one node.
 pub(crate) struct Host {
     pub(crate) number: usize,
     model: ModelSpec,
+    knobs: Knobs,
     pub(crate) node: Node,
     pub(crate) workers: BTreeMap<u8, Worker>,
     pub(crate) meetings: Meetings<Arc<[u64]>>,
@@ -53,14 +83,15 @@ pub(crate) enum State {
 
 impl Host {
     /// A host that is down and has never been up.
-    pub(crate) fn new(number: usize, rigs: &[Rig], model: &ModelSpec) -> Self {
+    pub(crate) fn new(number: usize, rigs: &[Rig], model: &ModelSpec, knobs: Knobs) -> Self {
         let shape = Shape::of(model);
         let worker = |rig: &Rig| (rig.told.index, Worker::new(rig.clone(), shape));
         let workers = rigs.iter().map(worker).collect();
         Self {
             number,
             model: model.clone(),
-            node: mind(number, model, number == 0, (0, 0), Ballot::default()),
+            knobs,
+            node: mind(number, (model, knobs), number == 0, (0, 0), Ballot::default()),
             workers,
             meetings: Meetings::new(node_id(number)),
             disk: Disk::default(),
@@ -75,7 +106,8 @@ impl Host {
 
     /// Starts a process that finds `ballot` on disk; its devices are empty.
     pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
-        self.node = mind(self.number, &self.model, self.founds, (self.life, seed), ballot);
+        let told = (&self.model, self.knobs);
+        self.node = mind(self.number, told, self.founds, (self.life, seed), ballot);
         for worker in self.workers.values_mut() {
             *worker = Worker::new(worker.rig.clone(), worker.shape);
         }
@@ -102,7 +134,7 @@ impl Host {
 
 fn mind(
     number: usize,
-    model: &ModelSpec,
+    (model, knobs): (&ModelSpec, Knobs),
     founds: bool,
     (life, seed): (u32, u64),
     ballot: Ballot,
@@ -112,8 +144,8 @@ fn mind(
         context_tokens: 512,
         advert_base: u64::from(life) * 1_000_000,
         // Sessions whose end was lost are to be let go of while a scenario still looks.
-        idle_max: std::time::Duration::from_secs(30),
+        idle_max: Duration::from_secs(30),
         ..Config::new(model::known(model))
     };
-    Node::new(config, Box::new(SimKeys(node_id(number))), seed, ballot)
+    Node::new(knobs.set(config), Box::new(SimKeys(node_id(number))), seed, ballot)
 }

@@ -5,6 +5,8 @@ mod asked;
 mod fault;
 mod figure;
 mod keys;
+mod layout;
+mod nodes;
 mod swarm;
 
 use std::{io, sync::Arc, time::Duration};
@@ -18,7 +20,7 @@ use self::{
     keys::Keys,
     swarm::{ask, deadline, entries, model, numbers, pool, truth},
 };
-use crate::{Fleet, Truth, fleets::Fleets, workload::Arrival};
+use crate::{Fleet, Knobs, Truth, fleet::Planned, fleets::Fleets, workload::Arrival};
 
 /// Gives the text of a file that a scenario names, by its path from the scenario's folder.
 pub type Reads<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
@@ -72,6 +74,8 @@ pub struct Recipe {
     pub fleet: Arc<Fleet>,
     /// How fast they are.
     pub truth: Truth,
+    /// What nodes are told.
+    pub knobs: Knobs,
     /// Whom clients ask, one after the other.
     pub entries: Vec<usize>,
     source: Source,
@@ -177,11 +181,17 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     if failed > 0 {
         notes.push(format!("{failed} requests of the trace had no answer: left out"));
     }
+    let layout = layout::layout(&keys.pipeline, &pool, &model.spec)?;
+    if layout.is_some() && keys.planner.name.is_some() {
+        let reason = "the scenario has pipelines of its own: leave out one or the other";
+        return Err(wrong("planner.name", "and [[pipeline]]", reason));
+    }
     let number = |name: &str| numbers(&pool, name);
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
     Ok(Recipe {
         truth: truth(&keys.truth)?,
+        knobs: nodes::knobs(keys.nodes)?,
         entries: entries(swarm, &pool)?,
         source,
         span: seconds("run.seconds", run.seconds.unwrap_or(300.0))?,
@@ -190,7 +200,12 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         scales,
         faults,
         notes,
-        fleet: fleets.only(Fleet::new(pool, model, (rules, workload), ask)),
+        fleet: fleets.only(Fleet::new(
+            pool,
+            model,
+            (rules, workload),
+            layout.map_or(Planned::By(ask), Planned::Laid),
+        )),
     })
 }
 

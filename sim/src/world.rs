@@ -18,7 +18,7 @@ use crate::{
     Planner, Sabotage,
     check::{Broken, Watch},
     client::Clients,
-    host::{Host, State},
+    host::{Host, Knobs, State},
     hosts::Hosts,
     link::Links,
     log::Log,
@@ -41,6 +41,8 @@ pub struct Setup {
     pub row_bytes: u64,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
+    /// What nodes are told.
+    pub knobs: Knobs,
     /// Who plans.
     pub planner: Planner,
     /// What goes wrong that must not.
@@ -60,6 +62,7 @@ impl Default for Setup {
             ways: None,
             row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
+            knobs: Knobs::default(),
             planner: Planner::default(),
             sabotage: Sabotage::default(),
             record: false,
@@ -107,7 +110,7 @@ impl World {
     /// A swarm whose nodes have just been started.
     pub fn new(setup: Setup, seed: u64) -> Self {
         let hosts = setup.machines.iter().enumerate();
-        let hosts = hosts.map(|(number, rigs)| Host::new(number, rigs, &setup.model));
+        let hosts = hosts.map(|(number, rigs)| Host::new(number, rigs, &setup.model, setup.knobs));
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),

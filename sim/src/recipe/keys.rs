@@ -22,6 +22,10 @@ pub(super) struct Keys {
     #[serde(default)]
     pub(super) run: RunKeys,
     #[serde(default)]
+    pub(super) nodes: NodesKeys,
+    #[serde(default)]
+    pub(super) pipeline: Vec<PipelineKeys>,
+    #[serde(default)]
     pub(super) fault: Vec<FaultKeys>,
 }
 
@@ -109,4 +113,39 @@ pub(super) struct FaultKeys {
     pub(super) machine: String,
     pub(super) does: What,
     pub(super) for_s: Option<f64>,
+}
+
+/// What nodes are told before they start; what it does not say is as it is in a live swarm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NodesKeys {
+    pub(super) batch_sessions: Option<usize>,
+    pub(super) stage_sessions: Option<u32>,
+    pub(super) sessions: Option<usize>,
+    pub(super) waiting: Option<usize>,
+    pub(super) turn_wait_s: Option<f64>,
+}
+
+/// A pipeline of a layout made by hand.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PipelineKeys {
+    pub(super) stages: Vec<StageKeys>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageKeys {
+    /// The machine, or machines that share the stage.
+    pub(super) machine: Names,
+    /// How many devices of each; all that no stage before has.
+    pub(super) devices: Option<usize>,
+    pub(super) layers: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Names {
+    One(String),
+    Many(Vec<String>),
 }

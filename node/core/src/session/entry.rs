@@ -44,6 +44,8 @@ pub(super) struct Entry {
     canary: Option<Canary>,
     canary_done: Option<CanaryDone>,
     draining: bool,
+    /// The first alarm of all, or a time before it.
+    wake: Time,
 }
 
 #[derive(Debug)]
@@ -60,6 +62,7 @@ impl Entry {
         for session in self.sessions.values_mut() {
             session.hurry(turn.now);
         }
+        self.rewake();
     }
 
     pub(super) fn asked(&mut self, request: RequestId, ask: Ask, turn: &mut Turn<'_>) {
@@ -78,6 +81,7 @@ impl Entry {
         let id = SessionId(turn.rng.random());
         self.requests.insert(request, id);
         self.sessions.insert(id, Running::new(id, Some(request), ask, turn.now));
+        self.rewake();
     }
 
     pub(super) fn cancelled(&mut self, request: RequestId, post: &mut Post, turn: &mut Turn<'_>) {
@@ -96,6 +100,7 @@ impl Entry {
             sessions.insert(id, pipeline);
         }
         self.canary = Some(Canary { plan, sessions, until: turn.now + CANARY_MAX });
+        self.rewake();
     }
 
     pub(super) fn take_canary(&mut self) -> Option<CanaryDone> {
@@ -145,6 +150,7 @@ impl Entry {
         if let Some(session) = self.current(attempt) {
             session.opened(from, blocks, post, turn);
         }
+        self.rewake();
     }
 
     /// A token came.
@@ -196,6 +202,7 @@ impl Entry {
                 session.retry_later(turn.now);
             }
         }
+        self.rewake();
     }
 
     /// A peer is gone: every try through it has failed.
@@ -213,6 +220,7 @@ impl Entry {
             }
         }
         self.canary_failed(&canaries, post, turn);
+        self.rewake();
     }
 
     pub(super) fn drain(&mut self) {
@@ -228,7 +236,7 @@ impl Entry {
         post: &mut Post,
         turn: &mut Turn<'_>,
     ) {
-        if self.deadline() > turn.now {
+        if self.wake > turn.now {
             return;
         }
         if let Some(canary) = self.canary.as_ref().filter(|canary| canary.until <= turn.now) {
@@ -273,6 +281,7 @@ impl Entry {
                 }
             }
         }
+        self.rewake();
     }
 
     /// So many sessions hold KV cache at a peer.
@@ -290,10 +299,14 @@ impl Entry {
     }
 
     pub(super) fn deadline(&self) -> Time {
-        // Tries are few; a heap would have to be kept in step with each token.
+        self.wake
+    }
+
+    /// Looks for the first alarm anew. Tokens only put alarms off, so none of them calls for it.
+    fn rewake(&mut self) {
         let sessions = self.sessions.values().map(|session| session.alarm);
         let canary = self.canary.iter().map(|canary| canary.until);
-        sessions.chain(canary).min().unwrap_or(Time::NEVER)
+        self.wake = sessions.chain(canary).min().unwrap_or(Time::NEVER);
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -316,5 +329,6 @@ impl Entry {
         if let Some(next) = new.min_by_key(|other| other.turn()) {
             next.hurry(turn.now);
         }
+        self.rewake();
     }
 }
