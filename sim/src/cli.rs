@@ -3,6 +3,7 @@
 mod compare;
 mod failures;
 mod options;
+mod paper;
 mod print;
 mod run;
 mod sheet;
@@ -26,6 +27,8 @@ enum Verb {
     Sweep(sweep::Sweep),
     /// Compares two scenarios, or one under two settings, seed by seed
     Compare(compare::Compare),
+    /// Runs the HexGen paper's evaluation anew, and says which of its claims hold
+    Paper(paper::PaperArgs),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -37,6 +40,7 @@ impl Cli {
             Verb::Run(run) => run.play(),
             Verb::Sweep(sweep) => sweep.play(),
             Verb::Compare(compare) => compare.play(),
+            Verb::Paper(paper) => paper.play(),
             Verb::List => print::list(),
         }
     }

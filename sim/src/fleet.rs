@@ -1,6 +1,6 @@
 //! Swarms of the machines that a pool file tells of, and plans for them by any planner.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use swarm_proto::{
     ColumnRange, Device, DeviceKind, Hash, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan,
@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 use swarm_scheduler::{
     Ask, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules,
-    Workload, at_once, predicted, propose,
+    Way, Ways, Workload, at_once, predicted, propose, reference_ms,
 };
 
 use crate::{
@@ -28,13 +28,15 @@ pub struct Truth {
     pub arithmetic: f64,
     /// What every layer takes beside reading and computing.
     pub layer: Duration,
+    /// The way between any two machines; what the pool says, if it is not told here.
+    pub between: Option<Way>,
 }
 
 /// Where its plans come from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Planned {
-    /// A planner.
-    By(Ask),
+    /// A planner; of pipelines that share devices only the first is kept, if it is to be so.
+    By { ask: Ask, disjoint: bool },
     /// A hand.
     Laid(Layout),
 }
@@ -67,10 +69,19 @@ impl Fleet {
         Setup {
             model: self.model.spec.clone(),
             machines: self.pool.machines.iter().map(rigs).collect(),
-            ways: Some(Arc::new(self.pool.ways.clone())),
+            ways: Some(Arc::new(self.ways(truth))),
             planner: Planner::Fleet(Arc::clone(self)),
             row_bytes: 2 * u64::from(self.model.spec.hidden),
             ..Setup::default()
+        }
+    }
+
+    /// The ways between machines, as they are in truth.
+    fn ways(&self, truth: Truth) -> Ways {
+        let count = self.pool.machines.len();
+        match truth.between {
+            None => self.pool.ways.clone(),
+            Some(way) => Ways::Regions { of: vec![0; count], regions: 1, ways: vec![Some(way)] },
         }
     }
 
@@ -102,6 +113,19 @@ impl Fleet {
         machine.devices.iter().enumerate().map(rig).collect()
     }
 
+    /// What the planner proposes for all machines, asked as it would be or in another way; none if there
+    /// is no planner, or no plan.
+    pub fn propose(&self, otherwise: impl FnOnce(Ask) -> Ask) -> Option<Proposal> {
+        let Planned::By { ask, .. } = &self.planned else { return None };
+        let ground = self.pool.ground(self.model.clone(), self.belief.0, self.belief.1);
+        propose(&ground, &otherwise(*ask))
+    }
+
+    /// What eight A100 take for a request, as planners think.
+    pub fn reference_ms(&self) -> Option<f64> {
+        reference_ms(&self.model, self.belief.1)
+    }
+
     /// The plan for whoever is here.
     pub(crate) fn plan(&self, pool: &Pool) -> Result<Plan, String> {
         let mut here: Vec<usize> = pool.machines.iter().map(|m| number_of(m.node)).collect();
@@ -112,7 +136,7 @@ impl Fleet {
     /// What comes of these machines, by their numbers in order.
     fn found(&self, pool: &Pool, here: &[usize]) -> Result<Plan, String> {
         match &self.planned {
-            Planned::By(ask) => self.searched(ask, here),
+            Planned::By { ask, disjoint } => self.searched(ask, *disjoint, here),
             Planned::Laid(layout) => {
                 // Entries go by what is expected of each pipeline, as they do with a planner's.
                 let pool = Pool { model: self.model.spec.clone(), ..pool.clone() };
@@ -121,7 +145,7 @@ impl Fleet {
         }
     }
 
-    fn searched(&self, ask: &Ask, here: &[usize]) -> Result<Plan, String> {
+    fn searched(&self, ask: &Ask, disjoint: bool, here: &[usize]) -> Result<Plan, String> {
         let mut pool = self.pool.clone();
         for (number, machine) in pool.machines.iter_mut().enumerate() {
             if here.binary_search(&number).is_err() {
@@ -129,7 +153,11 @@ impl Fleet {
             }
         }
         let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
-        let found = propose(&ground, ask).ok_or("this planner finds no plan for who is here")?;
+        let found = propose(&ground, ask);
+        let mut found = found.ok_or("this planner finds no plan for who is here")?;
+        if disjoint {
+            keep_disjoint(&mut found.pipelines);
+        }
         spoken(&pool.machines, &found, self.model.spec.hash)
     }
 
@@ -140,6 +168,20 @@ impl Fleet {
             && self.model == other.model
             && self.pool == other.pool
     }
+}
+
+/// Of pipelines that share devices keeps the first.
+fn keep_disjoint(pipelines: &mut Vec<ProposedPipeline>) {
+    let mut taken = BTreeSet::new();
+    pipelines.retain(|pipeline| {
+        let members = pipeline.stages.iter().flat_map(|stage| &stage.members);
+        let spots: Vec<usize> = members.map(|member| member.spot).collect();
+        let free = spots.iter().all(|spot| !taken.contains(spot));
+        if free {
+            taken.extend(spots);
+        }
+        free
+    });
 }
 
 /// A proposal as a swarm says it. Pipelines that do a part of a request only are for no swarm; those

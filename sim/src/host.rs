@@ -32,9 +32,19 @@ pub struct Knobs {
     pub waiting_max: Option<usize>,
     /// How long they wait for their turn.
     pub turn_wait_max: Option<Duration>,
+    /// How often neighbours hear of each other.
+    pub beat_every: Option<Duration>,
+    /// How long one may be silent.
+    pub silence_max: Option<Duration>,
 }
 
 impl Knobs {
+    /// Milliseconds from beat to beat, and of silence, as they are in a live swarm.
+    pub(crate) fn usual_ms() -> (f64, f64) {
+        let usual = Config::new(model::spec());
+        (usual.beat_every.as_secs_f64() * 1e3, usual.silence_max.as_secs_f64() * 1e3)
+    }
+
     fn set(self, config: Config) -> Config {
         Config {
             batch_sessions_max: self.batch_sessions_max.unwrap_or(config.batch_sessions_max),
@@ -42,6 +52,8 @@ impl Knobs {
             sessions_max: self.sessions_max.unwrap_or(config.sessions_max),
             waiting_max: self.waiting_max.unwrap_or(config.waiting_max),
             turn_wait_max: self.turn_wait_max.unwrap_or(config.turn_wait_max),
+            beat_every: self.beat_every.unwrap_or(config.beat_every),
+            silence_max: self.silence_max.unwrap_or(config.silence_max),
             ..config
         }
     }

@@ -20,7 +20,12 @@ use self::{
     keys::Keys,
     swarm::{ask, deadline, entries, model, numbers, pool, truth},
 };
-use crate::{Fleet, Knobs, Truth, fleet::Planned, fleets::Fleets, workload::Arrival};
+use crate::{
+    Fleet, Knobs, Truth,
+    fleet::Planned,
+    fleets::Fleets,
+    workload::{Arrival, Drawn},
+};
 
 /// Gives the text of a file that a scenario names, by its path from the scenario's folder.
 pub type Reads<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
@@ -186,6 +191,8 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         let reason = "the scenario has pipelines of its own: leave out one or the other";
         return Err(wrong("planner.name", "and [[pipeline]]", reason));
     }
+    let by = Planned::By { ask, disjoint: keys.planner.disjoint };
+    let planned = layout.map_or(by, Planned::Laid);
     let number = |name: &str| numbers(&pool, name);
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
@@ -200,16 +207,24 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         scales,
         faults,
         notes,
-        fleet: fleets.only(Fleet::new(
-            pool,
-            model,
-            (rules, workload),
-            layout.map_or(Planned::By(ask), Planned::Laid),
-        )),
+        fleet: fleets.only(Fleet::new(pool, model, (rules, workload), planned)),
     })
 }
 
 impl Recipe {
+    /// The same machines with the same plan, asked at another rate and for so long. Recorded requests
+    /// stay what they are.
+    pub fn at_rate(&self, requests_per_s: f64, span: Duration) -> Self {
+        let source = match &self.source {
+            Source::Drawn(drawn) => Source::Drawn(Drawn {
+                arrivals: drawn.arrivals.at_rate(requests_per_s),
+                ..drawn.clone()
+            }),
+            recorded => recorded.clone(),
+        };
+        Self { source, span, ..self.clone() }
+    }
+
     /// The requests of a seed.
     pub fn arrivals(&self, seed: u64) -> Vec<Arrival> {
         match &self.source {

@@ -14,7 +14,8 @@ pub struct Setting {
 }
 
 impl Setting {
-    fn new(key: &str, text: &str) -> Self {
+    /// This key, set to that.
+    pub(crate) fn new(key: &str, text: &str) -> Self {
         let value = text.parse().unwrap_or_else(|_| toml::Value::String(text.to_owned()));
         Self { key: key.to_owned(), text: text.to_owned(), value }
     }

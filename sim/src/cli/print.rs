@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use hexswarm_sim::{Draft, Report, SHIPPED, Spread};
 use serde_json::{Value, json};
 
@@ -12,6 +12,16 @@ pub(super) fn table(heads: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
     table.load_style(presets::ASCII_FULL_CONDENSED);
     table.set_header(heads.into_iter().map(Into::into).collect::<Vec<Cell>>());
     table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+/// A table of words, as wide as the window.
+pub(super) fn words(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(heads.to_vec());
+    table.add_rows(rows);
     table
 }
 

@@ -51,6 +51,20 @@ pub(super) struct PlannerKeys {
     pub(super) input_tokens: Option<u32>,
     pub(super) output_tokens: Option<u32>,
     pub(super) seed: Option<u64>,
+    pub(super) sums: Option<Sums>,
+    /// Whether of pipelines that share devices only the first is kept: a swarm runs no others.
+    #[serde(default)]
+    pub(super) disjoint: bool,
+}
+
+/// By which sums planners reckon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sums {
+    /// The paper's: makers' figures, one request after the other.
+    Hexgen,
+    /// Fitted to measured points, with batches.
+    Fitted,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -67,6 +81,9 @@ pub(super) struct TruthKeys {
     pub(super) bandwidth: Option<f64>,
     pub(super) arithmetic: Option<f64>,
     pub(super) layer_us: Option<f64>,
+    /// What the ways between machines are in truth, if not what the pool says.
+    pub(super) between_ms: Option<f64>,
+    pub(super) between_gbit_s: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,6 +141,8 @@ pub(super) struct NodesKeys {
     pub(super) sessions: Option<usize>,
     pub(super) waiting: Option<usize>,
     pub(super) turn_wait_s: Option<f64>,
+    pub(super) beat_ms: Option<f64>,
+    pub(super) silence_ms: Option<f64>,
 }
 
 /// A pipeline of a layout made by hand.

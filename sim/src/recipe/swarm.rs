@@ -3,13 +3,13 @@
 use std::{path::Path, time::Duration};
 
 use swarm_scheduler::{
-    Ask, Deadline, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue,
+    Ask, Deadline, Model, Objective, Planner, PoolFile, Rules, Way, Workload, catalogue,
 };
 
 use super::{
     Reads, RecipeError,
     figure::{figure, read, wrong},
-    keys::{Aim, PlannerKeys, SwarmKeys, TruthKeys},
+    keys::{Aim, PlannerKeys, Sums, SwarmKeys, TruthKeys},
 };
 use crate::Truth;
 
@@ -23,9 +23,27 @@ pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, Rec
     };
     let mut pool = PoolFile::parse(&text, &beside).map_err(failed)?;
     for name in &swarm.without {
-        pool.leave_out(name).map_err(|e| wrong("without", name, e.to_string()))?;
+        match name.rsplit_once(':') {
+            Some((machine, count)) => leave_devices(&mut pool, machine, count)?,
+            None => pool.leave_out(name).map_err(|e| wrong("without", name, e.to_string()))?,
+        }
     }
     Ok(pool)
+}
+
+/// Takes so many devices from each of the machines of a name.
+fn leave_devices(pool: &mut PoolFile, name: &str, count: &str) -> Result<(), RecipeError> {
+    let machines = numbers(pool, name)?;
+    for machine in machines {
+        let devices = &mut pool.machines[machine].devices;
+        let rest = count.parse().ok().and_then(|count| devices.len().checked_sub(count));
+        let rest = rest.filter(|rest| *rest > 0).ok_or_else(|| {
+            let reason = format!("{name} has {} devices, and one must stay", devices.len());
+            wrong("without", format!("{name}:{count}"), reason)
+        })?;
+        devices.truncate(rest);
+    }
+    Ok(())
 }
 
 pub(super) fn model(swarm: &SwarmKeys) -> Result<Model, RecipeError> {
@@ -54,7 +72,16 @@ pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
     if !(0.0..=1e6).contains(&layer_us) {
         return Err(wrong("layer_us", layer_us, "may be from 0 to a million"));
     }
+    let between = match (keys.between_ms, keys.between_gbit_s) {
+        (None, None) => None,
+        (Some(ms), Some(gbit_s)) => Some(Way {
+            ms: figure("between_ms", ms, 1e6)?,
+            bytes_per_ms: figure("between_gbit_s", gbit_s, 1e6)? * 1e9 / 8.0 / 1e3,
+        }),
+        _ => return Err(wrong("between_ms", "one", "and between_gbit_s go together: give both")),
+    };
     Ok(Truth {
+        between,
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
         layer: Duration::from_secs_f64(layer_us / 1e6),
@@ -84,6 +111,10 @@ pub(super) fn ask(
             Objective::Slo { deadline_ms }
         }
     };
-    let rules = if planner.hexgens() { Rules::exact() } else { Rules::fitted() };
+    let own = if planner.hexgens() { Sums::Hexgen } else { Sums::Fitted };
+    let rules = match keys.sums.unwrap_or(own) {
+        Sums::Hexgen => Rules::exact(),
+        Sums::Fitted => Rules::fitted(),
+    };
     Ok((Ask { planner, objective, seed: keys.seed.unwrap_or(0) }, rules))
 }

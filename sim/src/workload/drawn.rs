@@ -67,6 +67,15 @@ impl Drawn {
 }
 
 impl Arrivals {
+    /// The same at another rate.
+    pub fn at_rate(self, requests_per_s: f64) -> Self {
+        match self {
+            Self::Poisson { .. } => Self::Poisson { requests_per_s },
+            Self::Gamma { cv, .. } => Self::Gamma { requests_per_s, cv },
+            Self::Even { .. } => Self::Even { requests_per_s },
+        }
+    }
+
     /// The time to the next, drawn. Figures that no distribution has give none.
     fn gap_s(self, random: &mut ChaCha8Rng) -> f64 {
         let drawn = match self {

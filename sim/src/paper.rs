@@ -1,0 +1,89 @@
+//! The HexGen paper's evaluation, run anew: each claim beside what it published, and the shapes of its
+//! figures from our runs.
+//!
+//! Nodes are the real core on virtual time; plans are the real scheduler's. The engine is the paper's: no
+//! batches, one request after the other through each stage. Deadlines count what the same request takes
+//! alone on eight A100, simulated in the same way.
+
+mod case;
+mod claim;
+mod claims;
+mod curve;
+mod estimate;
+mod extent;
+mod figures;
+mod ratios;
+mod runs;
+mod search;
+mod system;
+
+pub use case::CaseStudy;
+pub use claim::{Claim, Verdict};
+pub use curve::{Curve, Point};
+pub use estimate::Estimate;
+pub use extent::Extent;
+pub use figures::Figure;
+pub use runs::PaperError;
+pub use search::{Convergence, SearchTime};
+pub use system::System;
+
+use runs::Runs;
+
+/// The paper's figures, and what we call what is in none of them.
+pub const FIGURES: [(u32, &str); 9] = [
+    (1, "the case study: why stages differ"),
+    (2, "attainment by rate: pools and planners"),
+    (3, "half the price, beside Petals"),
+    (4, "four cards go offline"),
+    (5, "attainment by deadline"),
+    (6, "how soon searches get how far"),
+    (7, "beside an engine with batches"),
+    (8, "the same with continuous batching (not in the paper)"),
+    (9, "estimated beside simulated attainment"),
+];
+
+/// All that was measured.
+#[derive(Debug)]
+pub struct Paper {
+    /// What was run.
+    pub extent: Extent,
+    /// Each claim, and what became of it.
+    pub claims: Vec<Claim>,
+    /// Pictures.
+    pub figures: Vec<Figure>,
+}
+
+/// Runs the evaluation, or only what one figure needs. `progress` hears of curves that are done, and of
+/// how many there are.
+pub fn evaluate(
+    extent: &Extent,
+    figure: Option<u32>,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Paper, PaperError> {
+    let wants = |number: u32| figure.is_none_or(|only| only == number);
+    let mut systems = Vec::new();
+    let mut need = |numbers: &[u32], of: &[System]| {
+        if numbers.iter().any(|number| wants(*number)) {
+            systems.extend_from_slice(of);
+        }
+    };
+    need(&[2, 5], &[System::Tp8, System::Tp4, System::Full, System::Half, System::Symmetric]);
+    need(&[3], &[System::Half, System::Petals]);
+    need(&[4], &[System::Full, System::LessA6000, System::Less3090, System::Petals]);
+    need(&[7], &[System::Full, System::Tgi]);
+    need(&[8], &[System::OursHomogeneous, System::OursFull, System::OursHalf, System::Parallax]);
+    need(&[8], &[System::Tgi]);
+    systems.sort_unstable();
+    systems.dedup();
+    let runs = Runs::of(&systems, extent, progress)?;
+    let case = wants(1).then(CaseStudy::run).transpose()?;
+    let search = wants(6).then(|| Convergence::run(extent.seeds.clone())).transpose()?;
+    let time = figure.is_none().then(SearchTime::run).transpose()?;
+    let estimate = wants(9).then(|| Estimate::run(extent)).transpose()?;
+    let facts = claims::Facts { extent, runs: &runs, case, search, time, estimate };
+    Ok(Paper {
+        claims: claims::all(&facts),
+        figures: figures::all(&facts).into_iter().filter(|f| wants(f.number)).collect(),
+        extent: extent.clone(),
+    })
+}

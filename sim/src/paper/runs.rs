@@ -1,0 +1,206 @@
+//! Runs of all systems at all rates.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    curve::{Curve, Point},
+    extent::Extent,
+    system::System,
+};
+use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Wishes};
+
+/// Requests at the beginning that do not count, one in so many: the swarm fills.
+const WARM: usize = 20;
+/// A rate is the last if fewer than this part of requests is done within the longest deadline.
+const LOST: f64 = 0.6;
+
+/// Why an evaluation came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum PaperError {
+    /// A scenario of the simulator's that cannot be.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Something did not hold.
+    #[error("{system}: {broken}")]
+    Broken {
+        /// In whose run.
+        system: &'static str,
+        /// What.
+        broken: Broken,
+    },
+    /// There is no plan.
+    #[error("{system}: there is no plan: {why}")]
+    NoPlan {
+        /// For what.
+        system: &'static str,
+        /// Why not.
+        why: String,
+    },
+}
+
+/// What is run: a system, its answers' length, and the scale that its plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Case {
+    pub(super) system: System,
+    pub(super) output_tokens: u32,
+    pub(super) scale: f64,
+}
+
+impl Case {
+    fn key(self) -> (System, u32, u64) {
+        (self.system, self.output_tokens, self.scale.to_bits())
+    }
+
+    pub(super) fn recipe(self) -> Result<Recipe, PaperError> {
+        self.read(&self.system.draft(self.output_tokens, self.scale)?)
+    }
+
+    pub(super) fn read(self, draft: &Draft) -> Result<Recipe, PaperError> {
+        match draft.scenario()? {
+            Scenario::Serve(recipe) => Ok(Recipe::clone(&recipe)),
+            _ => Err(self.no_plan("its scenario serves nothing")),
+        }
+    }
+
+    fn no_plan(self, why: &str) -> PaperError {
+        PaperError::NoPlan { system: self.system.label(), why: why.to_owned() }
+    }
+
+    /// What a request takes that is alone.
+    pub(super) fn alone(self, recipe: &Recipe) -> Result<Duration, PaperError> {
+        let few = Extent { requests: 3, seeds: 1..2, ..Extent::quick() };
+        let point = self.point(recipe, 0.001, &few)?;
+        point.latencies.first().copied().ok_or_else(|| self.no_plan("no answer came"))
+    }
+
+    /// Times of all requests at a rate, in order, but for those while the swarm fills.
+    pub(super) fn point(
+        self,
+        recipe: &Recipe,
+        requests_per_s: f64,
+        extent: &Extent,
+    ) -> Result<Point, PaperError> {
+        let span = Duration::from_secs_f64(extent.requests as f64 / requests_per_s);
+        let scenario = Scenario::Serve(recipe.at_rate(requests_per_s, span).into());
+        let (mut latencies, mut requests) = (Vec::new(), 0);
+        for seed in extent.seeds.clone() {
+            let outcome = scenario.run(seed, Wishes::default());
+            let system = self.system.label();
+            if let Some(broken) = outcome.broken.first() {
+                return Err(PaperError::Broken { system, broken: broken.clone() });
+            }
+            let report = outcome.report.unwrap_or_default();
+            if let Some(why) = report.trouble {
+                return Err(PaperError::NoPlan { system, why });
+            }
+            let counted = &report.served[report.served.len() / WARM..];
+            requests += counted.len();
+            latencies.extend(counted.iter().filter_map(|served| served.latency));
+        }
+        latencies.sort_unstable();
+        Ok(Point { requests_per_s, latencies, requests })
+    }
+
+    /// All rates, until most requests are late by any deadline.
+    fn curve(self, extent: &Extent, unit: Duration) -> Result<Curve, PaperError> {
+        let recipe = self.recipe()?;
+        let longest = unit.mul_f64(extent.scales.iter().copied().fold(1.0, f64::max));
+        let mut points = Vec::new();
+        for &rate in &extent.rates {
+            let point = self.point(&recipe, rate, extent)?;
+            let lost = point.attainment(longest) < LOST;
+            points.push(point);
+            if lost {
+                break;
+            }
+        }
+        Ok(Curve(points))
+    }
+}
+
+/// All that was run.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    curves: BTreeMap<(System, u32, u64), Curve>,
+    /// What the same request takes on eight A100, by its answer's length.
+    pub(super) units: BTreeMap<u32, Duration>,
+}
+
+impl Runs {
+    /// Runs these systems, on all cores. `progress` hears of each that is done, and of how many.
+    pub(super) fn of(
+        systems: &[System],
+        extent: &Extent,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Self, PaperError> {
+        let mut units = BTreeMap::new();
+        for &output_tokens in &extent.outputs {
+            units.insert(output_tokens, reference(output_tokens)?);
+        }
+        let cases = cases(systems, extent);
+        let done = AtomicUsize::new(0);
+        let curves = beside(&cases, |case| {
+            let curve = case.curve(extent, units[&case.output_tokens]);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, cases.len());
+            curve
+        });
+        let keyed = cases.iter().zip(curves).map(|(case, curve)| Ok((case.key(), curve?)));
+        Ok(Self { curves: keyed.collect::<Result<_, PaperError>>()?, units })
+    }
+
+    /// A system's curve, with the plan for that scale if it makes plans for deadlines.
+    pub(super) fn curve(&self, system: System, output_tokens: u32, scale: f64) -> Option<&Curve> {
+        let scale = if system.plans_for_deadline() { scale } else { 0.0 };
+        self.curves.get(&Case { system, output_tokens, scale }.key())
+    }
+
+    /// The deadline of a scale.
+    pub(super) fn deadline(&self, output_tokens: u32, scale: f64) -> Duration {
+        self.units[&output_tokens].mul_f64(scale)
+    }
+}
+
+fn cases(systems: &[System], extent: &Extent) -> Vec<Case> {
+    let mut all = Vec::new();
+    for &system in systems {
+        let scales: &[f64] = if system.plans_for_deadline() { &extent.scales } else { &[0.0] };
+        for &output_tokens in &extent.outputs {
+            all.extend(scales.iter().map(|&scale| Case { system, output_tokens, scale }));
+        }
+    }
+    all
+}
+
+/// What a request takes that is alone on eight A100.
+pub(super) fn reference(output_tokens: u32) -> Result<Duration, PaperError> {
+    let case = Case { system: System::Tp8, output_tokens, scale: 0.0 };
+    case.alone(&case.recipe()?)
+}
+
+/// What comes of each, on all cores, in their order.
+pub(super) fn beside<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(one) = all.get(number) else { return };
+                    let outcome = run(one);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, outcome);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}

@@ -1,0 +1,90 @@
+//! The paper's search: how long it takes, and how far it gets beside random mutation.
+
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
+
+use swarm_scheduler::{Ask, Planner};
+
+use super::{
+    runs::{Case, PaperError, beside},
+    system::System,
+};
+
+/// The scale of the deadline that is searched for.
+const SCALE: f64 = 5.0;
+/// Tokens of answers.
+const OUTPUT: u32 = 64;
+
+/// The best score after so many judgements, whenever it rose, in parts of what the initial assignment has.
+pub(super) type Progress = Vec<(f64, f64)>;
+
+/// How far searches got, for each seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Convergence {
+    pub(super) searches: Vec<(&'static str, Vec<Progress>)>,
+}
+
+const SEARCHES: [(&str, Planner); 3] = [
+    ("HexGen's search", Planner::Hexgen),
+    ("random mutation", Planner::HexgenRandom),
+    ("ours", Planner::Default),
+];
+
+impl Convergence {
+    pub(super) fn run(seeds: Range<u64>) -> Result<Self, PaperError> {
+        let recipe = Case { system: System::Full, output_tokens: OUTPUT, scale: SCALE }.recipe()?;
+        let jobs: Vec<(usize, u64)> =
+            (0..=SEARCHES.len()).flat_map(|s| seeds.clone().map(move |seed| (s, seed))).collect();
+        let found = beside(&jobs, |&(search, seed)| {
+            let planner = SEARCHES.get(search).map_or(Planner::HexgenInitial, |(_, p)| *p);
+            recipe.fleet.propose(|ask| Ask { planner, seed, ..ask }).map(|found| found.progress)
+        });
+        let of = |search: usize| {
+            let each = jobs.iter().zip(&found).filter(move |(job, _)| job.0 == search);
+            each.map(|(_, progress)| progress.clone().unwrap_or_default())
+        };
+        let last = |all: Vec<(usize, f64)>| all.last().map_or(0.0, |(_, score)| *score);
+        let initial: Vec<f64> = of(SEARCHES.len()).map(last).collect();
+        let parts = |(progress, initial): (Vec<(usize, f64)>, &f64)| {
+            // What serves nobody is told as minus infinity.
+            let part = |(at, score): &(usize, f64)| (*at as f64, score.max(0.0) / initial);
+            progress.iter().map(part).collect()
+        };
+        let searches = SEARCHES.iter().enumerate().map(|(number, (name, _))| {
+            (*name, of(number).zip(&initial).map(parts).collect::<Vec<Progress>>())
+        });
+        Ok(Self { searches: searches.collect() })
+    }
+
+    /// How much more than another's a search has at the end, the middle of all seeds.
+    pub(super) fn gain(&self, of: usize, over: usize) -> f64 {
+        let end = |search: usize| {
+            let last = |line: &Progress| line.last().map_or(0.0, |(_, part)| *part);
+            let mut all: Vec<f64> = self.searches[search].1.iter().map(last).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        end(of) / end(over) - 1.0
+    }
+}
+
+/// How long the paper's search takes here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchTime {
+    pub(super) full: Duration,
+    pub(super) half: Duration,
+}
+
+impl SearchTime {
+    pub(super) fn run() -> Result<Self, PaperError> {
+        let time = |system| {
+            let recipe = Case { system, output_tokens: OUTPUT, scale: SCALE }.recipe()?;
+            let began = Instant::now();
+            drop(recipe.fleet.propose(|ask| ask));
+            Ok::<_, PaperError>(began.elapsed())
+        };
+        Ok(Self { full: time(System::Full)?, half: time(System::Half)? })
+    }
+}
