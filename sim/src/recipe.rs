@@ -140,7 +140,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
     };
     let pool = pool(swarm, reads)?;
     let model = model(swarm)?;
-    let (source, failed) = source(work, reads)?;
+    let (source, left_out) = source(work, reads)?;
     let workload = believed(&keys.planner, work)?;
     let (ask, rules) = ask(&keys.planner, &model, workload)?;
     let run = &keys.run;
@@ -151,9 +151,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
         wrong("run.slo", "x", "eight A100 do not hold the model: give seconds, such as 5s")
     })?;
     let mut notes = pool.notes.clone();
-    if failed > 0 {
-        notes.push(format!("{failed} requests of the trace had no answer: left out"));
-    }
+    notes.extend(left_out);
     let number = |name: &str| numbers(&pool, name);
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();

@@ -1,4 +1,5 @@
-//! Scenarios that come with the simulator, and the files that they name.
+//! Scenarios that come with the simulator, the files that they name, and data of others that any
+//! scenario may name (`sim/data/NOTICE.md` says whose it is).
 
 use std::io;
 
@@ -17,9 +18,23 @@ const FILES: [(&str, &str); 2] = [
     ("hexgen_half30.toml", include_str!("../../docs/pools/hexgen_half30.toml")),
 ];
 
+/// Texts by their names.
+pub(crate) type Texts = [(&'static str, &'static str)];
+
+/// Recorded requests.
+pub(crate) const TRACES: &Texts = &[
+    ("azure2023", include_str!("../data/azure2023.csv")),
+    ("mooncake", include_str!("../data/mooncake.csv")),
+    ("servegen", include_str!("../data/servegen.csv")),
+];
+
+/// The text of a name.
+pub(crate) fn text(texts: &Texts, name: &str) -> Option<&'static str> {
+    texts.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
 /// The text of a file that a shipped scenario names.
 pub(crate) fn read(path: &str) -> io::Result<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let found = FILES.iter().find(|(known, _)| *known == name);
-    found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    text(&FILES, name).map(str::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
 }

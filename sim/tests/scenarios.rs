@@ -118,7 +118,10 @@ fn what_cannot_be_is_told_with_its_key() {
         ("[workload]\ntrace = \"none.csv\"", "none.csv: "),
         ("[workload]\ntrace = \"holes.csv\"", "holes.csv: line 3: a hole where inputtokens"),
         ("[workload]\ntrace = \"some.csv\"\nrequests_per_s = 2", "a trace says itself"),
-        ("[workload]\nspeed = 2", "are for a trace"),
+        ("[workload]\nspeed = 2", "speed = said: is for a trace"),
+        ("[workload]\ninput_tokens_max = 2", "input_tokens_max = said: is for a trace"),
+        ("[workload]\ntrace = \"azure2032\"", "is called azure2023, mooncake, servegen"),
+        ("[workload]\ntrace = \"some.csv\"\noutput_tokens_max = 1", "no request of the trace"),
         (&format!("{work}[truth]\nbandwidth = 0"), "bandwidth = 0: may be"),
         (&format!("{work}[planner]\nname = \"hexgne\""), "did you mean hexgen?"),
         (&format!("{work}[planner]\nslo = \"5\""), "planner.slo = 5: write 5s"),
@@ -154,6 +157,34 @@ fn what_cannot_be_is_told_with_its_key() {
 fn what_was_left_out_of_a_trace_is_told() {
     let notes = scenario("[workload]\ntrace = \"burst.csv\"\n").unwrap().notes().to_vec();
     assert!(notes.iter().any(|note| note.contains("1 requests of the trace")), "{notes:?}");
+}
+
+#[test]
+fn requests_that_are_too_long_are_left_out_and_counted() {
+    let work = "[workload]\ntrace = \"some.csv\"\n";
+    let cut = |more: &str| {
+        let scenario = scenario(&format!("{work}{more}")).unwrap();
+        let served = scenario.run(1, Wishes::default()).report.unwrap().served;
+        (served.iter().map(|s| s.tokens).collect::<Vec<_>>(), scenario.notes().join("\n"))
+    };
+    let (tokens, notes) = cut("input_tokens_max = 64");
+    assert_eq!(tokens, [8, 2]);
+    assert!(notes.contains("1 requests of the trace are longer"), "{notes}");
+    assert_eq!(cut("output_tokens_max = 4").0, [4, 2]);
+    assert_eq!(cut("input_tokens_max = 600\noutput_tokens_max = 8").0, [8, 4, 2]);
+}
+
+#[test]
+fn traces_that_come_with_the_simulator_are_read() {
+    for (name, more, left_out) in [
+        ("azure2023", "input_tokens_max = 2048\noutput_tokens_max = 1024\n", 19_366 - 16_663),
+        ("mooncake", "", 0),
+        ("servegen", "", 0),
+    ] {
+        let scenario = scenario(&format!("[workload]\ntrace = \"{name}\"\n{more}")).unwrap();
+        let told = scenario.notes().iter().any(|note| note.starts_with(&format!("{left_out} ")));
+        assert_eq!(told, left_out > 0, "{name}: {:?}", scenario.notes());
+    }
 }
 
 #[test]

@@ -76,6 +76,8 @@ pub(super) struct WorkloadKeys {
     pub(super) trace: Option<String>,
     pub(super) speed: Option<f64>,
     pub(super) from_s: Option<f64>,
+    pub(super) input_tokens_max: Option<u32>,
+    pub(super) output_tokens_max: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
