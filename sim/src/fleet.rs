@@ -18,18 +18,22 @@ use swarm_scheduler::{
 use crate::{
     Planner, Setup,
     keys::{node_id, number_of},
-    rig::{Pace, Rig, Roofline},
+    rig::{Layers, Measured, Pace, Rig, Roofline},
 };
 
-/// Which parts of what their makers say devices reach in truth.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How fast devices are in truth.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
-    /// Of their memory's bandwidth.
+    /// What layers were measured to take; cards that were not reach parts of what their makers say.
+    pub layers: Option<Arc<Layers>>,
+    /// Which part of their memory's bandwidth,
     pub bandwidth: f64,
-    /// Of their arithmetic.
+    /// and which of their arithmetic.
     pub arithmetic: f64,
     /// What every layer takes beside reading and computing.
     pub layer: Duration,
+    /// How much the times of one batch differ: their standard deviation over their mean.
+    pub noise: f64,
 }
 
 /// Machines of a pool file, and how they are planned.
@@ -50,31 +54,35 @@ impl Fleet {
     }
 
     /// A swarm of these machines.
-    pub fn setup(self: &Arc<Self>, truth: Truth) -> Setup {
+    pub fn setup(self: &Arc<Self>, truth: &Truth) -> Setup {
         let rigs = |machine: &PoolMachine| self.rigs(machine, truth);
         Setup {
             model: self.model.spec.clone(),
             machines: self.pool.machines.iter().map(rigs).collect(),
             ways: Some(Arc::new(self.pool.ways.clone())),
             planner: Planner::Fleet(Arc::clone(self)),
+            noise: truth.noise,
             row_bytes: 2 * u64::from(self.model.spec.hidden),
             ..Setup::default()
         }
     }
 
-    fn rigs(&self, machine: &PoolMachine, truth: Truth) -> Vec<Rig> {
+    fn rigs(&self, machine: &PoolMachine, truth: &Truth) -> Vec<Rig> {
         let spec = &self.model.spec;
         let rig = |(index, device): (usize, &swarm_scheduler::PoolDevice)| {
             let bytes_per_s = device.bytes_per_s * truth.bandwidth;
             let flops_per_s = device.flops_per_s * truth.arithmetic;
-            let pace = Pace::Roofline(Roofline {
+            let roofline = Roofline {
                 bytes_per_s,
                 flops_per_s,
                 layer: truth.layer,
                 params_per_byte: self.model.head_params / spec.head_bytes as f64,
                 mate: Duration::from_secs_f64(machine.inside.ms / 1e3),
                 mate_bytes_per_s: machine.inside.bytes_per_ms * 1e3,
-            });
+            };
+            let layers = truth.layers.as_ref().filter(|_| machine.known);
+            let measured = layers.and_then(|all| Measured::of(all, &machine.device, roofline));
+            let pace = measured.map_or(Pace::Roofline(roofline), Pace::Measured);
             let told = Device {
                 index: index as u8,
                 kind: DeviceKind::Cuda,

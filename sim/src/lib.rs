@@ -36,7 +36,7 @@ pub use fleet::{Fleet, Truth};
 pub use link::Quality;
 pub use planner::Planner;
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};
-pub use rig::{Pace, Rig};
+pub use rig::{Layers, LayersError, Measured, Pace, Rig, Roofline};
 pub use sabotage::Sabotage;
 pub use scenario::{Draft, Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};
 pub use served::{Served, attainment};

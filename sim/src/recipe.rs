@@ -156,7 +156,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
     Ok(Recipe {
-        truth: truth(&keys.truth)?,
+        truth: truth(&keys.truth, &model, reads)?,
         entries: entries(swarm, &pool)?,
         source,
         span: seconds("run.seconds", run.seconds.unwrap_or(300.0))?,

@@ -128,7 +128,7 @@ impl Scenario {
             Self::Story => unreported(story::run(seed, wishes)),
             Self::Storm => unreported(storm::run(seed, wishes)),
             Self::Serve(recipe) => {
-                let setup = wishes.of(recipe.fleet.setup(recipe.truth));
+                let setup = wishes.of(recipe.fleet.setup(&recipe.truth));
                 let mut world = World::new(setup, seed);
                 let report = serve::run(&mut world, recipe, seed).map(Some);
                 (world, report)

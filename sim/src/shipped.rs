@@ -4,18 +4,24 @@
 use std::io;
 
 /// A scenario's name, and its text.
-pub const SHIPPED: [(&str, &str); 5] = [
+pub const SHIPPED: [(&str, &str); 8] = [
     ("story", include_str!("../scenarios/story.toml")),
     ("storm", include_str!("../scenarios/storm.toml")),
     ("hexgen58", include_str!("../scenarios/hexgen58.toml")),
     ("hexgen30", include_str!("../scenarios/hexgen30.toml")),
     ("nevada-leaves", include_str!("../scenarios/nevada-leaves.toml")),
+    ("helix24", include_str!("../scenarios/helix24.toml")),
+    ("helix-geo24", include_str!("../scenarios/helix-geo24.toml")),
+    ("helix42", include_str!("../scenarios/helix42.toml")),
 ];
 
 /// Files that they name, by the last part of their path.
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 5] = [
     ("hexgen_full58.toml", include_str!("../../docs/pools/hexgen_full58.toml")),
     ("hexgen_half30.toml", include_str!("../../docs/pools/hexgen_half30.toml")),
+    ("helix_single24.toml", include_str!("../../docs/pools/helix_single24.toml")),
+    ("helix_geo24.toml", include_str!("../../docs/pools/helix_geo24.toml")),
+    ("helix_high42.toml", include_str!("../../docs/pools/helix_high42.toml")),
 ];
 
 /// Texts by their names.
@@ -27,6 +33,9 @@ pub(crate) const TRACES: &Texts = &[
     ("mooncake", include_str!("../data/mooncake.csv")),
     ("servegen", include_str!("../data/servegen.csv")),
 ];
+
+/// How long layers were measured to take.
+pub(crate) const LAYERS: &Texts = &[("helix", include_str!("../data/helix_layer_ms.csv"))];
 
 /// The text of a name.
 pub(crate) fn text(texts: &Texts, name: &str) -> Option<&'static str> {

@@ -41,6 +41,8 @@ pub struct Setup {
     pub row_bytes: u64,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
+    /// How much the times of one batch differ: their standard deviation over their mean.
+    pub noise: f64,
     /// Who plans.
     pub planner: Planner,
     /// What goes wrong that must not.
@@ -60,6 +62,7 @@ impl Default for Setup {
             ways: None,
             row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
+            noise: 0.0,
             planner: Planner::default(),
             sabotage: Sabotage::default(),
             record: false,

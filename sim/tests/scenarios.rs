@@ -39,15 +39,27 @@ fn run(more: &str, seed: u64) -> Outcome {
     outcome
 }
 
+/// Of those that are asked for more than they can serve the first seconds only.
+fn briefly(name: &str, mut draft: Draft) -> Scenario {
+    if name.starts_with("helix") {
+        draft.set("run.seconds", 30.into()).unwrap();
+    }
+    draft.scenario().unwrap()
+}
+
 #[test]
 fn scenarios_that_come_with_the_simulator_run_and_are_clean() {
     for (name, _) in SHIPPED {
         let draft = Draft::named(name).unwrap();
         assert!(draft.about().is_some_and(|about| about.len() > 40), "{name}");
-        let outcome = Scenario::named(name).unwrap().run(3, Wishes::default());
+        let outcome = briefly(name, draft).run(3, Wishes::default());
         assert_eq!(outcome.broken, [], "{name}");
         let Some(report) = outcome.report else { continue };
         assert_eq!(report.trouble, None, "{name}");
+        if name.starts_with("helix") {
+            assert!(report.decode_tokens_per_s() > 10.0, "{name}");
+            continue;
+        }
         assert!(report.served.len() > 100, "{name}: {}", report.served.len());
         assert_eq!(report.whole(), report.served.len(), "{name}: {:?}", report.served);
     }
@@ -69,6 +81,24 @@ fn a_slower_machine_serves_as_much_slower() {
     // 140 GB of weights over 1,555 GB/s, by as many devices as a stage has.
     let least = 140e9 / 1_555e9 * 1e3 / 8.0;
     assert!((least..8.0 * least).contains(&tpot), "{tpot}");
+}
+
+#[test]
+fn layers_take_as_long_as_they_were_measured_to_whatever_the_factors_say() {
+    let even = "[workload]\narrivals = \"even\"\nrequests_per_s = 0.05\n[run]\nseconds = 200\n";
+    let tpot = |truth: &str| {
+        let report = run(&format!("{even}[truth]\n{truth}"), 1).report.unwrap();
+        (report.tpot_ms().unwrap().p50, report.pipelines)
+    };
+    let (measured, pipelines) = tpot("layers = \"helix\"");
+    // No table is of several A100 together: each takes its part of what one takes for a layer.
+    let width = pipelines[0][0];
+    assert!(pipelines.concat().iter().all(|devices| *devices == width), "{pipelines:?}");
+    let least = 80.0 * 1.4 / width as f64;
+    assert!((least..1.2 * least).contains(&measured), "{measured} {width}");
+    // The factors are for what was not measured: the head, two thousandths of the weights.
+    let (slow, _) = tpot("layers = \"helix\"\nbandwidth = 0.5\narithmetic = 0.5");
+    assert!((1.0..1.1).contains(&(slow / measured)), "{measured} {slow}");
 }
 
 #[test]
@@ -123,6 +153,8 @@ fn what_cannot_be_is_told_with_its_key() {
         ("[workload]\ntrace = \"azure2032\"", "is called azure2023, mooncake, servegen"),
         ("[workload]\ntrace = \"some.csv\"\noutput_tokens_max = 1", "no request of the trace"),
         (&format!("{work}[truth]\nbandwidth = 0"), "bandwidth = 0: may be"),
+        (&format!("{work}[truth]\nlayers = \"helium\""), "is called helix"),
+        (&format!("{work}[truth]\nlayers = \"some.csv\""), "layers = some.csv: line 2: "),
         (&format!("{work}[planner]\nname = \"hexgne\""), "did you mean hexgen?"),
         (&format!("{work}[planner]\nslo = \"5\""), "planner.slo = 5: write 5s"),
         (&format!("{work}[run]\nseconds = 1e99"), "may be from 0 to"),
@@ -149,6 +181,12 @@ fn what_cannot_be_is_told_with_its_key() {
         other("[swarm]\npool = \"pool.toml\"\nmodel = \"lalma-2-70b\"\n[workload]")
             .contains("did you mean")
     );
+    let truth = "[workload]\n[truth]\nlayers = \"helix\"";
+    let of = |model: &str| other(&format!("[swarm]\npool = \"pool.toml\"\n{model}\n{truth}"));
+    let small = of("model = \"llama-2-13b\"");
+    assert!(small.contains("layers of llama-2-70b, and none of Llama-2-13b"), "{small}");
+    let packed = of("model = \"llama-2-70b\"\nweights = \"q4_0\"");
+    assert!(packed.contains("weights of 16 bits, not 4.5"), "{packed}");
     let unknown = Scenario::named("flood").unwrap_err().to_string();
     assert!(unknown.contains("story, storm, hexgen58"), "{unknown}");
 }

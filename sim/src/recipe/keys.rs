@@ -63,6 +63,7 @@ pub(super) struct TruthKeys {
     pub(super) bandwidth: Option<f64>,
     pub(super) arithmetic: Option<f64>,
     pub(super) layer_us: Option<f64>,
+    pub(super) layers: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

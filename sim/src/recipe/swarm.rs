@@ -1,6 +1,6 @@
 //! Who serves, who plans, and how fast machines are in truth.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use swarm_scheduler::{
     Ask, Deadline, Model, Objective, Planner, PoolFile, Rules, Workload, catalogue,
@@ -8,10 +8,10 @@ use swarm_scheduler::{
 
 use super::{
     Reads, RecipeError,
-    figure::{figure, read, wrong},
+    figure::{data, figure, read, wrong},
     keys::{Aim, PlannerKeys, SwarmKeys, TruthKeys},
 };
-use crate::Truth;
+use crate::{Truth, rig::Layers, shipped};
 
 pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, RecipeError> {
     let text = read(&swarm.pool, reads)?;
@@ -49,7 +49,11 @@ pub(super) fn entries(swarm: &SwarmKeys, pool: &PoolFile) -> Result<Vec<usize>, 
     Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
+pub(super) fn truth(
+    keys: &TruthKeys,
+    model: &Model,
+    reads: &Reads<'_>,
+) -> Result<Truth, RecipeError> {
     let layer_us = keys.layer_us.unwrap_or(0.0);
     if !(0.0..=1e6).contains(&layer_us) {
         return Err(wrong("layer_us", layer_us, "may be from 0 to a million"));
@@ -58,7 +62,22 @@ pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
         layer: Duration::from_secs_f64(layer_us / 1e6),
+        layers: keys.layers.as_deref().map(|name| layers(name, model, reads)).transpose()?,
+        noise: 0.0,
     })
+}
+
+/// Measured layer times of the model, with weights as those that they were measured with.
+fn layers(name: &str, model: &Model, reads: &Reads<'_>) -> Result<Arc<Layers>, RecipeError> {
+    let wrong = |reason: String| wrong("layers", name, reason);
+    let text = data(name, shipped::LAYERS, reads)?;
+    let layers = Layers::parse(&text, &model.spec.name).map_err(|e| wrong(e.to_string()))?;
+    match model.bits() {
+        15.9..16.1 => Ok(Arc::new(layers)),
+        bits => Err(wrong(format!(
+            "layers are measured with weights of 16 bits, not {bits:.1}: leave out swarm.weights"
+        ))),
+    }
 }
 
 pub(super) fn deadline(key: &'static str, text: &str) -> Result<Deadline, RecipeError> {

@@ -70,6 +70,12 @@ impl Report {
         self.served.iter().filter(|one| one.latency.is_some()).count()
     }
 
+    /// Tokens a second, of whatever answers, those that came first left out: they are of prefill.
+    pub fn decode_tokens_per_s(&self) -> f64 {
+        let tokens: usize = self.served.iter().map(|one| one.tokens.saturating_sub(1)).sum();
+        tokens as f64 / self.span.as_secs_f64().max(f64::MIN_POSITIVE)
+    }
+
     /// Milliseconds to the first token.
     pub fn ttft_ms(&self) -> Option<Spread> {
         Spread::of(self.served.iter().filter_map(|one| one.ttft))
