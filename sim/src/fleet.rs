@@ -36,20 +36,33 @@ pub struct Truth {
     pub noise: f64,
 }
 
+/// What planners believe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Belief {
+    /// By whose formulas.
+    pub rules: Rules,
+    /// What requests are like.
+    pub workload: Workload,
+    /// How many times as fast as they do nodes say that their devices read,
+    pub bandwidth: f64,
+    /// and compute.
+    pub arithmetic: f64,
+}
+
 /// Machines of a pool file, and how they are planned.
 #[derive(Debug)]
 pub struct Fleet {
     pool: PoolFile,
     model: Model,
-    belief: (Rules, Workload),
+    belief: Belief,
     ask: Ask,
     /// Plans are the same for the same machines, and many runs plan them.
     known: Mutex<BTreeMap<Vec<usize>, Result<Plan, String>>>,
 }
 
 impl Fleet {
-    /// Machines of a pool to serve a model, planned by these rules for that workload.
-    pub fn new(pool: PoolFile, model: Model, belief: (Rules, Workload), ask: Ask) -> Self {
+    /// Machines of a pool to serve a model, planned by what is believed of them.
+    pub fn new(pool: PoolFile, model: Model, belief: Belief, ask: Ask) -> Self {
         Self { pool, model, belief, ask, known: Mutex::default() }
     }
 
@@ -88,8 +101,8 @@ impl Fleet {
                 kind: DeviceKind::Cuda,
                 name: machine.device.clone(),
                 memory_bytes: device.memory_bytes,
-                bandwidth_bytes_per_s: bytes_per_s,
-                flops_per_s,
+                bandwidth_bytes_per_s: bytes_per_s * self.belief.bandwidth,
+                flops_per_s: flops_per_s * self.belief.arithmetic,
                 threads: 0,
                 drift_class: Hash::of(b"simulated"),
             };
@@ -112,7 +125,9 @@ impl Fleet {
                 machine.devices.iter_mut().for_each(|device| device.memory_bytes = 0);
             }
         }
-        let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
+        let Belief { rules, workload, bandwidth, arithmetic } = self.belief;
+        let ground = pool.ground(self.model.clone(), rules, workload);
+        let ground = ground.biased(bandwidth, arithmetic);
         let found = propose(&ground, &self.ask);
         let outcome = found.map_or_else(
             || Err("this planner finds no plan for who is here".to_owned()),

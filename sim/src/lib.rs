@@ -32,7 +32,7 @@ pub mod workload;
 mod world;
 
 pub use check::Broken;
-pub use fleet::{Fleet, Truth};
+pub use fleet::{Belief, Fleet, Truth};
 pub use link::Quality;
 pub use planner::Planner;
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};

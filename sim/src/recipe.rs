@@ -16,7 +16,7 @@ use self::{
     asked::{Source, believed, source},
     figure::{figure, seconds, told, wrong},
     keys::Keys,
-    swarm::{ask, deadline, entries, model, numbers, pool, truth},
+    swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
 };
 use crate::{Fleet, Truth, workload::Arrival};
 
@@ -143,6 +143,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
     let (source, left_out) = source(work, reads)?;
     let workload = believed(&keys.planner, work)?;
     let (ask, rules) = ask(&keys.planner, &model, workload)?;
+    let belief = belief(&keys.belief, rules, workload)?;
     let run = &keys.run;
     let scales = run.scales.clone().unwrap_or(SCALES.to_vec());
     scales.iter().try_for_each(|scale| figure("scales", *scale, 1e6).map(drop))?;
@@ -165,7 +166,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
         scales,
         faults,
         notes,
-        fleet: Arc::new(Fleet::new(pool, model, (rules, workload), ask)),
+        fleet: Arc::new(Fleet::new(pool, model, belief, ask)),
     })
 }
 

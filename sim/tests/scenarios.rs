@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hexswarm_sim::{Draft, Outcome, SHIPPED, Scenario, Wishes};
+use hexswarm_sim::{Draft, Outcome, Report, SHIPPED, Scenario, Served, Wishes};
 
 const POOL: &str = "
 [[machine]]
@@ -126,6 +126,67 @@ fn a_machine_that_dies_costs_a_pause_and_no_answer() {
 }
 
 #[test]
+fn noise_changes_times_and_no_token() {
+    let work = "[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 60\n[truth]\n";
+    let wishes = Wishes { record: true, ..Wishes::default() };
+    let log = |noise: &str, seed| {
+        let outcome = scenario(&format!("{work}{noise}")).unwrap().run(seed, wishes);
+        assert_eq!(outcome.broken, []);
+        (outcome.log, outcome.report.unwrap())
+    };
+    let (calm, quiet) = log("", 1);
+    let (_, none) = log("noise = 0", 1);
+    let (noisy, loud) = log("noise = 0.5", 1);
+    assert_eq!(quiet, none);
+    assert_ne!(calm, noisy);
+    assert_eq!(noisy, log("noise = 0.5", 1).0);
+    assert_ne!(noisy, log("noise = 0.5", 2).0);
+    let tokens = |report: &Report| report.served.iter().map(|s| s.tokens).collect::<Vec<_>>();
+    assert_eq!((quiet.whole(), tokens(&quiet)), (loud.whole(), tokens(&loud)));
+    // Members of a stage wait for the slowest of them.
+    let tpot = |report: &Report| report.tpot_ms().unwrap().p50;
+    assert!(tpot(&loud) > 1.1 * tpot(&quiet), "{} {}", tpot(&loud), tpot(&quiet));
+}
+
+#[test]
+fn devices_that_are_slow_or_stand_still_cost_that_time_and_no_answer() {
+    let work = "[swarm]\npool = \"pool.toml\"\nmodel = \"llama-2-70b\"\nwithout = [\"right\"]\n\
+        entries = [\"left\"]\n[workload]\narrivals = \"even\"\nrequests_per_s = 0.1\n[run]\nseconds = 100\n";
+    let latencies_s = |fault: &str| {
+        let scenario = Scenario::parse(&format!("{work}{fault}"), &read).unwrap();
+        let report = scenario.run(1, Wishes::default()).report.unwrap();
+        assert_eq!(report.whole(), 9, "{fault}: {:?}", report.served);
+        let seconds = |one: &Served| one.latency.unwrap().as_secs_f64();
+        report.served.iter().map(seconds).collect::<Vec<_>>()
+    };
+    let calm = latencies_s("");
+    assert!(calm.iter().all(|seconds| (1.0..8.0).contains(seconds)), "{calm:?}");
+    // Requests come at 10, 20, 30 s and so on.
+    let fault = |more: &str| format!("[[fault]]\nmachine = \"left\"\n{more}");
+    let stalled = latencies_s(&fault("at_s = 20.5\ndoes = \"stall\"\nfor_s = 5"));
+    let slow = latencies_s(&fault("at_s = 19\ndoes = \"slow\"\nfactor = 3\nfor_s = 30"));
+    for (place, calm) in calm.iter().enumerate() {
+        let (stalled, slow) = (stalled[place] - calm, slow[place] / calm);
+        let least = if place == 1 { 4.9..5.2 } else { -0.2..0.2 };
+        assert!(least.contains(&stalled), "{place}: {stalled}");
+        let least = if (1..=3).contains(&place) { 2.0..3.1 } else { 0.9..1.1 };
+        assert!(least.contains(&slow), "{place}: {slow}");
+    }
+}
+
+#[test]
+fn what_nodes_tell_changes_plans_and_not_how_fast_they_are() {
+    let work = "[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 30\n[belief]\n";
+    let report = |more: &str| run(&format!("{work}{more}"), 1).report.unwrap();
+    let (honest, same) = (report(""), report("bandwidth = 1\narithmetic = 1"));
+    assert_eq!(honest, same);
+    // Stages that are thought to be done at once wait for nothing but each other.
+    let biased = report("bandwidth = 100\narithmetic = 100");
+    assert_ne!(honest.pipelines, biased.pipelines);
+    assert_eq!(biased.whole(), biased.served.len());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     let work = "[workload]\nrequests_per_s = 1\n[run]\nseconds = 30\n";
     assert_eq!(run(work, 1), run(work, 1));
@@ -164,8 +225,18 @@ fn what_cannot_be_is_told_with_its_key() {
         ),
         (
             &format!("{work}[[fault]]\nat_s = 1\nmachine = \"left\"\ndoes = \"pause\""),
-            "needs for_s",
+            "a pause or stall needs it",
         ),
+        (
+            &format!("{work}[[fault]]\nat_s = 1\nmachine = \"left\"\ndoes = \"slow\""),
+            "factor = nothing: does = \"slow\" needs it",
+        ),
+        (
+            &format!("{work}[[fault]]\nat_s = 1\nmachine = \"left\"\ndoes = \"die\"\nfactor = 2"),
+            "factor = 2: is for",
+        ),
+        (&format!("{work}[truth]\nnoise = -1"), "noise = -1: may be"),
+        (&format!("{work}[belief]\nbandwidth = 0"), "belief.bandwidth = 0: may be"),
         (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),
     ] {
         let said = scenario(more).map(|_| ()).unwrap_err();

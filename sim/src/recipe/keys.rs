@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Play, What};
+use super::{Play, fault::Does};
 
 /// A scenario's text.
 #[derive(Debug, Deserialize)]
@@ -18,6 +18,8 @@ pub(super) struct Keys {
     pub(super) planner: PlannerKeys,
     #[serde(default)]
     pub(super) truth: TruthKeys,
+    #[serde(default)]
+    pub(super) belief: BeliefKeys,
     pub(super) workload: Option<WorkloadKeys>,
     #[serde(default)]
     pub(super) run: RunKeys,
@@ -64,6 +66,14 @@ pub(super) struct TruthKeys {
     pub(super) arithmetic: Option<f64>,
     pub(super) layer_us: Option<f64>,
     pub(super) layers: Option<String>,
+    pub(super) noise: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BeliefKeys {
+    pub(super) bandwidth: Option<f64>,
+    pub(super) arithmetic: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -110,6 +120,7 @@ pub(super) struct RunKeys {
 pub(super) struct FaultKeys {
     pub(super) at_s: f64,
     pub(super) machine: String,
-    pub(super) does: What,
+    pub(super) does: Does,
     pub(super) for_s: Option<f64>,
+    pub(super) factor: Option<f64>,
 }

@@ -9,9 +9,12 @@ use swarm_scheduler::{
 use super::{
     Reads, RecipeError,
     figure::{data, figure, read, wrong},
-    keys::{Aim, PlannerKeys, SwarmKeys, TruthKeys},
+    keys::{Aim, BeliefKeys, PlannerKeys, SwarmKeys, TruthKeys},
 };
-use crate::{Truth, rig::Layers, shipped};
+use crate::{Belief, Truth, rig::Layers, shipped};
+
+/// Times as fast as they are that devices may be believed to be, at most.
+const BIAS_MAX: f64 = 1e3;
 
 pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, RecipeError> {
     let text = read(&swarm.pool, reads)?;
@@ -63,7 +66,24 @@ pub(super) fn truth(
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
         layer: Duration::from_secs_f64(layer_us / 1e6),
         layers: keys.layers.as_deref().map(|name| layers(name, model, reads)).transpose()?,
-        noise: 0.0,
+        noise: match keys.noise.unwrap_or(0.0) {
+            0.0 => 0.0,
+            noise => figure("noise", noise, 10.0)?,
+        },
+    })
+}
+
+/// What planners believe: that devices are as fast as they are, unless a scenario says otherwise.
+pub(super) fn belief(
+    keys: &BeliefKeys,
+    rules: Rules,
+    workload: Workload,
+) -> Result<Belief, RecipeError> {
+    Ok(Belief {
+        rules,
+        workload,
+        bandwidth: figure("belief.bandwidth", keys.bandwidth.unwrap_or(1.0), BIAS_MAX)?,
+        arithmetic: figure("belief.arithmetic", keys.arithmetic.unwrap_or(1.0), BIAS_MAX)?,
     })
 }
 
