@@ -6,6 +6,7 @@
 //! wrong. The same seed gives the same run, event for event.
 
 mod check;
+pub mod churn;
 mod client;
 mod connect;
 mod device;

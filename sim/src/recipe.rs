@@ -2,6 +2,7 @@
 //! what is asked and what goes wrong.
 
 mod asked;
+mod churn;
 mod fault;
 mod figure;
 mod keys;
@@ -18,7 +19,7 @@ use self::{
     keys::Keys,
     swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
 };
-use crate::{Fleet, Truth, workload::Arrival};
+use crate::{Fleet, Truth, churn::Churn, workload::Arrival};
 
 /// Gives the text of a file that a scenario names, by its path from the scenario's folder.
 pub type Reads<'a> = dyn Fn(&str) -> io::Result<String> + 'a;
@@ -83,8 +84,10 @@ pub struct Recipe {
     pub unit: Duration,
     /// Scales that attainment is told at.
     pub scales: Vec<f64>,
-    /// What goes wrong.
+    /// What goes wrong,
     pub faults: Vec<Fault>,
+    /// and who comes and goes.
+    pub churn: Option<Churn>,
     /// What was left out or assumed.
     pub notes: Vec<String>,
 }
@@ -156,21 +159,39 @@ fn recipe(keys: &Keys, reads: &Reads<'_>) -> Result<Recipe, RecipeError> {
     let number = |name: &str| numbers(&pool, name);
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
+    let entries = entries(swarm, &pool)?;
+    let span = seconds("run.seconds", run.seconds.unwrap_or(300.0))?;
+    let comes = |keys| churn::churn(keys, (&pool, &entries), span.as_secs_f64(), reads);
+    let churn = keys.churn.as_ref().map(comes).transpose()?;
+    if let Some(without) = churn.as_ref().map(|churn| churn.without_place(span))
+        && without > 0
+    {
+        notes.push(format!(
+            "{without} machines of the churn trace come when all are here: left out"
+        ));
+    }
     Ok(Recipe {
         truth: truth(&keys.truth, &model, reads)?,
-        entries: entries(swarm, &pool)?,
+        entries,
         source,
-        span: seconds("run.seconds", run.seconds.unwrap_or(300.0))?,
+        span,
         patience: seconds("run.patience_s", run.patience_s.unwrap_or(600.0))?,
         unit: Duration::from_secs_f64(unit_ms / 1e3),
         scales,
         faults,
+        churn,
         notes,
         fleet: Arc::new(Fleet::new(pool, model, belief, ask)),
     })
 }
 
 impl Recipe {
+    /// What goes wrong for a seed.
+    pub fn faults(&self, seed: u64) -> Vec<Fault> {
+        let churn = self.churn.as_ref().map(|churn| churn.faults(self.span, seed));
+        [self.faults.clone(), churn.unwrap_or_default()].concat()
+    }
+
     /// The requests of a seed.
     pub fn arrivals(&self, seed: u64) -> Vec<Arrival> {
         match &self.source {

@@ -4,12 +4,13 @@
 use std::io;
 
 /// A scenario's name, and its text.
-pub const SHIPPED: [(&str, &str); 8] = [
+pub const SHIPPED: [(&str, &str); 9] = [
     ("story", include_str!("../scenarios/story.toml")),
     ("storm", include_str!("../scenarios/storm.toml")),
     ("hexgen58", include_str!("../scenarios/hexgen58.toml")),
     ("hexgen30", include_str!("../scenarios/hexgen30.toml")),
     ("nevada-leaves", include_str!("../scenarios/nevada-leaves.toml")),
+    ("churn30", include_str!("../scenarios/churn30.toml")),
     ("helix24", include_str!("../scenarios/helix24.toml")),
     ("helix-geo24", include_str!("../scenarios/helix-geo24.toml")),
     ("helix42", include_str!("../scenarios/helix42.toml")),
@@ -36,6 +37,9 @@ pub(crate) const TRACES: &Texts = &[
 
 /// How long layers were measured to take.
 pub(crate) const LAYERS: &Texts = &[("helix", include_str!("../data/helix_layer_ms.csv"))];
+
+/// Machines that come and go.
+pub(crate) const CHURNS: &Texts = &[("bamboo", include_str!("../data/bamboo.csv"))];
 
 /// The text of a name.
 pub(crate) fn text(texts: &Texts, name: &str) -> Option<&'static str> {

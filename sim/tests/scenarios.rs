@@ -23,6 +23,8 @@ fn read(file: &str) -> io::Result<String> {
         "pool.toml" => Ok(POOL.to_owned()),
         "some.csv" => Ok(TRACE.to_owned()),
         "burst.csv" => Ok(BURST.to_owned()),
+        "churn.csv" => Ok("time_s,event,node\n0,add,a\n20,remove,a\n40,add,b\n".to_owned()),
+        "back.csv" => Ok("time_s,event,node\n9,add,a\n8,remove,a\n".to_owned()),
         "holes.csv" => Ok("timestamp_s,input_tokens,output_tokens\n0,64,8\n1,,4\n".to_owned()),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
@@ -187,6 +189,29 @@ fn what_nodes_tell_changes_plans_and_not_how_fast_they_are() {
 }
 
 #[test]
+fn machines_come_and_go_at_the_times_of_a_trace() {
+    let work = "entries = [\"left\"]\n[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 60\n";
+    let wishes = Wishes { record: true, ..Wishes::default() };
+    let churn = format!("{work}[churn]\ntrace = \"churn.csv\"\n");
+    let outcome = scenario(&churn).unwrap().run(2, wishes);
+    assert_eq!(outcome.broken, []);
+    let report = outcome.report.unwrap();
+    assert_eq!(report.whole(), report.served.len());
+    let events = outcome.log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let events: Vec<serde_json::Value> = events.collect();
+    // The first moment that a request could come at is not told: what is between two is.
+    let at = |what: &str| {
+        let of = |event: &&serde_json::Value| event["what"] == what && event["node"] == 1;
+        events.iter().filter(of).map(|e| e["t_us"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    let (dead, starts) = (at("dead"), at("starts"));
+    assert_eq!((dead.len(), starts.len()), (1, 2));
+    assert_eq!(starts[1] - dead[0], 20_000_000);
+    let calm = scenario(work).unwrap().run(2, wishes);
+    assert_eq!(calm.report.unwrap().served.len(), report.served.len(), "requests come as before");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
     let work = "[workload]\nrequests_per_s = 1\n[run]\nseconds = 30\n";
     assert_eq!(run(work, 1), run(work, 1));
@@ -235,6 +260,27 @@ fn what_cannot_be_is_told_with_its_key() {
             &format!("{work}[[fault]]\nat_s = 1\nmachine = \"left\"\ndoes = \"die\"\nfactor = 2"),
             "factor = 2: is for",
         ),
+        (
+            &format!("{work}[churn]\nmachines = [\"left\"]\ntrace = \"back.csv\""),
+            "back.csv: line 3: 1 s before",
+        ),
+        (&format!("{work}[churn]\nmachines = [\"left\"]\ntrace = \"bambu\""), "is called bamboo"),
+        (&format!("{work}[churn]\nup_s = 5\ndown_s = 5"), "who is asked stays: name swarm.entries"),
+        (&format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 5"), "either trace, or both"),
+        (&format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 0\ndown_s = 5"), "up_s = 0"),
+        (
+            &format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 1e-3\ndown_s = 1e-3"),
+            "go about 150000 times; 10000 may be",
+        ),
+        (
+            &format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 9\ndown_s = 9\nshape = 0"),
+            "shape = 0: may be",
+        ),
+        (
+            &format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 9\ndown_s = 9\nspeed = 2"),
+            "churn.speed = 2: is for a trace",
+        ),
+        (&format!("{work}[churn]\ndoes = \"pause\""), "unknown variant `pause`"),
         (&format!("{work}[truth]\nnoise = -1"), "noise = -1: may be"),
         (&format!("{work}[belief]\nbandwidth = 0"), "belief.bandwidth = 0: may be"),
         (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),

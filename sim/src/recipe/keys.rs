@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Play, fault::Does};
+use super::{Play, churn::Goes, fault::Does};
 
 /// A scenario's text.
 #[derive(Debug, Deserialize)]
@@ -25,6 +25,7 @@ pub(super) struct Keys {
     pub(super) run: RunKeys,
     #[serde(default)]
     pub(super) fault: Vec<FaultKeys>,
+    pub(super) churn: Option<ChurnKeys>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,4 +124,18 @@ pub(super) struct FaultKeys {
     pub(super) does: Does,
     pub(super) for_s: Option<f64>,
     pub(super) factor: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChurnKeys {
+    /// Machines that come and go; those that no client asks if it does not say.
+    pub(super) machines: Option<Vec<String>>,
+    pub(super) does: Option<Goes>,
+    pub(super) trace: Option<String>,
+    pub(super) speed: Option<f64>,
+    pub(super) from_s: Option<f64>,
+    pub(super) up_s: Option<f64>,
+    pub(super) down_s: Option<f64>,
+    pub(super) shape: Option<f64>,
 }

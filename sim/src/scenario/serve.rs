@@ -32,7 +32,8 @@ pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Repor
     let pipelines = world.live_plan(0).map(shape).unwrap_or_default();
     let begun = world.now();
     let arrivals = recipe.arrivals(seed);
-    let served = world.serve(&arrivals, &recipe.faults, &recipe.entries, recipe.patience)?;
+    let faults = recipe.faults(seed);
+    let served = world.serve(&arrivals, &faults, &recipe.entries, recipe.patience)?;
     let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
     let attainment = recipe.scales.iter().map(met).collect();
     Ok(Report { attainment, span: world.now().since(begun), pipelines, trouble: None, served })
