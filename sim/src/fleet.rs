@@ -34,6 +34,8 @@ pub struct Truth {
     pub layer: Duration,
     /// How much the times of one batch differ: their standard deviation over their mean.
     pub noise: f64,
+    /// By how many millionths nodes' clocks are fast or slow, at most.
+    pub skew_ppm: u32,
 }
 
 /// What planners believe.
@@ -75,6 +77,7 @@ impl Fleet {
             ways: Some(Arc::new(self.pool.ways.clone())),
             planner: Planner::Fleet(Arc::clone(self)),
             noise: truth.noise,
+            skew_ppm: truth.skew_ppm,
             row_bytes: 2 * u64::from(self.model.spec.hidden),
             ..Setup::default()
         }

@@ -8,6 +8,7 @@
 mod check;
 pub mod churn;
 mod client;
+mod clock;
 mod connect;
 mod device;
 mod disk;

@@ -189,6 +189,18 @@ fn what_nodes_tell_changes_plans_and_not_how_fast_they_are() {
 }
 
 #[test]
+fn nodes_whose_clocks_differ_serve_all_the_same() {
+    let work = "entries = [\"left\"]\n[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 60\n\
+        [[fault]]\nat_s = 20\nmachine = \"right\"\ndoes = \"die\"\nfor_s = 20\n[truth]\n";
+    let (same, skewed) = (run(work, 3), run(&format!("{work}skew_ppm = 20000"), 3));
+    assert_ne!(same.report, skewed.report);
+    assert_eq!(skewed, run(&format!("{work}skew_ppm = 20000"), 3));
+    let report = skewed.report.unwrap();
+    assert_eq!(report.whole(), report.served.len());
+    assert_eq!(report.served.len(), same.report.unwrap().served.len());
+}
+
+#[test]
 fn machines_come_and_go_at_the_times_of_a_trace() {
     let work = "entries = [\"left\"]\n[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 60\n";
     let wishes = Wishes { record: true, ..Wishes::default() };
@@ -281,6 +293,7 @@ fn what_cannot_be_is_told_with_its_key() {
             "churn.speed = 2: is for a trace",
         ),
         (&format!("{work}[churn]\ndoes = \"pause\""), "unknown variant `pause`"),
+        (&format!("{work}[truth]\nskew_ppm = 200000"), "skew_ppm = 200000: may be"),
         (&format!("{work}[truth]\nnoise = -1"), "noise = -1: may be"),
         (&format!("{work}[belief]\nbandwidth = 0"), "belief.bandwidth = 0: may be"),
         (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),

@@ -68,6 +68,7 @@ pub(super) struct TruthKeys {
     pub(super) layer_us: Option<f64>,
     pub(super) layers: Option<String>,
     pub(super) noise: Option<f64>,
+    pub(super) skew_ppm: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,7 +11,7 @@ use super::{
     figure::{data, figure, read, wrong},
     keys::{Aim, BeliefKeys, PlannerKeys, SwarmKeys, TruthKeys},
 };
-use crate::{Belief, Truth, rig::Layers, shipped};
+use crate::{Belief, Truth, rig::Layers, shipped, world::SKEW_MAX_PPM};
 
 /// Times as fast as they are that devices may be believed to be, at most.
 const BIAS_MAX: f64 = 1e3;
@@ -61,7 +61,12 @@ pub(super) fn truth(
     if !(0.0..=1e6).contains(&layer_us) {
         return Err(wrong("layer_us", layer_us, "may be from 0 to a million"));
     }
+    let skew_ppm = keys.skew_ppm.unwrap_or(0);
+    if skew_ppm > SKEW_MAX_PPM {
+        return Err(wrong("skew_ppm", skew_ppm, format!("may be from 0 to {SKEW_MAX_PPM}")));
+    }
     Ok(Truth {
+        skew_ppm,
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
         layer: Duration::from_secs_f64(layer_us / 1e6),
