@@ -213,17 +213,44 @@ impl World {
         }
     }
 
+    /// All devices of a node are so many times slower than they were measured to be.
+    pub fn slow_machine(&mut self, number: usize, factor: f64) {
+        for device in self.devices_of(number) {
+            self.slow_device(number, device, factor);
+        }
+    }
+
+    /// All devices of a node stand still for so long.
+    pub fn stall_machine(&mut self, number: usize, span: Duration) {
+        for device in self.devices_of(number) {
+            self.stall_device(number, device, span);
+        }
+    }
+
+    fn devices_of(&self, number: usize) -> Vec<u8> {
+        let host = self.hosts.get(&node_id(number));
+        host.map(|host| host.workers.keys().copied().collect()).unwrap_or_default()
+    }
+
     /// A device is so many times slower than it was measured to be.
-    pub fn slow_device(&mut self, number: usize, device: u8, factor: u32) {
+    pub fn slow_device(&mut self, number: usize, device: u8, factor: f64) {
         if let Some(worker) = self.device(number, device) {
-            worker.slow = factor.max(1);
+            worker.slow = if factor.is_finite() { factor.max(1e-3) } else { 1.0 };
+        }
+    }
+
+    /// A device stands still for so long, while its node goes on.
+    pub fn stall_device(&mut self, number: usize, device: u8, span: Duration) {
+        let now = self.now;
+        if let Some(worker) = self.device(number, device) {
+            worker.stall(now, now + span);
         }
     }
 
     /// No device fails or is slow any more.
     pub fn mend_devices(&mut self) {
         for worker in self.hosts.values_mut().flat_map(|host| host.workers.values_mut()) {
-            (worker.bad_loads, worker.bad_batches, worker.slow) = (0, 0, 1);
+            (worker.bad_loads, worker.bad_batches, worker.slow) = (0, 0, 1.0);
         }
     }
 

@@ -7,8 +7,8 @@ use swarm_proto::{
     PlanId, Pool, Predicted, Stage,
 };
 use swarm_scheduler::{
-    Ask, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage, Rules,
-    Way, Ways, Workload, at_once, predicted, propose, reference_ms,
+    Ask, Ground, Model, Phase, PoolFile, PoolMachine, Proposal, ProposedPipeline, ProposedStage,
+    Rules, Way, Ways, Workload, at_once, predicted, propose, reference_ms,
 };
 
 use crate::{
@@ -16,20 +16,39 @@ use crate::{
     keys::{node_id, number_of},
     layout::Layout,
     memo::Memo,
-    rig::{Pace, Rig, Roofline},
+    rig::{Layers, Measured, Pace, Rig, Roofline},
 };
 
-/// Which parts of what their makers say devices reach in truth.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How fast devices are in truth.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Truth {
-    /// Of their memory's bandwidth.
+    /// What layers were measured to take; cards that were not reach parts of what their makers say.
+    pub layers: Option<Arc<Layers>>,
+    /// Which part of their memory's bandwidth,
     pub bandwidth: f64,
-    /// Of their arithmetic.
+    /// and which of their arithmetic.
     pub arithmetic: f64,
     /// What every layer takes beside reading and computing.
     pub layer: Duration,
     /// The way between any two machines; what the pool says, if it is not told here.
     pub between: Option<Way>,
+    /// How much the times of one batch differ: their standard deviation over their mean.
+    pub noise: f64,
+    /// By how many millionths nodes' clocks are fast or slow, at most.
+    pub skew_ppm: u32,
+}
+
+/// What planners believe.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Belief {
+    /// By whose formulas.
+    pub rules: Rules,
+    /// What requests are like.
+    pub workload: Workload,
+    /// How many times as fast as they do nodes say that their devices read,
+    pub bandwidth: f64,
+    /// and compute.
+    pub arithmetic: f64,
 }
 
 /// Where its plans come from.
@@ -46,38 +65,35 @@ pub(crate) enum Planned {
 pub struct Fleet {
     pool: PoolFile,
     model: Model,
-    belief: (Rules, Workload),
+    belief: Belief,
     planned: Planned,
     /// Plans are the same for the same machines, and many runs plan them.
     known: Memo<Vec<usize>, Result<Plan, String>>,
 }
 
 impl Fleet {
-    /// Machines of a pool to serve a model, planned by these rules for that workload.
-    pub(crate) fn new(
-        pool: PoolFile,
-        model: Model,
-        belief: (Rules, Workload),
-        planned: Planned,
-    ) -> Self {
+    /// Machines of a pool to serve a model, planned by what is believed of them.
+    pub(crate) fn new(pool: PoolFile, model: Model, belief: Belief, planned: Planned) -> Self {
         Self { pool, model, belief, planned, known: Memo::new() }
     }
 
     /// A swarm of these machines.
-    pub fn setup(self: &Arc<Self>, truth: Truth) -> Setup {
+    pub fn setup(self: &Arc<Self>, truth: &Truth) -> Setup {
         let rigs = |machine: &PoolMachine| self.rigs(machine, truth);
         Setup {
             model: self.model.spec.clone(),
             machines: self.pool.machines.iter().map(rigs).collect(),
             ways: Some(Arc::new(self.ways(truth))),
             planner: Planner::Fleet(Arc::clone(self)),
+            noise: truth.noise,
+            skew_ppm: truth.skew_ppm,
             row_bytes: 2 * u64::from(self.model.spec.hidden),
             ..Setup::default()
         }
     }
 
     /// The ways between machines, as they are in truth.
-    fn ways(&self, truth: Truth) -> Ways {
+    fn ways(&self, truth: &Truth) -> Ways {
         let count = self.pool.machines.len();
         match truth.between {
             None => self.pool.ways.clone(),
@@ -85,26 +101,29 @@ impl Fleet {
         }
     }
 
-    fn rigs(&self, machine: &PoolMachine, truth: Truth) -> Vec<Rig> {
+    fn rigs(&self, machine: &PoolMachine, truth: &Truth) -> Vec<Rig> {
         let spec = &self.model.spec;
         let rig = |(index, device): (usize, &swarm_scheduler::PoolDevice)| {
             let bytes_per_s = device.bytes_per_s * truth.bandwidth;
             let flops_per_s = device.flops_per_s * truth.arithmetic;
-            let pace = Pace::Roofline(Roofline {
+            let roofline = Roofline {
                 bytes_per_s,
                 flops_per_s,
                 layer: truth.layer,
                 params_per_byte: self.model.head_params / spec.head_bytes as f64,
                 mate: Duration::from_secs_f64(machine.inside.ms / 1e3),
                 mate_bytes_per_s: machine.inside.bytes_per_ms * 1e3,
-            });
+            };
+            let layers = truth.layers.as_ref().filter(|_| machine.known);
+            let measured = layers.and_then(|all| Measured::of(all, &machine.device, roofline));
+            let pace = measured.map_or(Pace::Roofline(roofline), Pace::Measured);
             let told = Device {
                 index: index as u8,
                 kind: DeviceKind::Cuda,
                 name: machine.device.clone(),
                 memory_bytes: device.memory_bytes,
-                bandwidth_bytes_per_s: bytes_per_s,
-                flops_per_s,
+                bandwidth_bytes_per_s: bytes_per_s * self.belief.bandwidth,
+                flops_per_s: flops_per_s * self.belief.arithmetic,
                 threads: 0,
                 drift_class: Hash::of(b"simulated"),
             };
@@ -117,13 +136,12 @@ impl Fleet {
     /// is no planner, or no plan.
     pub fn propose(&self, otherwise: impl FnOnce(Ask) -> Ask) -> Option<Proposal> {
         let Planned::By { ask, .. } = &self.planned else { return None };
-        let ground = self.pool.ground(self.model.clone(), self.belief.0, self.belief.1);
-        propose(&ground, &otherwise(*ask))
+        propose(&self.ground(&self.pool), &otherwise(*ask))
     }
 
     /// What eight A100 take for a request, as planners think.
     pub fn reference_ms(&self) -> Option<f64> {
-        reference_ms(&self.model, self.belief.1)
+        reference_ms(&self.model, self.belief.workload)
     }
 
     /// The plan for whoever is here.
@@ -152,13 +170,18 @@ impl Fleet {
                 machine.devices.iter_mut().for_each(|device| device.memory_bytes = 0);
             }
         }
-        let ground = pool.ground(self.model.clone(), self.belief.0, self.belief.1);
-        let found = propose(&ground, ask);
+        let found = propose(&self.ground(&pool), ask);
         let mut found = found.ok_or("this planner finds no plan for who is here")?;
         if disjoint {
             keep_disjoint(&mut found.pipelines);
         }
         spoken(&pool.machines, &found, self.model.spec.hash)
+    }
+
+    /// The ground for machines, as planners believe it to be.
+    fn ground(&self, pool: &PoolFile) -> Ground {
+        let Belief { rules, workload, bandwidth, arithmetic } = self.belief;
+        pool.ground(self.model.clone(), rules, workload).biased(bandwidth, arithmetic)
     }
 
     /// Whether it is of the same machines, planned in the same way.

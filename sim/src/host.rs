@@ -10,6 +10,7 @@ use swarm_core::{Config, Meetings, Node};
 use swarm_proto::{Ballot, Device, ModelSpec, NodeId, Time};
 
 use crate::{
+    clock::Clock,
     device::Shape,
     disk::Disk,
     keys::{SimKeys, node_id},
@@ -77,7 +78,8 @@ pub(crate) struct Host {
     pub(crate) stranded: bool,
     /// Rises with each death: what was under way before is not for the node that is there now.
     pub(crate) life: u32,
-    /// When its alarm is set to ring.
+    pub(crate) clock: Clock,
+    /// When its alarm is set to ring, by its own clock.
     pub(crate) armed: Time,
 }
 
@@ -112,6 +114,7 @@ impl Host {
             founds: number == 0,
             stranded: false,
             life: 0,
+            clock: Clock::default(),
             armed: Time::NEVER,
         }
     }

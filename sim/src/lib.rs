@@ -6,7 +6,9 @@
 //! wrong. The same seed gives the same run, event for event.
 
 mod check;
+pub mod churn;
 mod client;
+mod clock;
 mod connect;
 mod device;
 mod disk;
@@ -42,14 +44,14 @@ mod world;
 
 pub use check::Broken;
 pub use figure::Figure;
-pub use fleet::{Fleet, Truth};
+pub use fleet::{Belief, Fleet, Truth};
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
 pub use host::Knobs;
 pub use link::Quality;
 pub use paired::{Paired, Verdict};
 pub use planner::Planner;
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};
-pub use rig::{Pace, Rig};
+pub use rig::{Layers, LayersError, Measured, Pace, Rig, Roofline};
 pub use sabotage::Sabotage;
 pub use scenario::{Draft, Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};
 pub use served::{Served, attainment};

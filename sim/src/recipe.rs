@@ -2,6 +2,7 @@
 //! what is asked and what goes wrong.
 
 mod asked;
+mod churn;
 mod fault;
 mod figure;
 mod keys;
@@ -18,10 +19,11 @@ use self::{
     asked::{Source, believed, source},
     figure::{figure, seconds, told, wrong},
     keys::Keys,
-    swarm::{ask, deadline, entries, model, numbers, pool, truth},
+    swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
 };
 use crate::{
     Fleet, Knobs, Truth,
+    churn::Churn,
     fleet::Planned,
     fleets::Fleets,
     workload::{Arrival, Drawn},
@@ -92,8 +94,10 @@ pub struct Recipe {
     pub unit: Duration,
     /// Scales that attainment is told at.
     pub scales: Vec<f64>,
-    /// What goes wrong.
+    /// What goes wrong,
     pub faults: Vec<Fault>,
+    /// and who comes and goes.
+    pub churn: Option<Churn>,
     /// What was left out or assumed.
     pub notes: Vec<String>,
 }
@@ -172,9 +176,10 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     };
     let pool = pool(swarm, reads)?;
     let model = model(swarm)?;
-    let (source, failed) = source(work, reads)?;
+    let (source, left_out) = source(work, reads)?;
     let workload = believed(&keys.planner, work)?;
     let (ask, rules) = ask(&keys.planner, &model, workload)?;
+    let belief = belief(&keys.belief, rules, workload)?;
     let run = &keys.run;
     let scales = run.scales.clone().unwrap_or(SCALES.to_vec());
     scales.iter().try_for_each(|scale| figure("scales", *scale, 1e6).map(drop))?;
@@ -183,9 +188,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         wrong("run.slo", "x", "eight A100 do not hold the model: give seconds, such as 5s")
     })?;
     let mut notes = pool.notes.clone();
-    if failed > 0 {
-        notes.push(format!("{failed} requests of the trace had no answer: left out"));
-    }
+    notes.extend(left_out);
     let layout = layout::layout(&keys.pipeline, &pool, &model.spec)?;
     if layout.is_some() && keys.planner.name.is_some() {
         let reason = "the scenario has pipelines of its own: leave out one or the other";
@@ -196,18 +199,30 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     let number = |name: &str| numbers(&pool, name);
     let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
+    let entries = entries(swarm, &pool)?;
+    let span = seconds("run.seconds", run.seconds.unwrap_or(300.0))?;
+    let comes = |keys| churn::churn(keys, (&pool, &entries), span.as_secs_f64(), reads);
+    let churn = keys.churn.as_ref().map(comes).transpose()?;
+    if let Some(without) = churn.as_ref().map(|churn| churn.without_place(span))
+        && without > 0
+    {
+        notes.push(format!(
+            "{without} machines of the churn trace come when all are here: left out"
+        ));
+    }
     Ok(Recipe {
-        truth: truth(&keys.truth)?,
+        truth: truth(&keys.truth, &model, reads)?,
         knobs: nodes::knobs(keys.nodes)?,
-        entries: entries(swarm, &pool)?,
+        entries,
         source,
-        span: seconds("run.seconds", run.seconds.unwrap_or(300.0))?,
+        span,
         patience: seconds("run.patience_s", run.patience_s.unwrap_or(600.0))?,
         unit: Duration::from_secs_f64(unit_ms / 1e3),
         scales,
         faults,
+        churn,
         notes,
-        fleet: fleets.only(Fleet::new(pool, model, (rules, workload), planned)),
+        fleet: fleets.only(Fleet::new(pool, model, belief, planned)),
     })
 }
 
@@ -223,6 +238,12 @@ impl Recipe {
             recorded => recorded.clone(),
         };
         Self { source, span, ..self.clone() }
+    }
+
+    /// What goes wrong for a seed.
+    pub fn faults(&self, seed: u64) -> Vec<Fault> {
+        let churn = self.churn.as_ref().map(|churn| churn.faults(self.span, seed));
+        [self.faults.clone(), churn.unwrap_or_default()].concat()
     }
 
     /// The requests of a seed.

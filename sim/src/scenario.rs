@@ -139,7 +139,7 @@ impl Scenario {
             Self::Story => unreported(story::run(seed, wishes)),
             Self::Storm => unreported(storm::run(seed, wishes)),
             Self::Serve(recipe) => {
-                let setup = recipe.fleet.setup(recipe.truth);
+                let setup = recipe.fleet.setup(&recipe.truth);
                 let setup = wishes.of(Setup { knobs: recipe.knobs, ..setup });
                 let mut world = World::new(setup, seed);
                 let report = serve::run(&mut world, recipe, seed).map(Some);

@@ -47,16 +47,16 @@ pub fn attainment(all: &[Served], deadline: Duration) -> f64 {
 enum Act<'a> {
     Ask(usize),
     Fail(&'a Fault),
-    Mend(usize),
+    Mend(&'a Fault),
 }
 
 /// All that is to be done, in the order of its times.
 fn timeline<'a>(arrivals: &[Arrival], faults: &'a [Fault]) -> Vec<(Duration, Act<'a>)> {
     let asks = arrivals.iter().enumerate().map(|(number, a)| (a.at, Act::Ask(number)));
     let fails = faults.iter().map(|fault| (fault.at, Act::Fail(fault)));
-    // Who is stopped goes on by itself.
-    let ends = faults.iter().filter(|fault| fault.does != What::Pause);
-    let mends = ends.filter_map(|fault| Some((fault.at + fault.lasts?, Act::Mend(fault.machine))));
+    // Who is stopped or stands still goes on by itself.
+    let ends = faults.iter().filter(|fault| !matches!(fault.does, What::Pause | What::Stall));
+    let mends = ends.filter_map(|fault| Some((fault.at + fault.lasts?, Act::Mend(fault))));
     let mut all: Vec<_> = asks.chain(fails).chain(mends).collect();
     all.sort_by_key(|(at, _)| *at); // of those at one time the first first
     all
@@ -99,7 +99,7 @@ impl World {
                     self.ask(entry, Ask { tokens, answer_tokens_max, sampling, end_tokens });
                 }
                 Act::Fail(fault) => self.strike(fault),
-                Act::Mend(machine) => self.restart(machine),
+                Act::Mend(fault) => self.mend(fault),
             }
         }
         self.run_until(patience, World::answered)?;
@@ -112,6 +112,20 @@ impl World {
             What::Vanish => self.vanish(fault.machine),
             What::Leave => self.drain(fault.machine),
             What::Pause => self.pause(fault.machine, fault.lasts.unwrap_or_default(), false),
+            What::Slow(factor) => self.slow_machine(fault.machine, factor),
+            What::Stall => self.stall_machine(fault.machine, fault.lasts.unwrap_or_default()),
+        }
+    }
+
+    fn mend(&mut self, fault: &Fault) {
+        match fault.does {
+            What::Slow(_) => self.slow_machine(fault.machine, 1.0),
+            What::Leave => {
+                // Who has left is there until its process ends.
+                self.kill(fault.machine);
+                self.restart(fault.machine);
+            }
+            _ => self.restart(fault.machine),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use swarm_core::{ComputeFault, GroupKey, Seat, Shard};
-use swarm_proto::{Batch, ModelSpec, NodeId, PlanId};
+use swarm_proto::{Batch, ModelSpec, NodeId, PlanId, Time};
 
 use crate::{
     device::{Cache, Outcome, Shape},
@@ -27,7 +27,11 @@ pub(crate) struct Worker {
     /// Numbers what runs, so that an alarm for something that is over rings for nothing.
     pub(crate) serial: u64,
     /// How many times slower than it was measured to be.
-    pub(crate) slow: u32,
+    pub(crate) slow: f64,
+    /// Until when it stands still,
+    pub(crate) still_until: Time,
+    /// and how much later what it does now is done, for that.
+    pub(crate) owed: Duration,
     /// The next loads that fail.
     pub(crate) bad_loads: u32,
     /// The next batches that fail.
@@ -71,6 +75,14 @@ pub(crate) enum Running {
     },
 }
 
+/// A time, so many times.
+pub(crate) fn times(span: Duration, factor: f64) -> Duration {
+    match factor == 1.0 {
+        true => span,
+        false => Duration::try_from_secs_f64(span.as_secs_f64() * factor).unwrap_or(Duration::MAX),
+    }
+}
+
 impl Worker {
     pub(crate) fn new(rig: Rig, shape: Shape) -> Self {
         Self {
@@ -81,7 +93,9 @@ impl Worker {
             queue: VecDeque::new(),
             running: None,
             serial: 0,
-            slow: 1,
+            slow: 1.0,
+            still_until: Time::ZERO,
+            owed: Duration::ZERO,
             bad_loads: 0,
             bad_batches: 0,
         }
@@ -91,7 +105,16 @@ impl Worker {
     pub(crate) fn span(&self, node: NodeId, batch: &Batch, model: &ModelSpec) -> Duration {
         let Some((_, shard)) = &self.holds else { return Duration::ZERO };
         let mates = shard.members.iter().filter(|(member, _)| *member == node).count();
-        self.rig.pace.span(shard, batch, (model, mates)).saturating_mul(self.slow)
+        times(self.rig.pace.span(shard, batch, (model, mates)), self.slow)
+    }
+
+    /// Stands still until then.
+    pub(crate) fn stall(&mut self, now: Time, until: Time) {
+        // What waits for others is not on the device.
+        if matches!(self.running, Some(Running::Load { .. } | Running::Compute { .. })) {
+            self.owed += until.since(self.still_until.max(now));
+        }
+        self.still_until = self.still_until.max(until);
     }
 
     /// Queues a job; gives it back if there is no room.

@@ -18,6 +18,7 @@ use crate::{
     Planner, Sabotage,
     check::{Broken, Watch},
     client::Clients,
+    clock::Clock,
     host::{Host, Knobs, State},
     hosts::Hosts,
     link::Links,
@@ -43,6 +44,10 @@ pub struct Setup {
     pub late: Vec<usize>,
     /// What nodes are told.
     pub knobs: Knobs,
+    /// How much the times of one batch differ: their standard deviation over their mean.
+    pub noise: f64,
+    /// By how many millionths nodes' clocks are fast or slow, at most.
+    pub skew_ppm: u32,
     /// Who plans.
     pub planner: Planner,
     /// What goes wrong that must not.
@@ -63,6 +68,8 @@ impl Default for Setup {
             row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
             knobs: Knobs::default(),
+            noise: 0.0,
+            skew_ppm: 0,
             planner: Planner::default(),
             sabotage: Sabotage::default(),
             record: false,
@@ -87,6 +94,9 @@ impl Setup {
         Self::of(&memory_bytes)
     }
 }
+
+/// Clocks that are further off than this are broken.
+pub(crate) const SKEW_MAX_PPM: u32 = 100_000;
 
 /// A swarm on virtual time.
 pub struct World {
@@ -126,12 +136,23 @@ impl World {
             replayed: Vec::new(),
             events: 0,
         };
+        world.skew();
         for number in 0..world.setup.machines.len() {
             if !world.setup.late.contains(&number) {
                 world.restart(number);
             }
         }
         world
+    }
+
+    /// Gives each node a clock of its own, if they are to differ: it began in the hour before.
+    fn skew(&mut self) {
+        const HOUR_NS: u64 = 3_600_000_000_000;
+        let most = self.setup.skew_ppm.min(SKEW_MAX_PPM) as i32;
+        for host in self.hosts.values_mut().filter(|_| most > 0) {
+            let fast_ppm = self.rng.random_range(-most..=most);
+            host.clock = Clock { began_ns: self.rng.random_range(0..HOUR_NS), fast_ppm };
+        }
     }
 
     /// Runs for so long, or until a property does not hold.
@@ -215,7 +236,7 @@ impl World {
         }
         self.events += 1;
         self.log.input(self.now, to, &input);
-        let effects: Vec<_> = host.node.handle(self.now, input).collect();
+        let effects: Vec<_> = host.node.handle(host.clock.says(self.now), input).collect();
         let mut outcome = Ok(());
         for effect in effects {
             outcome = outcome.and(self.perform(to, effect));
@@ -224,7 +245,8 @@ impl World {
             let deadline = host.node.deadline();
             if host.armed != deadline {
                 host.armed = deadline;
-                self.push(deadline.max(self.now), to, Event::Input(Input::Tick));
+                let rings = host.clock.when(deadline).max(self.now);
+                self.push(rings, to, Event::Input(Input::Tick));
             }
         }
         outcome.and(self.poll(to))

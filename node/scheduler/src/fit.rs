@@ -111,6 +111,17 @@ impl Pace {
         }
     }
 
+    /// That of a device which reads and computes so many times as fast.
+    pub(crate) fn times(&self, bandwidth: f64, arithmetic: f64) -> Self {
+        Self {
+            bytes_per_ms: self.bytes_per_ms * bandwidth,
+            kv_bytes_per_ms: self.kv_bytes_per_ms * bandwidth,
+            flops_per_ms: self.flops_per_ms * arithmetic,
+            attention_flops_per_ms: self.attention_flops_per_ms * arithmetic,
+            layer_ms: self.layer_ms,
+        }
+    }
+
     /// That of two devices which wait for each other.
     pub(crate) fn slower(&self, other: &Self) -> Self {
         Self {

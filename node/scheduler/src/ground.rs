@@ -184,6 +184,14 @@ impl Ground {
         ground.classed()
     }
 
+    /// With devices that are believed to read and to compute so many times as fast as they do.
+    pub fn biased(mut self, bandwidth: f64, arithmetic: f64) -> Self {
+        for spot in &mut self.spots {
+            spot.pace = spot.pace.times(bandwidth, arithmetic);
+        }
+        self.classed()
+    }
+
     /// With the classes that its devices are of.
     pub(crate) fn classed(self) -> Self {
         let Self { spots, inside, ways, ends, model, .. } = &self;

@@ -45,7 +45,7 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
     let Some((_, first)) = all.first() else { return Ok(()) };
     let scales = first.attainment.iter().map(|(scale, _)| format!("{scale}x"));
     let heads = ["seed", "requests", "whole", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99"];
-    let more = ["request p50 ms", "p99"];
+    let more = ["request p50 ms", "p99", "decode tokens/s"];
     let heads: Vec<String> =
         heads.iter().chain(&more).map(|head| (*head).to_owned()).chain(scales).collect();
     let mut table = table(heads);
@@ -63,6 +63,7 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
         row.extend(spread(report.ttft_ms(), 0));
         row.extend(spread(report.tpot_ms(), 1));
         row.extend(spread(report.latency_ms(), 0));
+        row.push(format!("{:.1}", report.decode_tokens_per_s()));
         row.extend(report.attainment.iter().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
         table.add_row(row);
     }
@@ -93,6 +94,7 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
         "ttft_ms": spread(report.ttft_ms()),
         "tpot_ms": spread(report.tpot_ms()),
         "latency_ms": spread(report.latency_ms()),
+        "decode_tokens_per_s": report.decode_tokens_per_s(),
         "attainment": attainment,
         "pipelines": report.pipelines,
     })

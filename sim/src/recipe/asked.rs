@@ -6,10 +6,13 @@ use swarm_scheduler::Workload;
 
 use super::{
     Reads, RecipeError,
-    figure::{figure, read, seconds, tokens, wrong},
+    figure::{data, figure, seconds, tokens, wrong},
     keys::{Kind, OneOrMany, PlannerKeys, WorkloadKeys},
 };
-use crate::workload::{Arrival, Arrivals, Drawn, Lengths, Trace, hurried};
+use crate::{
+    shipped,
+    workload::{Arrival, Arrivals, Drawn, Lengths, TOKENS_MAX, Trace, TraceError, hurried},
+};
 
 /// Requests a second, at most.
 const RATE_MAX: f64 = 1e5;
@@ -37,29 +40,61 @@ pub(super) fn believed(keys: &PlannerKeys, work: &WorkloadKeys) -> Result<Worklo
     })
 }
 
+/// Where requests come from, and what was left out of them.
 pub(super) fn source(
     work: &WorkloadKeys,
     reads: &Reads<'_>,
-) -> Result<(Source, usize), RecipeError> {
-    let speed = figure("speed", work.speed.unwrap_or(1.0), 1e6)?;
-    let from = seconds("from_s", work.from_s.unwrap_or(0.0))?;
+) -> Result<(Source, Vec<String>), RecipeError> {
     let Some(file) = &work.trace else {
-        if work.speed.is_some() || work.from_s.is_some() {
-            return Err(wrong("speed", speed, "and from_s are for a trace: name one"));
-        }
-        return Ok((Source::Drawn(drawn(work)?), 0));
+        let only = [
+            ("speed", work.speed.is_some()),
+            ("from_s", work.from_s.is_some()),
+            ("input_tokens_max", work.input_tokens_max.is_some()),
+            ("output_tokens_max", work.output_tokens_max.is_some()),
+        ];
+        return match only.into_iter().find(|(_, said)| *said) {
+            Some((key, _)) => Err(wrong(key, "said", "is for a trace: name one")),
+            None => Ok((Source::Drawn(drawn(work)?), Vec::new())),
+        };
     };
     if work.arrivals.is_some() || work.requests_per_s.is_some() {
         let reason =
             "a trace says itself when requests come: leave out arrivals and requests_per_s";
         return Err(wrong("trace", file, reason));
     }
-    let text = read(file, reads)?;
-    let trace: Trace = text.parse().map_err(|e: crate::workload::TraceError| {
-        RecipeError::File { file: file.clone(), reason: e.to_string() }
+    let (arrivals, notes) = recorded(file, work, reads)?;
+    Ok((Source::Recorded(arrivals.into()), notes))
+}
+
+fn recorded(
+    file: &str,
+    work: &WorkloadKeys,
+    reads: &Reads<'_>,
+) -> Result<(Vec<Arrival>, Vec<String>), RecipeError> {
+    let speed = figure("speed", work.speed.unwrap_or(1.0), 1e6)?;
+    let from = seconds("from_s", work.from_s.unwrap_or(0.0))?;
+    let [input_max, output_max] = [
+        ("input_tokens_max", work.input_tokens_max),
+        ("output_tokens_max", work.output_tokens_max),
+    ]
+    .map(|(key, most)| tokens(key, most.unwrap_or(TOKENS_MAX)));
+    let (input_max, output_max) = (input_max?, output_max?);
+    let text = data(file, shipped::TRACES, reads)?;
+    let trace: Trace = text.parse().map_err(|e: TraceError| RecipeError::File {
+        file: file.to_owned(),
+        reason: e.to_string(),
     })?;
-    let arrivals = hurried(trace.arrivals, speed, from, Duration::MAX);
-    Ok((Source::Recorded(arrivals.into()), trace.failed))
+    let fits = |one: &Arrival| one.input_tokens <= input_max && one.output_tokens <= output_max;
+    let told = trace.arrivals.len();
+    let short: Vec<Arrival> = trace.arrivals.into_iter().filter(fits).collect();
+    let long = told - short.len();
+    if short.is_empty() {
+        return Err(wrong("input_tokens_max", input_max, "no request of the trace is that short"));
+    }
+    let out = [(trace.failed, "had no answer"), (long, "are longer than the scenario wants")];
+    let out = out.into_iter().filter(|(count, _)| *count > 0);
+    let notes = out.map(|(count, why)| format!("{count} requests of the trace {why}: left out"));
+    Ok((hurried(short, speed, from, Duration::MAX), notes.collect()))
 }
 
 pub(super) fn drawn(work: &WorkloadKeys) -> Result<Drawn, RecipeError> {

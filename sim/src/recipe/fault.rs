@@ -6,13 +6,12 @@ use serde::Deserialize;
 
 use super::{
     RecipeError,
-    figure::{seconds, wrong},
+    figure::{figure, seconds, wrong},
     keys::FaultKeys,
 };
 
 /// What a machine does that goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum What {
     /// Its process dies, and its connections close.
     Die,
@@ -22,7 +21,26 @@ pub enum What {
     Pause,
     /// It leaves in good order.
     Leave,
+    /// Its devices take so many times as long.
+    Slow(f64),
+    /// Its devices stand still.
+    Stall,
 }
+
+/// As scenarios say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Does {
+    Die,
+    Vanish,
+    Pause,
+    Leave,
+    Slow,
+    Stall,
+}
+
+/// Times as slow, at most.
+const SLOW_MAX: f64 = 1e4;
 
 /// Something that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,8 +51,23 @@ pub struct Fault {
     pub machine: usize,
     /// What it does.
     pub does: What,
-    /// After what time it is started again, or goes on; never if it does not say.
+    /// After what time it is started again, goes on or is as fast as before; never if it does not say.
     pub lasts: Option<Duration>,
+}
+
+fn what(keys: &FaultKeys) -> Result<What, RecipeError> {
+    Ok(match (keys.does, keys.factor) {
+        (Does::Slow, Some(factor)) => What::Slow(figure("factor", factor, SLOW_MAX)?),
+        (Does::Slow, None) => {
+            return Err(wrong("factor", "nothing", "does = \"slow\" needs it: how many times"));
+        }
+        (_, Some(factor)) => return Err(wrong("factor", factor, "is for does = \"slow\"")),
+        (Does::Die, None) => What::Die,
+        (Does::Vanish, None) => What::Vanish,
+        (Does::Pause, None) => What::Pause,
+        (Does::Leave, None) => What::Leave,
+        (Does::Stall, None) => What::Stall,
+    })
 }
 
 pub(super) fn faults(
@@ -43,10 +76,10 @@ pub(super) fn faults(
 ) -> Result<Vec<Fault>, RecipeError> {
     let at = seconds("at_s", keys.at_s)?;
     let lasts = keys.for_s.map(|span| seconds("for_s", span)).transpose()?;
-    if keys.does == What::Pause && lasts.is_none() {
-        return Err(wrong("does", "pause", "needs for_s: for how long"));
+    let does = what(keys)?;
+    if matches!(does, What::Pause | What::Stall) && lasts.is_none() {
+        return Err(wrong("for_s", "nothing", "a pause or stall needs it: for how long"));
     }
-    let does = keys.does;
     Ok(number(&keys.machine)?
         .into_iter()
         .map(|machine| Fault { at, machine, does, lasts })

@@ -1,11 +1,11 @@
 //! Figures that a scenario states, and what is said of those that cannot be.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use swarm_scheduler::catalogue;
 
 use super::{Reads, RecipeError};
-use crate::workload::TOKENS_MAX;
+use crate::{shipped, workload::TOKENS_MAX};
 
 /// More seconds than this are not simulated in a lifetime.
 const SECONDS_MAX: f64 = 1e7;
@@ -47,6 +47,22 @@ pub(super) fn seconds(key: &'static str, value: f64) -> Result<Duration, RecipeE
 
 pub(super) fn read(file: &str, reads: &Reads<'_>) -> Result<String, RecipeError> {
     reads(file).map_err(|e| RecipeError::File { file: file.to_owned(), reason: e.to_string() })
+}
+
+/// The text of data that comes with the simulator, by its name, or of a file.
+pub(super) fn data(
+    name: &str,
+    known: &shipped::Texts,
+    reads: &Reads<'_>,
+) -> Result<Cow<'static, str>, RecipeError> {
+    if let Some(text) = shipped::text(known, name) {
+        return Ok(text.into());
+    }
+    reads(name).map(Cow::from).map_err(|e| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        let reason = format!("{e}; what comes with the simulator is called {}", names.join(", "));
+        RecipeError::File { file: name.to_owned(), reason }
+    })
 }
 
 /// A number of tokens that a request can have.

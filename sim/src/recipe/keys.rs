@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Play, What};
+use super::{Play, churn::Goes, fault::Does};
 
 /// A scenario's text.
 #[derive(Debug, Deserialize)]
@@ -18,6 +18,8 @@ pub(super) struct Keys {
     pub(super) planner: PlannerKeys,
     #[serde(default)]
     pub(super) truth: TruthKeys,
+    #[serde(default)]
+    pub(super) belief: BeliefKeys,
     pub(super) workload: Option<WorkloadKeys>,
     #[serde(default)]
     pub(super) run: RunKeys,
@@ -27,6 +29,7 @@ pub(super) struct Keys {
     pub(super) pipeline: Vec<PipelineKeys>,
     #[serde(default)]
     pub(super) fault: Vec<FaultKeys>,
+    pub(super) churn: Option<ChurnKeys>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +87,16 @@ pub(super) struct TruthKeys {
     /// What the ways between machines are in truth, if not what the pool says.
     pub(super) between_ms: Option<f64>,
     pub(super) between_gbit_s: Option<f64>,
+    pub(super) layers: Option<String>,
+    pub(super) noise: Option<f64>,
+    pub(super) skew_ppm: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BeliefKeys {
+    pub(super) bandwidth: Option<f64>,
+    pub(super) arithmetic: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,6 +110,8 @@ pub(super) struct WorkloadKeys {
     pub(super) trace: Option<String>,
     pub(super) speed: Option<f64>,
     pub(super) from_s: Option<f64>,
+    pub(super) input_tokens_max: Option<u32>,
+    pub(super) output_tokens_max: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -128,8 +143,23 @@ pub(super) struct RunKeys {
 pub(super) struct FaultKeys {
     pub(super) at_s: f64,
     pub(super) machine: String,
-    pub(super) does: What,
+    pub(super) does: Does,
     pub(super) for_s: Option<f64>,
+    pub(super) factor: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChurnKeys {
+    /// Machines that come and go; those that no client asks if it does not say.
+    pub(super) machines: Option<Vec<String>>,
+    pub(super) does: Option<Goes>,
+    pub(super) trace: Option<String>,
+    pub(super) speed: Option<f64>,
+    pub(super) from_s: Option<f64>,
+    pub(super) up_s: Option<f64>,
+    pub(super) down_s: Option<f64>,
+    pub(super) shape: Option<f64>,
 }
 
 /// What nodes are told before they start; what it does not say is as it is in a live swarm.

@@ -1,6 +1,6 @@
 //! Who serves, who plans, and how fast machines are in truth.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use swarm_scheduler::{
     Ask, Deadline, Model, Objective, Planner, PoolFile, Rules, Way, Workload, catalogue,
@@ -8,10 +8,13 @@ use swarm_scheduler::{
 
 use super::{
     Reads, RecipeError,
-    figure::{figure, read, wrong},
-    keys::{Aim, PlannerKeys, Sums, SwarmKeys, TruthKeys},
+    figure::{data, figure, read, wrong},
+    keys::{Aim, BeliefKeys, PlannerKeys, Sums, SwarmKeys, TruthKeys},
 };
-use crate::Truth;
+use crate::{Belief, Truth, rig::Layers, shipped, world::SKEW_MAX_PPM};
+
+/// Times as fast as they are that devices may be believed to be, at most.
+const BIAS_MAX: f64 = 1e3;
 
 pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, RecipeError> {
     let text = read(&swarm.pool, reads)?;
@@ -67,7 +70,11 @@ pub(super) fn entries(swarm: &SwarmKeys, pool: &PoolFile) -> Result<Vec<usize>, 
     Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
+pub(super) fn truth(
+    keys: &TruthKeys,
+    model: &Model,
+    reads: &Reads<'_>,
+) -> Result<Truth, RecipeError> {
     let layer_us = keys.layer_us.unwrap_or(0.0);
     if !(0.0..=1e6).contains(&layer_us) {
         return Err(wrong("layer_us", layer_us, "may be from 0 to a million"));
@@ -80,12 +87,49 @@ pub(super) fn truth(keys: &TruthKeys) -> Result<Truth, RecipeError> {
         }),
         _ => return Err(wrong("between_ms", "one", "and between_gbit_s go together: give both")),
     };
+    let skew_ppm = keys.skew_ppm.unwrap_or(0);
+    if skew_ppm > SKEW_MAX_PPM {
+        return Err(wrong("skew_ppm", skew_ppm, format!("may be from 0 to {SKEW_MAX_PPM}")));
+    }
     Ok(Truth {
         between,
+        skew_ppm,
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
         layer: Duration::from_secs_f64(layer_us / 1e6),
+        layers: keys.layers.as_deref().map(|name| layers(name, model, reads)).transpose()?,
+        noise: match keys.noise.unwrap_or(0.0) {
+            0.0 => 0.0,
+            noise => figure("noise", noise, 10.0)?,
+        },
     })
+}
+
+/// What planners believe: that devices are as fast as they are, unless a scenario says otherwise.
+pub(super) fn belief(
+    keys: &BeliefKeys,
+    rules: Rules,
+    workload: Workload,
+) -> Result<Belief, RecipeError> {
+    Ok(Belief {
+        rules,
+        workload,
+        bandwidth: figure("belief.bandwidth", keys.bandwidth.unwrap_or(1.0), BIAS_MAX)?,
+        arithmetic: figure("belief.arithmetic", keys.arithmetic.unwrap_or(1.0), BIAS_MAX)?,
+    })
+}
+
+/// Measured layer times of the model, with weights as those that they were measured with.
+fn layers(name: &str, model: &Model, reads: &Reads<'_>) -> Result<Arc<Layers>, RecipeError> {
+    let wrong = |reason: String| wrong("layers", name, reason);
+    let text = data(name, shipped::LAYERS, reads)?;
+    let layers = Layers::parse(&text, &model.spec.name).map_err(|e| wrong(e.to_string()))?;
+    match model.bits() {
+        15.9..16.1 => Ok(Arc::new(layers)),
+        bits => Err(wrong(format!(
+            "layers are measured with weights of 16 bits, not {bits:.1}: leave out swarm.weights"
+        ))),
+    }
 }
 
 pub(super) fn deadline(key: &'static str, text: &str) -> Result<Deadline, RecipeError> {

@@ -34,7 +34,8 @@ pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Repor
     let pipelines = world.live_plan(0).map(shape).unwrap_or_default();
     let begun = world.now();
     let arrivals = recipe.arrivals(seed);
-    let served = world.serve(&arrivals, &recipe.faults, &recipe.entries, recipe.patience)?;
+    let faults = recipe.faults(seed);
+    let served = world.serve(&arrivals, &faults, &recipe.entries, recipe.patience)?;
     let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
     let attainment = recipe.scales.iter().map(met).collect();
     let span = world.now().since(begun);
@@ -71,6 +72,12 @@ impl Report {
     /// Answers that are whole.
     pub fn whole(&self) -> usize {
         self.served.iter().filter(|one| one.latency.is_some()).count()
+    }
+
+    /// Tokens a second, of whatever answers, those that came first left out: they are of prefill.
+    pub fn decode_tokens_per_s(&self) -> f64 {
+        let tokens: usize = self.served.iter().map(|one| one.tokens.saturating_sub(1)).sum();
+        tokens as f64 / self.span.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     /// Milliseconds to the first token.

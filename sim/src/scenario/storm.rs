@@ -88,7 +88,7 @@ fn strike(world: &mut World, dice: &mut ChaCha8Rng) {
         }
         12 => world.fail_loads(number, device, 2),
         13 if told => world.fail_batches(number, device, 3),
-        13 => world.slow_device(number, device, 20),
+        13 => world.slow_device(number, device, 20.0),
         14 => world.set_gossip_loss(0.5),
         15 => world.drain(number),
         _ => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
+use rand_distr::{Distribution, LogNormal};
 use swarm_core::{ComputeFault, Computed, Found, Input, MEETING_MAX, Seat, Shard};
 use swarm_proto::{NodeId, PlanId};
 
@@ -11,7 +12,7 @@ use crate::{
     Sabotage, World,
     check::{Broken, fits, known_blocks},
     model,
-    worker::{Job, Running, Work, Worker},
+    worker::{Job, Running, Work, Worker, times},
 };
 
 impl World {
@@ -98,6 +99,8 @@ impl World {
     /// Begins the next job of a device that has none.
     fn next_job(&mut self, node: NodeId, device: u8) {
         let load_span = self.between(20.0, 200.0);
+        let noise = self.noise();
+        let now = self.now;
         loop {
             let Some(host) = self.hosts.get_mut(&node) else { return };
             let Some(worker) = host.workers.get_mut(&device) else { return };
@@ -107,6 +110,7 @@ impl World {
             let Some(job) = worker.queue.pop_front() else { return };
             worker.serial += 1;
             let serial = worker.serial;
+            let goes_on = worker.still_until.max(now);
             let span = match job {
                 Job::Unload => {
                     worker.holds = None;
@@ -121,6 +125,7 @@ impl World {
                 }
                 Job::Compute(work) => {
                     let span = worker.span(node, &work.batch, &self.setup.model);
+                    let span = times(span, noise);
                     let seat = work.group.map(|key| host.meetings.seat(key, device));
                     if seat.is_some_and(|seat| seat.is_none()) {
                         self.computed(node, device, work.job, Err(ComputeFault::Group));
@@ -133,9 +138,16 @@ impl World {
                     span
                 }
             };
-            self.push(self.now + span, node, Event::Due { device, serial });
+            self.push(goes_on + span, node, Event::Due { device, serial });
             return;
         }
+    }
+
+    /// How many times as long as on average a batch takes, drawn.
+    fn noise(&mut self) -> f64 {
+        let cv = self.setup.noise;
+        let drawn = (cv > 0.0).then(|| LogNormal::from_mean_cv(1.0, cv).ok()).flatten();
+        drawn.map_or(1.0, |times| times.sample(&mut self.rng))
     }
 
     /// A device is done with what it does alone, or has waited too long for others.
@@ -143,6 +155,11 @@ impl World {
         let sabotage = self.setup.sabotage;
         let Some(worker) = self.worker(node, device) else { return Ok(()) };
         if worker.serial != serial {
+            return Ok(());
+        }
+        if !worker.owed.is_zero() {
+            let owed = std::mem::take(&mut worker.owed);
+            self.push(self.now + owed, node, Event::Due { device, serial });
             return Ok(());
         }
         match worker.running.take() {

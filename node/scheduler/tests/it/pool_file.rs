@@ -56,6 +56,7 @@ fn the_pools_that_ship_have_the_devices_that_they_say() {
     for (name, count) in [
         ("dtfm_world64", 64),
         ("helix_geo24", 24),
+        ("helix_high42", 64),
         ("helix_single24", 24),
         ("hexgen3_hetero24", 24),
         ("hexgen3_mixed5", 5),
