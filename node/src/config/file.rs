@@ -76,6 +76,8 @@ fn example() -> NodeOptions {
         state: Some(PathBuf::new()),
         key: Some(PathBuf::new()),
         plan: Some(PathBuf::new()),
+        record: Some(PathBuf::new()),
+        record_max: Some(String::new()),
         ..NodeOptions::default()
     }
 }
