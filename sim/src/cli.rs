@@ -1,6 +1,7 @@
 //! What people type.
 
 mod print;
+mod replay;
 mod run;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ pub(crate) struct Cli {
 enum Verb {
     /// Runs a scenario for one seed or for many, and checks what must hold
     Run(run::Run),
+    /// Plays again what a live node recorded, and compares what it wanted done
+    Replay(replay::Play),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -26,6 +29,7 @@ impl Cli {
     pub(crate) fn run(self) -> color_eyre::Result<bool> {
         match self.verb {
             Verb::Run(run) => run.play(),
+            Verb::Replay(play) => play.play(),
             Verb::List => print::list(),
         }
     }

@@ -20,6 +20,7 @@ mod log;
 mod model;
 mod planner;
 mod recipe;
+pub mod replay;
 mod rig;
 mod sabotage;
 mod scenario;

@@ -6,7 +6,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use hexswarm_sim::{Draft, Report, SHIPPED, Spread};
 use serde_json::{Value, json};
 
-fn table(heads: &[&str]) -> Table {
+/// A table whose columns are numbers, but for the first.
+pub(super) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
     table.set_header(heads.to_vec());
