@@ -40,6 +40,7 @@ pub struct Recorder {
     waiting_bytes: Arc<AtomicUsize>,
     why: Arc<OnceLock<Why>>,
     bytes_left: u64,
+    handling: bool,
     inputs_missed: u64,
     done: Receiver<Disk>,
 }
@@ -101,6 +102,7 @@ impl Recorder {
             waiting_bytes,
             why,
             bytes_left: bytes_max,
+            handling: false,
             inputs_missed: 0,
             done,
         };
@@ -110,6 +112,7 @@ impl Recorder {
 
     /// The core is about to be handed this.
     pub fn input(&mut self, at: Time, input: &Input) {
+        self.handling = true;
         if self.has_ended() {
             self.inputs_missed += 1;
         } else if self.frames.input(at, input).is_err() {
@@ -122,6 +125,7 @@ impl Recorder {
 
     /// These effects came of it.
     pub fn outcome(&mut self, effects: &[Effect]) {
+        self.handling = false;
         // Taken in any case: they are not to pile up.
         let signatures = self.signatures.try_iter().collect();
         if self.has_ended() {
@@ -167,7 +171,7 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        let _ = self.why.set(Why::Stopped);
+        let _ = self.why.set(if self.handling { Why::Unhandled } else { Why::Stopped });
         self.pieces = None;
         let Ok(mut disk) = self.done.recv_timeout(STOP_MAX) else {
             return tracing::warn!("the disk does not take the end of the log");

@@ -97,4 +97,7 @@ pub enum Why {
     /// An input that no frame can hold.
     #[error("there was an input too long to record")]
     Input,
+    /// The node panicked, or was let go of, while it handled the last input.
+    #[error("the node broke off while it handled the last input")]
+    Unhandled,
 }

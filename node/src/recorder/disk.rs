@@ -45,7 +45,12 @@ pub fn create(path: &Path) -> Result<File, RecordError> {
             }
             let mut old = path.as_os_str().to_owned();
             old.push(".old");
-            fs::rename(path, old).map_err(fault)?;
+            // What never became a log does not take the place of one that did.
+            let moved = match opening.len() < OPENING.len() {
+                true => fs::remove_file(path),
+                false => fs::rename(path, old),
+            };
+            moved.map_err(fault)?;
         }
     }
     let mut options = OpenOptions::new();

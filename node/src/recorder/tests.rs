@@ -137,6 +137,24 @@ fn a_log_has_all_inputs_with_what_came_of_them() {
 }
 
 #[test]
+fn a_node_that_breaks_off_leaves_the_input_that_it_broke_off_at() {
+    let disk = Memory::default();
+    let keys = Box::new(NodeKeys(Identity::ephemeral()));
+    let begun = Recorder::begin(Box::new(disk.clone()), 1 << 20, Frames::default(), keys);
+    let (mut recorder, _) = begun.unwrap();
+    recorder.input(Time(7), &Input::Drain);
+    drop(recorder);
+    let bytes = disk.state().bytes.clone();
+    let (claim, rest) = bytes.split_first_chunk().unwrap();
+    let (content, rest) = rest.split_at(Claim::read(*claim).unwrap().content_bytes());
+    let input = Claim::read(*claim).unwrap().open(content);
+    assert_eq!(input, Ok(Frame::Input(Time(7), Box::new(Input::Drain))));
+    let (claim, content) = rest.split_first_chunk().unwrap();
+    let end = End { why: Why::Unhandled, inputs_missed: 0 };
+    assert_eq!(Claim::read(*claim).unwrap().open(content), Ok(Frame::End(end)));
+}
+
+#[test]
 fn a_log_that_is_long_enough_says_what_it_misses() {
     let (disk, all) = (Memory::default(), Memory::default());
     record(&all, 1 << 20, 100, || {});
@@ -187,6 +205,8 @@ fn a_log_is_its_owners_and_no_file_of_others_is_lost() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    create(&path).unwrap();
+    // It ended before it was one.
     create(&path).unwrap();
     assert_eq!(std::fs::read(folder.path().join("node.log.old")).unwrap(), OPENING);
     std::fs::write(&path, "Dear diary").unwrap();
