@@ -190,7 +190,13 @@ impl Pair {
         let follows = match effect {
             Effect::Send { message, .. } => (other, Input::Received { from, message }),
             Effect::Forward { header, body, .. } => (other, Input::Arrived { from, header, body }),
-            Effect::Publish(advert) => (other, Input::Heard(advert)),
+            Effect::Publish(advert) => {
+                // Somebody says in its name that it leaves; nobody is to believe it, then or now.
+                let mut forged = advert.clone();
+                (forged.statement.sequence, forged.statement.draining) = (u64::MAX, true);
+                self.queue.push_back((other, Input::Heard(forged)));
+                (other, Input::Heard(advert))
+            }
             Effect::Persist(ballot) => (me, Input::Persisted(ballot)),
             Effect::Plan { request, pool } => {
                 let found = swarm_scheduler::plan(&pool, &swarm_scheduler::Options::default());
