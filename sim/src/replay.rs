@@ -34,6 +34,8 @@ pub struct Replay<R> {
     node: Node,
     head: Head,
     signatures: Arc<Mutex<VecDeque<Signature>>>,
+    /// What came after the time that was played to.
+    next: Option<Entry>,
     played: u64,
     end: Option<Ending>,
 }
@@ -77,7 +79,7 @@ impl<R: Read> Replay<R> {
         let keys = RecordedKeys { node: head.node, signatures: Arc::clone(&signatures) };
         let Head { config, seed, ballot, .. } = head.clone();
         let node = Node::new(config, Box::new(keys), seed, ballot);
-        Ok(Self { file, node, head, signatures, played: 0, end: None })
+        Ok(Self { file, node, head, signatures, next: None, played: 0, end: None })
     }
 
     /// What the core is made of.
@@ -95,8 +97,12 @@ impl<R: Read> Replay<R> {
         if self.end.is_some() {
             return Ok(None);
         }
-        let (offset, at, input, outcome) = match self.file.next()? {
-            Entry::Input { at, .. } if at > until => return Ok(None),
+        let next = self.next.take().map_or_else(|| self.file.next(), Ok)?;
+        let (offset, at, input, outcome) = match next {
+            Entry::Input { at, .. } if at > until => {
+                self.next = Some(next);
+                return Ok(None);
+            }
             Entry::Input { offset, at, input, outcome } => (offset, at, *input, outcome),
             Entry::End(ending) => {
                 self.end = Some(ending);

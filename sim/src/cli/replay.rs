@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::replay::{Replay, ReplayLog, Tally};
+use hexswarm_sim::replay::{Replay, ReplayLog, Step, Tally};
 use swarm_proto::Time;
 
 #[derive(Debug, Args)]
@@ -69,27 +69,37 @@ impl Play {
         let mut lines = ReplayLog::of(replay.head());
         let (me, mut tally) = (replay.head().node, Tally::default());
         let mut out = std::io::stdout().lock();
-        while let Some(step) =
-            replay.step(self.until.unwrap_or(Time::NEVER)).wrap_err_with(named)?
-        {
-            tally.count(&step, self.from);
-            if step.at < self.from {
-                continue;
-            }
+        let mut tell = |step: &Step| -> color_eyre::Result<()> {
             if self.effects {
-                print::step(&mut out, &step)?;
+                print::step(&mut out, step)?;
             }
             if let Some(events) = &mut events {
-                events.write_all(lines.lines(&step, me).as_bytes()).wrap_err_with(unwritten)?;
+                events.write_all(lines.lines(step, me).as_bytes()).wrap_err_with(unwritten)?;
             }
-        }
+            Ok(())
+        };
+        let stopped = loop {
+            match replay.step(self.until.unwrap_or(Time::NEVER)) {
+                Ok(Some(step)) => {
+                    tally.count(&step, self.from);
+                    if step.at >= self.from {
+                        tell(&step)?;
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
         if let Some(mut events) = events {
             events.flush().wrap_err_with(unwritten)?;
         }
+        let end = print::ended(&replay, stopped.as_ref());
         match self.json {
-            true => writeln!(out, "{}", print::document(&self.log, &replay, &tally))?,
-            false => print::summary(&mut out, &replay, &tally)?,
+            true => writeln!(out, "{}", print::document(&self.log, &replay, &tally, &end))?,
+            false => print::summary(&mut out, &replay, &tally, &end)?,
         }
+        // What there was before it is told all the same.
+        stopped.map_or(Ok(()), Err).wrap_err_with(named)?;
         Ok(tally.different == 0)
     }
 }

@@ -82,6 +82,9 @@ fn a_log_that_goes_on_is_played_only_as_far_as_is_wanted() {
     }
     assert_eq!(last, until);
     assert_eq!(replay.end(), None);
+    // And then further.
+    let next = replay.step(Time::NEVER).unwrap().expect("there is more");
+    assert_eq!((next.number, next.same), (all.len() as u64 / 2 + 2, Some(true)));
 }
 
 /// An input that was not there, or was another, makes another core.
@@ -208,6 +211,20 @@ fn a_claim_is_no_reason_to_make_room() {
     });
     assert_eq!(bytes, 104);
     assert!(heap.bytes_max < 1 << 20, "{} bytes", heap.bytes_max);
+}
+
+/// What a node died of is told, whatever killed it; this one is more patient than time is long.
+#[test]
+fn a_core_that_panics_says_at_what() {
+    let log = pair::recorded();
+    let mut head = Replay::open(&log[..]).unwrap().head().clone();
+    head.config.patience = std::time::Duration::MAX;
+    let mut patient = Frames::opening(&head).unwrap().take();
+    patient.extend(&joined(&contents(&log)[1..])[OPENING.len()..]);
+    match play(&patient).1 {
+        Err(ReplayError::Panicked { number: 1, offset, .. }) => assert!(offset > 100),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

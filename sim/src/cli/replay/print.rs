@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use hexswarm_sim::replay::{Ending, Led, Peers, Replay, Step, Tally};
+use hexswarm_sim::replay::{Ending, Led, Peers, Replay, ReplayError, Step, Tally};
 use serde_json::{Value, json};
 use swarm_proto::Time;
 
@@ -23,7 +23,11 @@ pub(super) fn step(out: &mut impl Write, step: &Step) -> io::Result<()> {
     effects.iter().try_for_each(|effect| writeln!(out, "    -> {effect:?}"))
 }
 
-fn ended<R: io::Read>(replay: &Replay<R>) -> String {
+/// How the log ended, or why it was not played to its end.
+pub(super) fn ended<R: io::Read>(replay: &Replay<R>, stopped: Option<&ReplayError>) -> String {
+    if let Some(error) = stopped {
+        return format!("played no further: {error}");
+    }
     match replay.end() {
         None => "played as far as was asked for".to_owned(),
         Some(Ending::Said(end)) if end.inputs_missed > 0 => {
@@ -42,6 +46,7 @@ pub(super) fn summary<R: io::Read>(
     out: &mut impl Write,
     replay: &Replay<R>,
     tally: &Tally,
+    end: &str,
 ) -> io::Result<()> {
     let head = replay.head();
     writeln!(out, "node {}, model {}", Peers::name(head.node), head.config.model.name)?;
@@ -64,7 +69,7 @@ pub(super) fn summary<R: io::Read>(
     let inputs: u64 = tally.inputs.values().sum();
     let (first, last) = tally.span.unwrap_or_default();
     writeln!(out, "{inputs} inputs from {:.3} s to {:.3} s", seconds(first), seconds(last))?;
-    writeln!(out, "{}", ended(replay))?;
+    writeln!(out, "{end}")?;
     let Tally { compared, different, first_difference, .. } = tally;
     let Some(first) = first_difference else {
         return writeln!(out, "all effects are the same: {compared} inputs were compared");
@@ -94,7 +99,12 @@ fn row(led: &Led) -> [String; 7] {
 }
 
 /// What a log came to, for programs.
-pub(super) fn document<R: io::Read>(log: &Path, replay: &Replay<R>, tally: &Tally) -> Value {
+pub(super) fn document<R: io::Read>(
+    log: &Path,
+    replay: &Replay<R>,
+    tally: &Tally,
+    end: &str,
+) -> Value {
     let head = replay.head();
     let ms = |span: Option<std::time::Duration>| span.map(|span| span.as_secs_f64() * 1e3);
     let sessions = tally.led.iter().map(|(request, led)| {
@@ -133,7 +143,7 @@ pub(super) fn document<R: io::Read>(log: &Path, replay: &Replay<R>, tally: &Tall
         "from_s": seconds(first),
         "until_s": seconds(last),
         "inputs": tally.inputs,
-        "end": ended(replay),
+        "end": end,
         "cut": matches!(replay.end(), Some(Ending::Cut { .. })),
         "inputs_missed": missed,
         "compared": tally.compared,
