@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The name of the swarm that a node joins or founds if it is told none.
 pub const SWARM: &str = "hexswarm";
 
+/// How long a record may be if nobody says.
+const RECORD_MAX: &str = "1GiB";
+
 /// Which arithmetic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -83,6 +86,12 @@ pub struct NodeOptions {
     /// While this node leads, use this plan (the `plan` of `status --json`), not the planner's
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// Write all that the node is told to this file, for `hexswarm-sim replay`; prompts are in it
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// End the record when it is so long; the node goes on [default: 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub record_max: Option<String>,
     /// Do not look for peers on the LAN
     #[arg(long)]
     pub no_mdns: bool,
@@ -123,6 +132,10 @@ pub struct Settings {
     pub key: Option<PathBuf>,
     /// A file with the plan to use while this node leads.
     pub plan: Option<PathBuf>,
+    /// Where to write what the node is told.
+    pub record: Option<PathBuf>,
+    /// How long that may be.
+    pub record_bytes_max: u64,
     /// Whether to look for peers on the LAN.
     pub mdns: bool,
 }
@@ -148,6 +161,8 @@ impl NodeOptions {
             state: self.state.or(below.state),
             key: self.key.or(below.key),
             plan: self.plan.or(below.plan),
+            record: self.record.or(below.record),
+            record_max: self.record_max.or(below.record_max),
             no_mdns: self.no_mdns || below.no_mdns,
         }
     }
@@ -183,6 +198,9 @@ impl NodeOptions {
             let reason = format!("`{origin}` is no origin: write https://app.example, or *");
             return Err(ConfigError::Value { key: "api_origins", reason });
         }
+        let record_max = self.record_max.as_deref().unwrap_or(RECORD_MAX);
+        let record_bytes_max = device::size(record_max)
+            .map_err(|reason| ConfigError::Value { key: "record_max", reason })?;
         Ok(Settings {
             swarm,
             founds: self.found || self.join.is_empty(),
@@ -200,6 +218,8 @@ impl NodeOptions {
             state: self.state.unwrap_or_else(state_folder),
             key: self.key,
             plan: self.plan,
+            record: self.record,
+            record_bytes_max,
             mdns: !self.no_mdns,
         })
     }

@@ -14,7 +14,7 @@ use std::{
 
 use actix::prelude::*;
 use bytes::Bytes;
-use swarm_core::{Answer, Effect, Input, Node, Notice, RequestId};
+use swarm_core::{Answer, Body, Effect, Input, Node, Notice, RequestId};
 use swarm_proto::{NodeId, Time};
 use tokio::{
     runtime::Handle as Runtime,
@@ -25,6 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{
     handle::Call,
     planner::Planner,
+    recorder::Recorder,
     state::State,
     status::Status,
     sums::Exchange,
@@ -54,6 +55,8 @@ pub struct Driver {
     pub exchange: Arc<Exchange>,
     /// Clients that wait for answers.
     pub clients: BTreeMap<RequestId, mpsc::Sender<Answer>>,
+    /// Who writes down what the mind is handed, if anyone wants it.
+    pub recorder: Option<Recorder>,
     /// Where the ballot is kept.
     pub state: Arc<State>,
     /// Where threads of this process say what happened.
@@ -156,7 +159,14 @@ impl Driver {
     fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
         self.follow_ups.push_back(input);
         while let Some(input) = self.follow_ups.pop_front() {
-            let effects: Vec<_> = self.node.handle(self.now(), input).collect();
+            let now = self.now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(now, &input);
+            }
+            let effects: Vec<_> = self.node.handle(now, input).collect();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.outcome(&effects);
+            }
             effects.into_iter().for_each(|effect| self.perform(effect));
         }
         if self.armed != self.node.deadline() {
@@ -176,7 +186,7 @@ impl Driver {
                 Ok(bytes) => self.sent(to, self.wire.send(to, bytes.into())),
                 Err(error) => tracing::error!(?to, %error, "a message of ours is too long"),
             },
-            Effect::Forward { to, header, body } => match header.seal() {
+            Effect::Forward { to, header, body: Body(body) } => match header.seal() {
                 Ok(head) => self.sent(to, self.wire.frame(to, head.into(), body)),
                 Err(error) => tracing::error!(?to, %error, "a frame of ours is too long"),
             },

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod planner;
 pub mod probe;
 pub mod pump;
+pub mod recorder;
 pub mod start;
 pub mod state;
 pub mod status;

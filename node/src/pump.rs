@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use swarm_core::Input;
+use swarm_core::{Body, Input};
 use swarm_net::{Event, Events, Net};
 use swarm_proto::{Advert, FrameHeader, LinkReport, Message, NodeId, Signed, codec};
 use tokio::sync::mpsc;
@@ -81,7 +81,7 @@ impl Pump {
                     }
                     None
                 }
-                Ok(header) => Some(Input::Arrived { from, header, body }),
+                Ok(header) => Some(Input::Arrived { from, header, body: Body(body) }),
                 Err(error) => self.cut_off(from, format!("a frame's header: {error}")),
             },
             Event::Rtt { node, rtt } => Some(Input::LinkMeasured(self.probe.round_trip(node, rtt))),

@@ -10,7 +10,7 @@ use std::{
 
 use actix::{Actor, Addr, Arbiter};
 use color_eyre::eyre::{Context, bail, eyre};
-use swarm_core::{Config, Input, Node};
+use swarm_core::{Config, Input, Keys, Node, record::Head};
 use swarm_engine::{DeviceSpec, Tokenizer, Weights, measure_cpu};
 use swarm_net::{Identity, Net, SwarmKey};
 use swarm_proto::{DEVICES_MAX, Device, DeviceKind, Time};
@@ -32,6 +32,7 @@ use crate::{
     planner::Planner,
     probe::Probe,
     pump::Pump,
+    recorder::Recorder,
     state::State,
     status::Status,
     store::Store,
@@ -110,11 +111,19 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
         api: Some(format!("http://{api_address}")),
         ..Config::new(spec.clone())
     };
-    let peer = crate::view::peer(identity.node_id());
-    let node = Node::new(config, Box::new(NodeKeys(identity.clone())), rand::random(), ballot);
+    let head = Head { node: identity.node_id(), config, seed: rand::random(), ballot };
+    let peer = crate::view::peer(head.node);
+    let mut keys: Box<dyn Keys> = Box::new(NodeKeys(identity.clone()));
+    let mut recorder = None;
+    if let Some(path) = &settings.record {
+        let (begun, noted) = Recorder::start(path, settings.record_bytes_max, &head, keys)?;
+        (recorder, keys) = (Some(begun), noted);
+    }
+    let node = Node::new(head.config, keys, head.seed, head.ballot);
     let arbiter = Arbiter::new();
     let driver = Driver {
         node,
+        recorder,
         wire,
         workers,
         exchange: Arc::clone(&exchange),

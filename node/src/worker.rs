@@ -12,8 +12,7 @@ use std::{
     thread,
 };
 
-use bytes::Bytes;
-use swarm_core::{ComputeFault, Computed, GroupKey, Input, Shard};
+use swarm_core::{Body, ComputeFault, Computed, GroupKey, Input, Shard};
 use swarm_engine::{Alone, Collective, DeviceSpec, Engine, EngineError, Output, Weights};
 use swarm_proto::Batch;
 use tokio::sync::mpsc;
@@ -43,7 +42,7 @@ pub enum Job {
         /// The rows.
         batch: Batch,
         /// Their activations; `None` where tokens are embedded.
-        input: Option<Bytes>,
+        input: Option<Body>,
         /// Whose sums belong together.
         group: Option<GroupKey>,
     },
@@ -180,7 +179,7 @@ impl Bench {
         &self,
         engine: Option<&mut (dyn Engine + 'static)>,
         batch: &Batch,
-        input: Option<Bytes>,
+        input: Option<Body>,
         group: Option<GroupKey>,
     ) -> Result<Computed, ComputeFault> {
         let engine = engine.ok_or(ComputeFault::Device)?;
@@ -192,8 +191,8 @@ impl Bench {
                 &mut seat
             }
         };
-        match engine.forward(batch, input.as_ref(), members) {
-            Ok(Output::Activations(rows)) => Ok(Computed::Activations(rows)),
+        match engine.forward(batch, input.as_ref().map(|Body(rows)| rows), members) {
+            Ok(Output::Activations(rows)) => Ok(Computed::Activations(Body(rows))),
             Ok(Output::Samples(samples)) => Ok(Computed::Samples(samples)),
             Ok(Output::Nothing) => Ok(Computed::Nothing),
             Err(error) => {

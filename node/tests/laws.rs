@@ -11,7 +11,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("libp2p-stream", &["node/net"]),
     ("actix", &["node"]),
     ("axum", &["node"]),
-    ("bincode", &["swarm-proto"]),
+    ("bincode", &["swarm-proto", "node/core"]),
     ("cudarc", &["node/engine"]),
     ("rayon", &["node/engine"]),
     ("memmap2", &["node/engine"]),

@@ -5,6 +5,7 @@ mod failures;
 mod options;
 mod paper;
 mod print;
+mod replay;
 mod run;
 mod sheet;
 mod sweep;
@@ -29,6 +30,8 @@ enum Verb {
     Compare(compare::Compare),
     /// Runs the HexGen paper's evaluation anew, and says which of its claims hold
     Paper(paper::PaperArgs),
+    /// Plays again what a live node recorded, and compares what it wanted done
+    Replay(replay::Play),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -41,6 +44,7 @@ impl Cli {
             Verb::Sweep(sweep) => sweep.play(),
             Verb::Compare(compare) => compare.play(),
             Verb::Paper(paper) => paper.play(),
+            Verb::Replay(play) => play.play(),
             Verb::List => print::list(),
         }
     }

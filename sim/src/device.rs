@@ -10,7 +10,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use swarm_core::{ComputeFault, Computed, Shard};
+use swarm_core::{Body, ComputeFault, Computed, Shard};
 use swarm_proto::{BLOCK_TOKENS, Batch, Draw, Item, ModelSpec, Sampled, Span};
 
 /// Bytes of a row: four numbers.
@@ -239,7 +239,7 @@ impl Outcome {
         if !shard.samples {
             let mut bytes = BytesMut::with_capacity(rows.len() * ROW_BYTES);
             rows.into_iter().for_each(|row| row.write(&mut bytes));
-            return Ok(Computed::Activations(bytes.freeze()));
+            return Ok(Computed::Activations(Body(bytes.freeze())));
         }
         let mut last = 0;
         let samples = batch.items.iter().map(|item| {
@@ -291,7 +291,7 @@ mod tests {
     }
 
     fn rows(computed: Computed) -> Bytes {
-        let Computed::Activations(rows) = computed else { panic!("{computed:?}") };
+        let Computed::Activations(Body(rows)) = computed else { panic!("{computed:?}") };
         rows
     }
 
@@ -360,7 +360,7 @@ mod tests {
             let (mut cache, shard) = (Cache::default(), shard(*layers, (0, 3), (0, 1536), true));
             let outcome = cache.compute(&shard, &batch, input.as_ref()).unwrap();
             match outcome.finish(&shard, &batch, &[], (&mut cache, shape())).unwrap() {
-                Computed::Activations(rows) => input = Some(rows),
+                Computed::Activations(Body(rows)) => input = Some(rows),
                 computed => return token(computed),
             }
         }

@@ -29,6 +29,7 @@ mod paired;
 pub mod paper;
 mod planner;
 mod recipe;
+pub mod replay;
 pub mod report;
 mod rig;
 mod sabotage;

@@ -2,8 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use swarm_core::{ComputeFault, GroupKey, Seat, Shard};
+use swarm_core::{Body, ComputeFault, GroupKey, Seat, Shard};
 use swarm_proto::{Batch, ModelSpec, NodeId, PlanId, Time};
 
 use crate::{
@@ -51,7 +50,7 @@ pub(crate) enum Job {
 pub(crate) struct Work {
     pub(crate) job: u64,
     pub(crate) batch: Batch,
-    pub(crate) input: Option<Bytes>,
+    pub(crate) input: Option<Body>,
     pub(crate) group: Option<GroupKey>,
 }
 
@@ -133,7 +132,7 @@ impl Worker {
             return Err(ComputeFault::Device);
         }
         let (_, shard) = self.holds.as_ref().ok_or(ComputeFault::Device)?;
-        self.cache.compute(shard, &work.batch, work.input.as_ref())
+        self.cache.compute(shard, &work.batch, work.input.as_ref().map(|Body(rows)| rows))
     }
 
     /// What this device hands on, given the others' parts.

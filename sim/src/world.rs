@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use swarm_core::{Effect, Input, Notice};
+use swarm_core::{Body, Effect, Input, Notice};
 use swarm_proto::{ModelSpec, NodeId, Time};
 use swarm_scheduler::Ways;
 
@@ -260,7 +260,7 @@ impl World {
                 self.send(from, to, message);
                 Ok(())
             }
-            Effect::Forward { to, header, body } => {
+            Effect::Forward { to, header, body: Body(body) } => {
                 self.forward(from, to, header, body);
                 Ok(())
             }

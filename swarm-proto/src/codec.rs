@@ -7,11 +7,7 @@
 //! claims to hold, before making room for it. So a message of very many small numbers can be short
 //! enough to send and still be refused; the fullest messages that a peer sends stay well below.
 
-use bincode::{
-    Decode, Encode,
-    config::{Configuration, Limit, LittleEndian, Varint},
-    error,
-};
+use bincode::{Decode, Encode, error};
 
 /// The version of the protocol. Peers of another version are told so and left alone.
 pub const VERSION: u8 = 4;
@@ -25,9 +21,6 @@ pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// bound; of its elements, only what was read stays counted, so lists in lists (a frame's items and
 /// their tokens, a plan's stages and their members) can come to some 1.6 times that.
 pub const OPEN_BYTES_MAX: usize = 2 * MESSAGE_BYTES_MAX;
-
-const CONFIG: Configuration<LittleEndian, Varint, Limit<MESSAGE_BYTES_MAX>> =
-    bincode::config::standard().with_limit::<MESSAGE_BYTES_MAX>();
 
 /// Why bytes are no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +82,13 @@ pub fn open<T: Decode<()>>(bytes: &[u8]) -> Result<T, DecodeError> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(DecodeError::TooLong { bytes: bytes.len() });
     }
-    let (value, used) = bincode::decode_from_slice(body, CONFIG).map_err(malformed)?;
+    decode::<T, MESSAGE_BYTES_MAX>(body)
+}
+
+/// Reads what [`encode`] wrote and nothing after it; lists count against `LIMIT` bytes, as above.
+pub fn decode<T: Decode<()>, const LIMIT: usize>(body: &[u8]) -> Result<T, DecodeError> {
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    let (value, used) = bincode::decode_from_slice(body, config).map_err(malformed)?;
     match body.len() - used {
         0 => Ok(value),
         bytes => Err(DecodeError::Trailing { bytes }),

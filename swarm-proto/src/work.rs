@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::{LOGPROBS_MAX, checked::decode_checked};
 
 /// Rows for a device to compute: one or more rows of each of one or more sessions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, bincode::Encode)]
 pub struct Batch {
     /// What is to be computed, in the order of the rows in the input.
     pub items: Vec<Item>,
 }
 
 /// Consecutive rows of one session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, bincode::Encode)]
 pub struct Item {
     /// Tokens of the session that are in the cache already.
     pub position: u32,
@@ -32,7 +32,7 @@ pub struct Item {
 pub const BLOCK_TOKENS: u32 = 16;
 
 /// What choosing a token needs to know beside the logits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, bincode::Encode)]
 pub struct Draw {
     /// How to choose.
     pub sampling: crate::Sampling,

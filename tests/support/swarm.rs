@@ -60,6 +60,31 @@ impl Swarm {
         devices: &[&[&str]],
         layout: Option<&Layout>,
     ) -> Self {
+        Self::begin(binary, model, devices, layout, false).await
+    }
+
+    /// As `start`; what every node is told is written down, see [`Swarm::record`].
+    pub async fn recorded(binary: &Path, model: &Path, devices: &[&[&str]]) -> Self {
+        Self::begin(binary, model, devices, None, true).await
+    }
+
+    /// The record of a node: `entry`, or `node0` and so on.
+    pub fn record(&self, node: &str) -> PathBuf {
+        record(self.room.path(), node)
+    }
+
+    /// The key file of a node.
+    pub fn key(&self, node: &str) -> PathBuf {
+        self.room.path().join(node).join("key")
+    }
+
+    async fn begin(
+        binary: &Path,
+        model: &Path,
+        devices: &[&[&str]],
+        layout: Option<&Layout>,
+        records: bool,
+    ) -> Self {
         let room = tempfile::tempdir().expect("a folder");
         let name = format!("test-{}", std::process::id());
         let state = room.path().join("door").display().to_string();
@@ -70,7 +95,7 @@ impl Swarm {
         let (door, said) = Process::start(binary, room.path(), "door", &arguments).await;
         let door_address = said["listen"][0].as_str().expect("an address").to_owned();
         let (binary, model) = (binary.to_owned(), model.to_owned());
-        let mut starter = Starter { binary: &binary, room: room.path(), model: &model };
+        let mut starter = Starter { binary: &binary, room: room.path(), model: &model, records };
         let mut members = Vec::new();
         for (number, devices) in devices.iter().enumerate() {
             let node = format!("node{number}");
@@ -91,8 +116,12 @@ impl Swarm {
 
     /// Starts another node, which joins through the door.
     pub async fn join(&mut self, devices: &[&str]) -> usize {
-        let mut starter =
-            Starter { binary: &self.binary, room: self.room.path(), model: &self.model };
+        let mut starter = Starter {
+            binary: &self.binary,
+            room: self.room.path(),
+            model: &self.model,
+            records: false,
+        };
         let node = format!("node{}", self.members.len());
         let member = starter.node(&node, &self.name, &self.door_address, devices, &[]).await;
         self.members.push(member);
@@ -181,6 +210,11 @@ struct Starter<'a> {
     binary: &'a Path,
     room: &'a Path,
     model: &'a Path,
+    records: bool,
+}
+
+fn record(room: &Path, node: &str) -> PathBuf {
+    room.join(format!("{node}.record"))
 }
 
 impl Starter<'_> {
@@ -203,6 +237,10 @@ impl Starter<'_> {
             .collect();
         for device in devices {
             arguments.extend(["--device".to_owned(), (*device).to_owned()]);
+        }
+        if self.records {
+            let record = record(self.room, node).display().to_string();
+            arguments.extend(["--record".to_owned(), record]);
         }
         arguments.extend_from_slice(more);
         let (process, said) = Process::start(self.binary, self.room, node, &arguments).await;

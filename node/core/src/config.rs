@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use bincode::{Decode, Encode};
 use swarm_proto::ModelSpec;
 
 /// What a node is told before it starts. The defaults suit a LAN.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Config {
     /// Whether this node founds a swarm: its first set of voters is itself.
     pub founds: bool,

@@ -1,15 +1,15 @@
 //! What to do.
 
-use bytes::Bytes;
+use bincode::Encode;
 use swarm_proto::{
     Advert, Ballot, Batch, ColumnRange, FrameHeader, HeadRange, LayerRange, Message, NodeId,
     PlanId, Pool, Sampled, Signed,
 };
 
-use crate::RequestId;
+use crate::{Body, RequestId};
 
 /// Something a node wants done. A driver does it and decides nothing.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode)]
 pub enum Effect {
     /// Send a control message.
     Send {
@@ -27,7 +27,7 @@ pub enum Effect {
         /// What it is.
         header: FrameHeader,
         /// The activations.
-        body: Bytes,
+        body: Body,
     },
     /// Write this ballot to disk, then say [`crate::Input::Persisted`].
     Persist(Ballot),
@@ -64,7 +64,7 @@ pub enum Effect {
         /// The rows.
         batch: Batch,
         /// Activations of the rows; `None` at the first stage, which embeds tokens.
-        input: Option<Bytes>,
+        input: Option<Body>,
         /// Which sums of which members belong together; `None` for a stage of one member.
         group: Option<GroupKey>,
     },
@@ -82,7 +82,7 @@ pub enum Effect {
 }
 
 /// A device's share of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub struct Shard {
     /// Which pipeline of the plan.
     pub pipeline: u16,
@@ -117,7 +117,7 @@ impl Shard {
 }
 
 /// Names one batch of one stage, the same for all its members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 pub struct GroupKey {
     /// Under which plan.
     pub plan: PlanId,
@@ -130,7 +130,7 @@ pub struct GroupKey {
 }
 
 /// News of a request, in this order: `Started`, `Token`s, then `Finished` or `Failed`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode)]
 pub enum Answer {
     /// It runs; this many tokens of the prompt were in the KV cache already.
     Started {
@@ -146,7 +146,7 @@ pub enum Answer {
 }
 
 /// Why a request cannot be answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, thiserror::Error)]
 pub enum Refusal {
     /// Nothing serves the model, and nothing did for as long as a client should wait.
     #[error("no plan is live: {0}")]
@@ -185,7 +185,7 @@ pub enum Refusal {
 }
 
 /// News for whoever runs the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
 pub enum Notice {
     /// Someone leads now.
     Leader {

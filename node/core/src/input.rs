@@ -1,13 +1,15 @@
 //! What happened.
 
-use bytes::Bytes;
+use bincode::{Decode, Encode};
 use swarm_proto::{
     Advert, Ballot, Device, FrameHeader, LinkReport, Message, NodeId, Plan, Sampled, Sampling,
     Signed,
 };
 
+use crate::Body;
+
 /// Something a node hears of. Whatever a peer had a hand in is a claim until core has checked it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Input {
     /// The deadline has come.
     Tick,
@@ -33,7 +35,7 @@ pub enum Input {
         /// What it is.
         header: FrameHeader,
         /// The activations, unread.
-        body: Bytes,
+        body: Body,
     },
     /// Our own devices were measured.
     Measured(Vec<Device>),
@@ -87,11 +89,11 @@ pub enum Input {
 }
 
 /// A client's request at this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct RequestId(pub u64);
 
 /// What a client wants.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Ask {
     /// The prompt.
     pub tokens: Vec<u32>,
@@ -104,10 +106,10 @@ pub struct Ask {
 }
 
 /// What a device computed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Computed {
     /// Activations of every row, for the next stage.
-    Activations(Bytes),
+    Activations(Body),
     /// An entry for each item of the batch: its next token, if one was asked for.
     Samples(Vec<Option<Sampled>>),
     /// Nothing to hand on: this member does not lead its stage.
@@ -115,7 +117,7 @@ pub enum Computed {
 }
 
 /// Why a device computed nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ComputeFault {
     /// Another member of the stage did not do its part.
     Group,

@@ -5,6 +5,7 @@
 //! world and one in a simulator. In here there is no clock, no thread, no socket and no tensor:
 //! time and dice come in as arguments, and activations pass through unread.
 
+mod body;
 mod config;
 mod council;
 mod effect;
@@ -14,10 +15,12 @@ mod kv;
 mod meeting;
 mod membership;
 mod node;
+pub mod record;
 mod round;
 mod session;
 mod turn;
 
+pub use body::Body;
 pub use config::Config;
 pub use effect::{Answer, Effect, GroupKey, Notice, Refusal, Shard};
 pub use input::{Ask, ComputeFault, Computed, Input, RequestId};

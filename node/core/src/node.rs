@@ -7,7 +7,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    ComputeFault, Config, Effect, Input, Notice,
+    Body, ComputeFault, Config, Effect, Input, Notice,
     council::{Candidate, Council},
     keys::Keys,
     membership::Membership,
@@ -171,7 +171,7 @@ impl Parts<'_> {
                 let (rounds, mut world) = self.split();
                 rounds.undelivered(peer, &mut world, turn);
             }
-            Input::Arrived { from, header, body } => {
+            Input::Arrived { from, header, body: Body(body) } => {
                 self.heard_from(from, turn);
                 self.sessions.arrived(from, header, body, turn);
             }

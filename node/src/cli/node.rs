@@ -31,6 +31,8 @@ Examples:
       Join through a door, with four threads and at most 8 GiB
   hexswarm node --device none --join ...
       An entry for clients that holds no layers
+  hexswarm node --record node.log
+      Write down all that it is told, to play it again with hexswarm-sim replay node.log
   hexswarm node --config node.toml
       The same names as the flags, with `_` for `-`. Flags win over the file; a name that is
       none is an error.

@@ -69,6 +69,7 @@ pub(super) fn parse(text: &str) -> Result<NodeOptions, ConfigError> {
 fn example() -> NodeOptions {
     NodeOptions {
         swarm: Some(String::new()),
+        wait_for: Some(0),
         api: Some(([127, 0, 0, 1], 0).into()),
         model: Some(String::new()),
         compute: Some(super::Compute::Auto),
@@ -76,6 +77,8 @@ fn example() -> NodeOptions {
         state: Some(PathBuf::new()),
         key: Some(PathBuf::new()),
         plan: Some(PathBuf::new()),
+        record: Some(PathBuf::new()),
+        record_max: Some(String::new()),
         ..NodeOptions::default()
     }
 }
@@ -87,6 +90,17 @@ mod tests {
     #[test]
     fn an_empty_file_says_nothing() {
         assert!(parse("").unwrap().model.is_none());
+    }
+
+    #[test]
+    fn what_flags_take_the_file_takes() {
+        let options = parse("wait_for = 2\nrecord = 'node.log'\nrecord_max = '1MB'").unwrap();
+        assert_eq!(options.wait_for, Some(2));
+        let settings = options.settle().unwrap();
+        assert_eq!(settings.record, Some(PathBuf::from("node.log")));
+        assert_eq!(settings.record_bytes_max, 1_000_000);
+        let error = parse("record_max = 'much'").unwrap().settle().unwrap_err().to_string();
+        assert!(error.starts_with("record_max: `much`"), "{error}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt;
-use swarm_core::Input;
+use swarm_core::{Body, Input};
 use swarm_proto::{
     Advert, CouncilMessage, FrameHeader, Message, NodeId, RoundMessage, SessionMessage, Signed,
     Vote,
@@ -70,7 +70,7 @@ impl World {
             _ => 0,
         };
         let bytes = MESSAGE_BYTES + rows * self.setup.row_bytes;
-        let input = Input::Arrived { from, header, body };
+        let input = Input::Arrived { from, header, body: Body(body) };
         self.carry(from, to, Lane::Data, bytes, Event::Input(input));
     }
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use swarm_proto::{FrameHeader, Hash, NodeId, Pipeline, Plan, SessionMessage, codec};
 
-use crate::{Effect, turn::Turn};
+use crate::{Body, Effect, turn::Turn};
 
 /// What goes from one part of this node to another.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ impl Post {
         if to == turn.me() {
             self.local.push_back((header, body));
         } else {
-            turn.emit(Effect::Forward { to, header, body });
+            turn.emit(Effect::Forward { to, header, body: Body(body) });
         }
     }
 

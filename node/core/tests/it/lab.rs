@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use swarm_core::{
-    Answer, Ask, ComputeFault, Computed, Config, Effect, Input, Keys, Node, Notice, RequestId,
-    Shard,
+    Answer, Ask, Body, ComputeFault, Computed, Config, Effect, Input, Keys, Node, Notice,
+    RequestId, Shard,
 };
 use swarm_proto::{
     Attempt, Ballot, Batch, ColumnRange, Device, DeviceKind, Epoch, FrameHeader, Hash, HeadRange,
@@ -407,7 +406,7 @@ pub(crate) fn device(class: &[u8]) -> Device {
 /// Rows of nothing; a token that says where it stands.
 fn computed(shard: &Shard, batch: &Batch) -> Computed {
     if !shard.samples {
-        return Computed::Activations(Bytes::from(vec![0; batch.rows() * 32]));
+        return Computed::Activations(Body(vec![0; batch.rows() * 32].into()));
     }
     let token = |position: u32, rows: usize| position + rows as u32;
     let samples = batch.items.iter().map(|item| {

@@ -4,4 +4,5 @@ mod council;
 mod lab;
 mod meeting;
 mod plans;
+mod record;
 mod serving;

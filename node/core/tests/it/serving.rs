@@ -120,7 +120,7 @@ fn a_stranger_cannot_end_or_feed_a_session() {
     ] {
         for node in 1..=3 {
             let header = FrameHeader::Session(message.clone());
-            let body = bytes::Bytes::new();
+            let body = swarm_core::Body::default();
             lab.give(node, Input::Arrived { from: id(9), header, body });
         }
     }

@@ -15,7 +15,7 @@ use super::{
     Fault, StageKey, Stages,
     own::{OwnStage, RunningBatch},
 };
-use crate::{ComputeFault, Computed, Effect, GroupKey, turn::Turn};
+use crate::{Body, ComputeFault, Computed, Effect, GroupKey, turn::Turn};
 
 impl Stages {
     /// Gives every stage that has nothing to do its next batch.
@@ -118,7 +118,7 @@ impl Stages {
                 .iter()
                 .map(|item| self.item(key.1, device, item, samples == Some(device)));
             let batch = Batch { items: items.collect() };
-            let input = (!first).then(|| body.clone());
+            let input = (!first).then(|| Body(body.clone()));
             turn.emit(Effect::Compute { device, job: self.jobs, batch, input, group });
         }
         if let Some(own) = self.own.get_mut(&key) {
@@ -214,10 +214,10 @@ impl Stages {
         let output = match (batch.fault, batch.output) {
             (Some(ComputeFault::Numbers), _) => Err(Fault::Numbers),
             (Some(_), _) => Err(Fault::Stage),
-            (None, Some(Computed::Activations(rows)))
+            (None, Some(Computed::Activations(Body(rows))))
                 if after.is_some() && rows.len() == header.rows() * hidden_bytes =>
             {
-                Ok(Some(Computed::Activations(rows)))
+                Ok(Some(Computed::Activations(Body(rows))))
             }
             (None, Some(Computed::Samples(samples)))
                 if after.is_none() && samples.len() == header.items.len() =>
@@ -237,7 +237,7 @@ impl Stages {
             Ok(output) => {
                 self.note(key, &header);
                 match (output, after) {
-                    (Some(Computed::Activations(rows)), Some(next)) => {
+                    (Some(Computed::Activations(Body(rows))), Some(next)) => {
                         let stage = header.stage + 1;
                         let header = RowsHeader { stage, batch: None, ..header };
                         self.hand_on(next, header, rows, post, turn);
