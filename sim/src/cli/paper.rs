@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::PathBuf};
 
 use clap::Args;
-use color_eyre::eyre::{WrapErr as _, bail};
+use color_eyre::eyre::WrapErr as _;
 use hexswarm_sim::{
     paper::{Claim, Extent, FIGURES, Figure, Paper, evaluate},
     report::{Grid, Section, page},
@@ -26,7 +26,7 @@ Examples:
 Exit codes: 0 run, 1 something did not hold, 2 wrong usage")]
 pub(crate) struct PaperArgs {
     /// Only this figure, and the claims that it shows: 1 to 7 are the paper's, 8 and 9 are ours
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = figure)]
     figure: Option<u32>,
     /// One seed, one length of answers, few rates
     #[arg(long)]
@@ -39,13 +39,18 @@ pub(crate) struct PaperArgs {
     json: bool,
 }
 
+fn figure(text: &str) -> Result<u32, String> {
+    let number =
+        text.parse().ok().filter(|number| FIGURES.iter().any(|(known, _)| known == number));
+    number.ok_or_else(|| {
+        let known = FIGURES.map(|(number, about)| format!("  {number}  {about}")).join("\n");
+        format!("there is no figure {text}; there are\n{known}")
+    })
+}
+
 impl PaperArgs {
     /// Runs it. Whether all held.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
-        if let Some(number) = self.figure.filter(|n| FIGURES.iter().all(|(known, _)| known != n)) {
-            let known = FIGURES.map(|(number, about)| format!("  {number}  {about}")).join("\n");
-            bail!("there is no figure {number}; there are\n{known}");
-        }
         let extent = if self.quick { Extent::quick() } else { Extent::whole() };
         let bar = ProgressBar::new(0).with_style(
             ProgressStyle::with_template("{bar:40} {pos} of {len} curves, {elapsed}, {eta} left")

@@ -4,7 +4,7 @@ use super::{
     case::{CaseStudy, DELAYS_MS},
     claim::{Claim, Verdict},
     estimate::{self, Estimate},
-    extent::Extent,
+    extent::{DRAWN, Extent},
     ratios::{Factors, deadlines, rates},
     runs::Runs,
     search::{Convergence, SearchTime},
@@ -69,7 +69,7 @@ fn case(study: &CaseStudy) -> [Claim; 2] {
 fn pools(facts: &Facts<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     let ran = |system: System| {
-        let (output, scale) = (facts.extent.middle(), facts.extent.scales[0]);
+        let (output, scale) = (facts.extent.middle(), DRAWN);
         facts.runs.curve(system, output, scale).is_some()
     };
     let mut tell = |of: System, over: System, told: Told| {

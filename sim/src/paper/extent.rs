@@ -1,5 +1,7 @@
 //! How much is run.
 
+use super::system::System;
+
 /// How much of the evaluation is run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extent {
@@ -15,6 +17,8 @@ pub struct Extent {
     pub scales: Vec<f64>,
 }
 
+/// The scale at which attainment is drawn by rate.
+pub(super) const DRAWN: f64 = 5.0;
 /// The paper's rates.
 const RATE_LEAST: f64 = 0.125;
 const RATE_MOST: f64 = 10.0;
@@ -24,10 +28,10 @@ impl Extent {
     pub fn whole() -> Self {
         Self {
             seeds: 1..3,
-            requests: 400,
+            requests: 200,
             outputs: vec![32, 64, 128],
-            rates: rates(2.0_f64.powf(1.0 / 3.0)),
-            scales: vec![3.0, 5.0, 8.0, 10.0, 20.0],
+            rates: rates(2.0_f64.sqrt()),
+            scales: vec![3.0, DRAWN, 8.0, 10.0, 20.0],
         }
     }
 
@@ -38,7 +42,20 @@ impl Extent {
             requests: 150,
             outputs: vec![64],
             rates: rates(2.0),
-            scales: vec![5.0, 20.0],
+            scales: vec![DRAWN, 20.0],
+        }
+    }
+
+    /// Lengths of answers and scales that a system is run with.
+    pub(super) fn of(&self, system: System) -> (Vec<u32>, Vec<f64>) {
+        let scales = match system.plans_for_deadline() {
+            true if system.is_told_widely() => self.scales.clone(),
+            true => self.scales.iter().copied().filter(|s| *s == DRAWN || *s >= 20.0).collect(),
+            false => vec![0.0],
+        };
+        match system.is_told_widely() {
+            true => (self.outputs.clone(), scales),
+            false => (vec![self.middle()], scales),
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     claims::Facts,
     curve::Point,
     estimate::Estimated,
+    extent::DRAWN,
     ratios::scale_at,
     system::System,
 };
@@ -26,8 +27,6 @@ pub struct Figure {
     pub commands: Vec<String>,
 }
 
-/// The scale at which attainment is drawn by rate.
-const SCALE: f64 = 5.0;
 /// Deadlines that attainment is drawn for, in scales.
 const SCALES: [f64; 14] =
     [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 40.0, 90.0];
@@ -87,14 +86,14 @@ fn line(label: impl Into<String>, points: Vec<(f64, f64)>) -> Series {
 /// Attainment by rate, a picture for each length of answers.
 fn by_rate(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
     let chart = |&output: &u32| {
-        let deadline = facts.runs.deadline(output, SCALE);
+        let deadline = facts.runs.deadline(output, DRAWN);
         let series = systems.iter().filter_map(|&system| {
-            let curve = facts.runs.curve(system, output, SCALE)?;
+            let curve = facts.runs.curve(system, output, DRAWN)?;
             let at = |point: &Point| (point.requests_per_s, 100.0 * point.attainment(deadline));
             Some(line(system.label(), curve.0.iter().map(at).collect()))
         });
         Chart {
-            title: format!("answers of {output} tokens, within {SCALE}x what eight A100 take"),
+            title: format!("answers of {output} tokens, within {DRAWN}x what eight A100 take"),
             x: "requests/s".to_owned(),
             y: "in time, %".to_owned(),
             log_x: true,
@@ -103,7 +102,8 @@ fn by_rate(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
             ..Chart::default()
         }
     };
-    facts.extent.outputs.iter().map(chart).collect()
+    // Of systems that are told for one length there is nothing to draw for the others.
+    facts.extent.outputs.iter().map(chart).filter(|chart| !chart.series.is_empty()).collect()
 }
 
 /// Attainment by deadline at one rate, with the best plan for each deadline.
@@ -140,7 +140,8 @@ fn by_scale(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
             ..Chart::default()
         }
     };
-    facts.extent.outputs.iter().map(chart).collect()
+    // Of systems that are told for one length there is nothing to draw for the others.
+    facts.extent.outputs.iter().map(chart).filter(|chart| !chart.series.is_empty()).collect()
 }
 
 fn case(facts: &Facts<'_>) -> Vec<Chart> {

@@ -2,11 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -15,7 +11,7 @@ use super::{
     extent::Extent,
     system::System,
 };
-use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Wishes};
+use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Wishes, cores, sweep};
 
 /// Requests at the beginning that do not count, one in so many: the swarm fills.
 const WARM: usize = 20;
@@ -171,8 +167,8 @@ impl Runs {
 fn cases(systems: &[System], extent: &Extent) -> Vec<Case> {
     let mut all = Vec::new();
     for &system in systems {
-        let scales: &[f64] = if system.plans_for_deadline() { &extent.scales } else { &[0.0] };
-        for &output_tokens in &extent.outputs {
+        let (outputs, scales) = extent.of(system);
+        for output_tokens in outputs {
             all.extend(scales.iter().map(|&scale| Case { system, output_tokens, scale }));
         }
     }
@@ -187,20 +183,15 @@ pub(super) fn reference(output_tokens: u32) -> Result<Duration, PaperError> {
 
 /// What comes of each, on all cores, in their order.
 pub(super) fn beside<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(BTreeMap::new());
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = all.get(number) else { return };
-                    let outcome = run(one);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(number, outcome);
-                }
-            });
-        }
-    });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+    let mut outcomes = Vec::new();
+    sweep(
+        0..all.len() as u64,
+        cores(),
+        |number| run(&all[number as usize]),
+        |_, outcome| {
+            outcomes.push(outcome);
+            true
+        },
+    );
+    outcomes
 }

@@ -86,6 +86,13 @@ impl System {
         !matches!(self, Self::Tp8 | Self::Tp4 | Self::Petals | Self::Tgi)
     }
 
+    /// Whether claims about it are about all lengths of answers and all deadlines; others are told for one
+    /// length and the deadlines that are drawn.
+    pub(super) fn is_told_widely(self) -> bool {
+        use System::{Full, Half, Petals, Symmetric, Tgi, Tp4, Tp8};
+        matches!(self, Tp8 | Tp4 | Full | Half | Symmetric | Petals | Tgi)
+    }
+
     /// Its scenario for answers of so many tokens, planned for a deadline of that scale.
     pub(super) fn draft(self, output_tokens: u32, scale: f64) -> Result<Draft, ScenarioError> {
         let (name, keys) = self.scenario();

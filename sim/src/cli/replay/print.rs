@@ -50,7 +50,7 @@ pub(super) fn summary<R: io::Read>(
 ) -> io::Result<()> {
     let head = replay.head();
     writeln!(out, "node {}, model {}", Peers::name(head.node), head.config.model.name)?;
-    let mut kinds = table(&["input", "how many"]);
+    let mut kinds = table(["input", "how many"]);
     for (kind, count) in &tally.inputs {
         kinds.add_row([(*kind).to_owned(), count.to_string()]);
     }
@@ -60,7 +60,7 @@ pub(super) fn summary<R: io::Read>(
     }
     if !tally.led.is_empty() {
         let heads = ["asked at s", "prompt", "cached", "TTFT ms", "tokens", "TPOT ms", "end"];
-        let mut sessions = table(&heads);
+        let mut sessions = table(heads);
         for led in tally.led.values() {
             sessions.add_row(row(led));
         }
