@@ -13,6 +13,7 @@ use crate::book::Outlook;
 use crate::event::Event;
 use crate::streams::Reply;
 use crate::task::Task;
+use crate::wishes::shuffled;
 
 /// Streams that may wait for one peer to answer.
 const WAITING_MAX: usize = 64;
@@ -50,8 +51,14 @@ impl Task {
         if self.book.knows(peer) {
             return self.call(peer);
         }
+        self.seek(peer)
+    }
+
+    /// Looks for a peer of whom no address is known. False if there is no room for that, or nobody to
+    /// ask.
+    pub(crate) fn seek(&mut self, peer: PeerId) -> bool {
         let room = self.lookups.len() < LOOKUPS_MAX && !self.crowd.peers.is_empty();
-        if room {
+        if room && !self.lookups.values().any(|sought| *sought == peer) {
             let query = self.swarm.behaviour_mut().kad.get_closest_peers(peer);
             self.lookups.insert(query, peer);
         }
@@ -102,11 +109,13 @@ impl Task {
 
     /// Calls the peers that were heard of, until the mesh is full.
     pub(crate) fn call_mesh(&mut self, now: Instant) {
-        let wanted = self.config.limits.mesh_max.saturating_sub(self.crowd.nodes());
+        let nodes = self.wishes.nodes(self.config.limits.mesh_max);
+        let wanted = nodes.saturating_sub(self.crowd.nodes());
         if wanted == 0 {
             return;
         }
-        for peer in self.book.due(now) {
+        self.joins.seek_again(now);
+        for peer in shuffled(*self.swarm.local_peer_id(), self.book.due(now)) {
             if self.calls.len() >= CALLS_MAX.min(wanted) {
                 return;
             }

@@ -59,7 +59,8 @@ pub struct Limits {
     pub handshakes_max: u32,
     /// Of the incoming ones, those from one host.
     pub handshakes_per_host_max: u32,
-    /// Peers to connect with unasked. Up to this size a swarm is a full mesh.
+    /// Peers to connect with unasked, as long as nobody says whom to be connected with. Up to this size
+    /// a swarm is a full mesh.
     pub mesh_max: usize,
     /// Bytes of frames that may wait to be written to one peer, and as many that were read from
     /// it and wait for [`Events`](crate::Events) to be drained.

@@ -29,6 +29,8 @@ enum State {
     /// Connected, and not yet known to be one of us.
     Connected(PeerId),
     Joined(PeerId),
+    /// It was let go, since nobody wanted the connection.
+    Parted,
 }
 
 impl Joins {
@@ -94,6 +96,24 @@ impl Joins {
             }
         }
         addrs
+    }
+
+    /// Notes that `peer` is let go: it is not called again as long as others are here.
+    pub(crate) fn part(&mut self, peer: PeerId) {
+        for join in &mut self.all {
+            if join.state == State::Joined(peer) {
+                join.state = State::Parted;
+            }
+        }
+    }
+
+    /// Notes that too few others are here: those that were let go are called again.
+    pub(crate) fn seek_again(&mut self, now: Instant) {
+        for join in &mut self.all {
+            if join.state == State::Parted {
+                join.state = State::Resting(now);
+            }
+        }
     }
 
     /// Notes that the last connection with `peer` was lost.

@@ -35,6 +35,7 @@ mod start;
 mod streams;
 mod task;
 mod transport;
+mod wishes;
 
 pub use behaviour::GOSSIP_BYTES_MAX;
 pub use config::{Config, Limits, RelayLimits, Role};

@@ -61,6 +61,19 @@ impl Net {
         self.command(Command::Publish(bytes))
     }
 
+    /// Stays connected with `peers`, as far as they can be found and reached, and with whoever else is
+    /// found if `others`. It takes the place of the last wish; before the first, all are called.
+    pub fn wish(&self, peers: &[NodeId], others: bool) -> Result<(), SendError> {
+        let peers = peers.iter().filter_map(|node| identity::peer_id(*node)).collect();
+        self.command(Command::Wish { peers, others })
+    }
+
+    /// Closes all connections with a node. It may come back, and a search for others may call it.
+    pub fn part(&self, node: NodeId) -> Result<(), SendError> {
+        let peer = identity::peer_id(node).ok_or(SendError::NoSuchPeer)?;
+        self.command(Command::Part(peer))
+    }
+
     /// Joins the swarm at `addr` too: calls it until it answers, and again when it is lost.
     pub fn join(&self, addr: Multiaddr) -> Result<(), SendError> {
         self.command(Command::Join(addr))

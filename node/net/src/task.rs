@@ -24,6 +24,7 @@ use crate::joins::Joins;
 use crate::lane::Lane;
 use crate::relays::Allowance;
 use crate::streams::Reply;
+use crate::wishes::Wishes;
 
 /// How often what is due is looked for.
 const TICK: Duration = Duration::from_millis(250);
@@ -49,6 +50,10 @@ pub(crate) enum Command {
     Publish(Bytes),
     /// An address to join.
     Join(Multiaddr),
+    /// Whom to be connected with, and whether whoever else is found is called too.
+    Wish { peers: Vec<PeerId>, others: bool },
+    /// A peer to be let go.
+    Part(PeerId),
     /// A peer to be turned away.
     Refuse { peer: PeerId, reason: String },
     /// Who is connected.
@@ -70,6 +75,7 @@ pub(crate) struct Task {
     pub(crate) crowd: Crowd,
     pub(crate) book: Book,
     pub(crate) joins: Joins,
+    pub(crate) wishes: Wishes,
     pub(crate) circuits: Circuits,
     /// What each relay lets one connection through it do.
     pub(crate) allowances: HashMap<PeerId, Allowance>,
@@ -108,6 +114,7 @@ impl Task {
             crowd: Crowd::default(),
             book: Book::default(),
             joins: Joins::default(),
+            wishes: Wishes::default(),
             circuits: Circuits::default(),
             allowances: HashMap::new(),
             hidden: false,
@@ -169,6 +176,8 @@ impl Task {
             Command::Open { peer, protocol, reply } => self.open(peer, protocol, reply),
             Command::Publish(bytes) => self.publish(bytes),
             Command::Join(addr) => self.join(addr),
+            Command::Wish { peers, others } => self.wishes.set(peers, others, Instant::now()),
+            Command::Part(peer) => self.part(peer),
             Command::Refuse { peer, reason } => self.refuse(peer, Refusal::Garbage(reason)),
             Command::Peers(reply) => drop(reply.send(self.crowd.infos())),
             Command::Addrs(reply) => drop(reply.send(self.addrs())),
@@ -222,6 +231,7 @@ impl Task {
         self.refusals = 0;
         self.let_go(now);
         self.call_joins(now);
+        self.call_wished(now);
         self.call_mesh(now);
         self.ask_relays(now);
         self.tend_circuits(now);
@@ -240,7 +250,8 @@ impl Task {
         }
         self.search_at = now + self.search_pause;
         self.search_pause = (self.search_pause * 2).min(SEARCH_PAUSE_MAX);
-        if self.config.limits.mesh_max > self.crowd.nodes() && !self.crowd.peers.is_empty() {
+        let nodes = self.wishes.nodes(self.config.limits.mesh_max);
+        if nodes > self.crowd.nodes() && !self.crowd.peers.is_empty() {
             // The nearest to a point drawn at random: in the end, everyone.
             self.swarm.behaviour_mut().kad.get_closest_peers(PeerId::random());
         }

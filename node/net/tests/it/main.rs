@@ -6,3 +6,4 @@ mod hostile;
 mod meeting;
 mod relayed;
 mod support;
+mod wishes;
