@@ -191,6 +191,8 @@ impl Driver {
                 Err(error) => tracing::error!(?to, %error, "a frame of ours is too long"),
             },
             Effect::Publish(advert) => self.publish(&advert),
+            Effect::Wish { peers, others } => asked(self.wire.wish(&peers, others)),
+            Effect::Part(peer) => asked(self.wire.part(peer)),
             Effect::Persist(ballot) => self.persist(ballot),
             Effect::Plan { request, pool } => self.planner.ask(request, pool),
             Effect::Load { load, plan, device, shard } => {
@@ -334,5 +336,12 @@ impl Driver {
             }
             changed
         });
+    }
+}
+
+/// The core says anew what it wishes for, and parts anew from whom nobody wants.
+fn asked(outcome: Result<(), swarm_net::SendError>) {
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "not asked of the network");
     }
 }

@@ -80,6 +80,16 @@ impl Wire {
     pub fn publish(&self, bytes: Bytes) -> Result<(), SendError> {
         self.net.publish(bytes)
     }
+
+    /// Stays connected with these, and with whoever else is found if `others`.
+    pub fn wish(&self, peers: &[NodeId], others: bool) -> Result<(), SendError> {
+        self.net.wish(peers, others)
+    }
+
+    /// Lets a peer go.
+    pub fn part(&self, peer: NodeId) -> Result<(), SendError> {
+        self.net.part(peer)
+    }
 }
 
 impl crate::sums::Wire for Wire {

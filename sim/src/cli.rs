@@ -7,6 +7,7 @@ mod paper;
 mod print;
 mod replay;
 mod run;
+mod scale;
 mod sheet;
 mod sweep;
 
@@ -32,6 +33,8 @@ enum Verb {
     Paper(paper::PaperArgs),
     /// Plays again what a live node recorded, and compares what it wanted done
     Replay(replay::Play),
+    /// Lets swarms of any size rest, and tells what that costs and how long they take to notice
+    Scale(scale::Cli),
     /// Lists the scenarios that come with the simulator
     List,
 }
@@ -45,6 +48,7 @@ impl Cli {
             Verb::Compare(compare) => compare.play(),
             Verb::Paper(paper) => paper.play(),
             Verb::Replay(play) => play.play(),
+            Verb::Scale(scale) => scale.play(),
             Verb::List => print::list(),
         }
     }

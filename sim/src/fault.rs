@@ -6,7 +6,13 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
-use crate::{Sabotage, World, host::State, keys::node_id, link::Quality, world::Event};
+use crate::{
+    Sabotage, World,
+    host::State,
+    keys::{node_id, number_of},
+    link::Quality,
+    world::Event,
+};
 
 /// How long a connection may be silent before the network gives it up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -15,7 +21,7 @@ impl World {
     /// Kills a node's process. Others see its connections close a little later.
     pub fn kill(&mut self, number: usize) {
         self.die(number, State::Down);
-        for other in self.others(number) {
+        for other in self.acquainted(number) {
             self.disconnect(node_id(number), other);
         }
     }
@@ -24,7 +30,7 @@ impl World {
     pub fn vanish(&mut self, number: usize) {
         self.die(number, State::Vanished);
         let dead = node_id(number);
-        for other in self.others(number) {
+        for other in self.acquainted(number) {
             self.push_via(self.now + IDLE_MAX, other, Some(dead), Event::Idle(dead));
         }
     }
@@ -35,8 +41,9 @@ impl World {
         host.state = state;
         host.life += 1;
         self.clients.lost(id);
+        self.obituary.died(id, self.now);
         self.log.note(self.now, id, "dead", &());
-        for other in self.others(number) {
+        for other in self.acquainted(number) {
             // What was on its way to it is lost; what it sent may arrive yet, as the life of those
             // who hear it goes on.
             self.links.get(id, other).up = false;
@@ -56,13 +63,14 @@ impl World {
         host.start(seed, ballot);
         let devices = host.devices();
         self.watch.started(id, self.hosts[&id].disk.durable());
+        self.obituary.back(id);
         self.log.note(self.now, id, "starts", &());
         let delay = self.between(1.0, 50.0);
         self.push(self.now + delay, id, Event::Input(Input::Measured(devices)));
-        for other in self.others(number) {
+        for other in self.acquainted(number) {
             self.reset(id, other);
-            self.connect(id, other);
         }
+        self.introduce(number);
         self.replay(id);
     }
 
@@ -102,7 +110,7 @@ impl World {
         host.state = State::Paused(VecDeque::new());
         self.log.note(self.now, id, "paused", &span);
         if closes {
-            for other in self.others(number) {
+            for other in self.acquainted(number) {
                 self.disconnect(id, other);
             }
         }
@@ -117,9 +125,7 @@ impl World {
         for entry in held {
             self.requeue(self.now, entry);
         }
-        for other in self.others(number) {
-            self.connect(id, other);
-        }
+        self.introduce(number);
     }
 
     /// Messages from one node to another vanish, the other way they go on.
@@ -160,11 +166,14 @@ impl World {
     /// All links are what they were. Connections that lost something begin anew: a network that
     /// promises order cannot go on with them.
     pub fn heal(&mut self) {
-        let count = self.hosts.len();
-        let pairs: Vec<_> = (0..count).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
-        let ids = pairs.into_iter().map(|(a, b)| (node_id(a), node_id(b)));
-        let torn: Vec<_> =
-            ids.filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a)).collect();
+        let pairs: Vec<_> = (0..self.hosts.len())
+            .flat_map(|a| self.acquainted(a).into_iter().map(move |b| (node_id(a), b)))
+            .filter(|(a, b)| number_of(*b) < number_of(*a))
+            .collect();
+        let torn: Vec<_> = pairs
+            .into_iter()
+            .filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a))
+            .collect();
         self.links.mend();
         for (a, b) in torn {
             self.disconnect(a, b);
@@ -175,6 +184,9 @@ impl World {
 
     /// Whoever is there and not connected finds each other.
     fn reconnect(&mut self) {
+        if !self.all_meet() {
+            return self.hosts.ids().for_each(|id| self.seek(id));
+        }
         for a in 0..self.hosts.len() {
             for b in 0..a {
                 self.connect(node_id(a), node_id(b));
@@ -256,6 +268,11 @@ impl World {
 
     fn device(&mut self, number: usize, device: u8) -> Option<&mut crate::worker::Worker> {
         self.hosts.get_mut(&node_id(number))?.workers.get_mut(&device)
+    }
+
+    /// Whoever a node has or had something to do with: where all meet, all others.
+    pub(crate) fn acquainted(&self, number: usize) -> Vec<NodeId> {
+        if self.all_meet() { self.others(number) } else { self.links.ends(node_id(number)) }
     }
 
     pub(crate) fn others(&self, number: usize) -> Vec<NodeId> {

@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     device::Shape,
     disk::Disk,
+    gossip::Gossip,
     keys::{SimKeys, node_id},
     model,
     rig::Rig,
@@ -81,6 +82,12 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
     /// When its alarm is set to ring, by its own clock.
     pub(crate) armed: Time,
+    /// With whom its node wants to be connected, and whether it is about to call them again.
+    pub(crate) wished: Vec<NodeId>,
+    pub(crate) seeks: bool,
+    /// What its network has of gossip.
+    pub(crate) gossip: Gossip,
+    mesh_max: usize,
 }
 
 /// What a host's process does.
@@ -97,7 +104,12 @@ pub(crate) enum State {
 
 impl Host {
     /// A host that is down and has never been up.
-    pub(crate) fn new(number: usize, rigs: &[Rig], model: &ModelSpec, knobs: Knobs) -> Self {
+    pub(crate) fn new(
+        number: usize,
+        rigs: &[Rig],
+        model: &ModelSpec,
+        (knobs, mesh_max): (Knobs, usize),
+    ) -> Self {
         let shape = Shape::of(model);
         let worker = |rig: &Rig| (rig.told.index, Worker::new(rig.clone(), shape));
         let workers = rigs.iter().map(worker).collect();
@@ -105,7 +117,7 @@ impl Host {
             number,
             model: model.clone(),
             knobs,
-            node: mind(number, (model, knobs), number == 0, (0, 0), Ballot::default()),
+            node: mind((number, mesh_max), (model, knobs), number == 0, (0, 0), Ballot::default()),
             workers,
             meetings: Meetings::new(node_id(number)),
             disk: Disk::default(),
@@ -116,13 +128,20 @@ impl Host {
             life: 0,
             clock: Clock::default(),
             armed: Time::NEVER,
+            wished: Vec::new(),
+            seeks: false,
+            gossip: Gossip::default(),
+            mesh_max,
         }
     }
 
     /// Starts a process that finds `ballot` on disk; its devices are empty.
     pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
-        let told = (&self.model, self.knobs);
-        self.node = mind(self.number, told, self.founds, (self.life, seed), ballot);
+        let (who, told) = ((self.number, self.mesh_max), (&self.model, self.knobs));
+        self.node = mind(who, told, self.founds, (self.life, seed), ballot);
+        self.wished.clear();
+        self.seeks = false;
+        self.gossip = Gossip::default();
         for worker in self.workers.values_mut() {
             *worker = Worker::new(worker.rig.clone(), worker.shape);
         }
@@ -148,7 +167,7 @@ impl Host {
 }
 
 fn mind(
-    number: usize,
+    (number, mesh_max): (usize, usize),
     (model, knobs): (&ModelSpec, Knobs),
     founds: bool,
     (life, seed): (u32, u64),
@@ -157,6 +176,7 @@ fn mind(
     let config = Config {
         founds,
         context_tokens: 512,
+        mesh_max,
         advert_base: u64::from(life) * 1_000_000,
         // Sessions whose end was lost are to be let go of while a scenario still looks.
         idle_max: Duration::from_secs(30),

@@ -1,14 +1,14 @@
 //! Links: directed, each with its latency, rate and faults. What goes one way keeps its order within
 //! its lane; control and data overtake each other, as they do on two streams.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
 use swarm_scheduler::Ways;
 
-use crate::keys::number_of;
+use crate::keys::{node_id, number_of};
 
 /// What a message over a way of a pool file may take beside its delay, of that.
 const JITTER: f64 = 0.05;
@@ -59,7 +59,7 @@ pub(crate) struct Link {
     /// Whether the near end has been told that the far end is here.
     pub(crate) up: bool,
     /// When the last message of each lane arrives.
-    arrives: BTreeMap<Lane, Time>,
+    arrives: [Time; 2],
     /// Until when frames before are being written.
     busy: Time,
 }
@@ -97,30 +97,36 @@ impl Link {
             self.busy = written;
         }
         let jitter = jitter.mul_f64(rng.random_range(0.0..1.0));
-        let last = self.arrives.get(&lane).copied().unwrap_or(Time::ZERO);
-        let at = (written + latency + jitter).max(last);
-        self.arrives.insert(lane, at);
-        Fate::Arrives(at)
+        let last = &mut self.arrives[lane as usize];
+        *last = (written + latency + jitter).max(*last);
+        Fate::Arrives(*last)
     }
 
     /// The connection is gone, and all that it carried.
     pub(crate) fn reset(&mut self) {
         self.connection += 1;
-        self.arrives.clear();
+        self.arrives = [Time::ZERO; 2];
         self.busy = Time::ZERO;
     }
 }
 
-fn pair(from: NodeId, to: NodeId) -> (u32, u32) {
-    (number_of(from) as u32, number_of(to) as u32)
+fn pair(from: NodeId, to: NodeId) -> (usize, usize) {
+    (number_of(from), number_of(to))
 }
 
-/// All links.
+/// All links out of one node, in the order of the numbers of their far ends.
+#[derive(Clone, Debug, Default)]
+struct Spokes {
+    ends: Vec<u32>,
+    links: Vec<Link>,
+}
+
+/// All links, both directions of a pair at once.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     ways: Option<Arc<Ways>>,
-    /// By the numbers of both ends.
-    links: BTreeMap<(u32, u32), Link>,
+    /// By the numbers of their near ends.
+    links: Vec<Spokes>,
     /// What a link is like that nobody has said anything of.
     pub(crate) quality: Quality,
     /// The share of adverts that gossip loses.
@@ -128,9 +134,9 @@ pub(crate) struct Links {
 }
 
 /// A link as it is meant to be.
-fn new((from, to): (u32, u32), ways: Option<&Ways>, quality: Quality) -> Link {
+fn new((from, to): (usize, usize), ways: Option<&Ways>, quality: Quality) -> Link {
     let Some(ways) = ways else { return Link { quality, ..Link::default() } };
-    match ways.between(from as usize, to as usize) {
+    match ways.between(from, to) {
         Some(way) => {
             let latency = Duration::from_secs_f64(way.ms / 1e3);
             let bytes_per_s = way.bytes_per_ms * 1e3;
@@ -142,6 +148,12 @@ fn new((from, to): (u32, u32), ways: Option<&Ways>, quality: Quality) -> Link {
     }
 }
 
+impl Spokes {
+    fn find(&self, to: usize) -> Option<&Link> {
+        self.ends.binary_search(&(to as u32)).ok().map(|place| &self.links[place])
+    }
+}
+
 impl Links {
     /// Links over these ways.
     pub(crate) fn of(ways: Option<Arc<Ways>>) -> Self {
@@ -150,22 +162,58 @@ impl Links {
 
     /// From one node to another.
     pub(crate) fn get(&mut self, from: NodeId, to: NodeId) -> &mut Link {
-        let pair = pair(from, to);
-        let (ways, quality) = (self.ways.as_deref(), self.quality);
-        self.links.entry(pair).or_insert_with(|| new(pair, ways, quality))
+        let (from, to) = pair(from, to);
+        let place = match self.links.get(from).map(|spokes| spokes.ends.binary_search(&(to as u32)))
+        {
+            Some(Ok(place)) => place,
+            _ => {
+                self.add(to, from);
+                self.add(from, to)
+            }
+        };
+        &mut self.links[from].links[place]
+    }
+
+    fn add(&mut self, from: usize, to: usize) -> usize {
+        if self.links.len() <= from {
+            self.links.resize_with(from + 1, Spokes::default);
+        }
+        let link = new((from, to), self.ways.as_deref(), self.quality);
+        let spokes = &mut self.links[from];
+        let place = spokes.ends.binary_search(&(to as u32)).unwrap_or_else(|place| place);
+        if spokes.ends.get(place) != Some(&(to as u32)) {
+            spokes.ends.insert(place, to as u32);
+            spokes.links.insert(place, link);
+        }
+        place
+    }
+
+    /// Whoever a node has or had something to do with.
+    pub(crate) fn ends(&self, from: NodeId) -> Vec<NodeId> {
+        let spokes = self.links.get(number_of(from));
+        spokes.map_or(Vec::new(), |s| s.ends.iter().map(|to| node_id(*to as usize)).collect())
+    }
+
+    fn find(&self, from: NodeId, to: NodeId) -> Option<&Link> {
+        let (from, to) = pair(from, to);
+        self.links.get(from)?.find(to)
     }
 
     /// Whether something may have been lost that way without a word.
     pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
         let silent = |link: &Link| link.cut || (link.quality.silent && link.quality.loss > 0.0);
-        self.links.get(&pair(from, to)).is_some_and(silent)
+        self.find(from, to).is_some_and(silent)
     }
 
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
-        let pair = pair(from, to);
-        let meant = || new(pair, self.ways.as_deref(), self.quality).cut;
-        !self.links.get(&pair).map_or_else(meant, |link| link.cut)
+        let meant = || new(pair(from, to), self.ways.as_deref(), self.quality).cut;
+        !self.find(from, to).map_or_else(meant, |link| link.cut)
+    }
+
+    /// Whether the near end has been told that the far end is here.
+    pub(crate) fn is_up(&self, from: NodeId, to: NodeId) -> bool {
+        self.find(from, to).is_some_and(|link| link.up)
     }
 
     /// Every link becomes what it was.
@@ -173,9 +221,11 @@ impl Links {
         let quality = self.quality;
         self.gossip_loss = 0.0;
         let ways = self.ways.as_deref();
-        for (pair, link) in &mut self.links {
-            let Link { quality, cut, .. } = new(*pair, ways, quality);
-            (link.quality, link.cut) = (quality, cut);
+        for (from, spokes) in self.links.iter_mut().enumerate() {
+            for (to, link) in spokes.ends.iter().zip(&mut spokes.links) {
+                let Link { quality, cut, .. } = new((from, *to as usize), ways, quality);
+                (link.quality, link.cut) = (quality, cut);
+            }
         }
     }
 }

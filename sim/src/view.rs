@@ -59,6 +59,80 @@ impl World {
         self.hosts.values().filter(counts).count()
     }
 
+    /// Who votes, as whoever leads sees it.
+    pub fn voting(&self) -> Vec<usize> {
+        let leader = self.led_by().and_then(|number| self.host(number));
+        let voters = leader.map_or(&[][..], |host| host.node.voters());
+        voters.iter().filter_map(|voter| self.number(*voter)).collect()
+    }
+
+    /// Who leads: who says so of itself, in the latest term.
+    pub fn led_by(&self) -> Option<usize> {
+        let up = self.hosts.values().filter(|host| matches!(host.state, State::Up));
+        let leads = up.filter(|host| host.node.leader() == Some(host.id()));
+        leads.max_by_key(|host| host.node.term()).map(|host| host.number)
+    }
+
+    /// Whom all nodes that run take for the leader, if they agree.
+    pub fn all_follow(&self) -> Option<usize> {
+        let mut up = self.hosts.values().filter(|host| matches!(host.state, State::Up));
+        let leader = up.next()?.node.leader()?;
+        up.all(|host| host.node.leader() == Some(leader)).then(|| self.number(leader))?
+    }
+
+    /// Whether all nodes that run know the same live plan, and its members are as they should be.
+    pub fn all_know_a_plan(&self, fits: impl Fn(&[usize]) -> bool) -> bool {
+        let mut up = self.hosts.values().filter(|host| matches!(host.state, State::Up));
+        let Some(plan) = up.next().and_then(|host| host.node.live_plan()) else { return false };
+        fits(&self.members(plan))
+            && up.all(|host| host.node.live_plan().map(|live| live.id) == Some(plan.id))
+    }
+
+    /// Whether whoever leads knows that a node is not here.
+    pub fn leader_misses(&self, number: usize) -> bool {
+        let leader = self.led_by().and_then(|leader| self.host(leader));
+        leader.is_some_and(|host| !host.node.is_alive(node_id(number)))
+    }
+
+    /// How many peers a node has in view.
+    pub fn entries(&self, number: usize) -> usize {
+        self.host(number).map_or(0, |host| host.node.adverts().count())
+    }
+
+    /// Counts control traffic from now on.
+    pub fn count_traffic(&mut self) {
+        self.traffic.start(self.hosts.len());
+    }
+
+    /// What each node sent and received since.
+    pub fn carried(&self) -> &[crate::Carried] {
+        self.traffic.nodes()
+    }
+
+    /// How long deaths took to be noticed by anyone, of those that were.
+    pub fn noticed_after(&self) -> &[std::time::Duration] {
+        self.obituary.noticed()
+    }
+
+    /// With how many others a node is connected.
+    pub fn connections(&self, number: usize) -> usize {
+        let id = node_id(number);
+        self.links.ends(id).iter().filter(|peer| self.links.is_up(id, **peer)).count()
+    }
+
+    /// How many of the nodes that run a node reaches over connections, itself counted.
+    pub fn reaches(&self, number: usize) -> usize {
+        let runs = |id: &NodeId| self.hosts.get(id).is_some_and(Host::is_there);
+        let (mut seen, mut next) = (std::collections::BTreeSet::new(), vec![node_id(number)]);
+        while let Some(id) = next.pop() {
+            if runs(&id) && seen.insert(id) {
+                let peers = self.links.ends(id).into_iter();
+                next.extend(peers.filter(|peer| self.links.is_up(id, *peer)));
+            }
+        }
+        seen.len()
+    }
+
     /// Whether all nodes that are up know the same live plan, whose members are up.
     pub fn serves(&self) -> bool {
         let up = || self.hosts.values().filter(|host| matches!(host.state, State::Up));

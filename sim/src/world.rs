@@ -6,7 +6,7 @@ mod event;
 mod tests;
 mod work;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +24,11 @@ use crate::{
     link::Links,
     log::Log,
     model,
+    obituary::Obituary,
+    queue::Queue,
     rig::Rig,
+    stopwatch::Stopwatch,
+    traffic::Traffic,
 };
 
 pub(crate) use event::{Entry, Event, Part};
@@ -40,6 +44,8 @@ pub struct Setup {
     pub ways: Option<Arc<Ways>>,
     /// Bytes of a row of activations on its way.
     pub row_bytes: u64,
+    /// Nodes up to which all find each other and are connected.
+    pub mesh_max: usize,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
     /// What nodes are told.
@@ -66,6 +72,7 @@ impl Default for Setup {
             machines: Vec::new(),
             ways: None,
             row_bytes: model::ROW_WIRE_BYTES,
+            mesh_max: 64,
             late: Vec::new(),
             knobs: Knobs::default(),
             noise: 0.0,
@@ -102,39 +109,49 @@ pub(crate) const SKEW_MAX_PPM: u32 = 100_000;
 pub struct World {
     pub(crate) now: Time,
     pub(crate) rng: ChaCha8Rng,
-    queue: BTreeMap<(Time, u64), Entry>,
-    scheduled: u64,
+    queue: Queue,
     pub(crate) hosts: Hosts,
     pub(crate) links: Links,
     pub(crate) clients: Clients,
     pub(crate) watch: Watch,
     pub(crate) log: Log,
+    pub(crate) traffic: Traffic,
+    pub(crate) obituary: Obituary,
     pub(crate) setup: Setup,
     pub(crate) broken: Vec<Broken>,
     /// What [`Sabotage::ReplayLive`] says again.
     pub(crate) replayed: Vec<swarm_proto::Message>,
     events: u64,
+    /// What planning took of the processor; it decides nothing.
+    planning: Duration,
+    /// What a node wants, while it is done; kept so that it need not be made anew.
+    effects: Vec<Effect>,
 }
 
 impl World {
     /// A swarm whose nodes have just been started.
     pub fn new(setup: Setup, seed: u64) -> Self {
         let hosts = setup.machines.iter().enumerate();
-        let hosts = hosts.map(|(number, rigs)| Host::new(number, rigs, &setup.model, setup.knobs));
+        let hosts = hosts.map(|(number, rigs)| {
+            Host::new(number, rigs, &setup.model, (setup.knobs, setup.mesh_max))
+        });
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),
-            queue: BTreeMap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             hosts: hosts.collect(),
             links: Links::of(setup.ways.clone()),
             clients: Clients::of(&setup.model),
             watch: Watch::default(),
             log: Log::new(setup.record),
+            traffic: Traffic::default(),
+            obituary: Obituary::default(),
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),
             events: 0,
+            planning: Duration::ZERO,
+            effects: Vec::new(),
         };
         world.skew();
         for number in 0..world.setup.machines.len() {
@@ -170,8 +187,7 @@ impl World {
         if done(self) {
             return Ok(true);
         }
-        while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 <= end) {
-            let ((at, _), entry) = entry.remove_entry();
+        while let Some((at, entry)) = self.queue.pop_until(end) {
             self.now = at;
             if let Err(broken) = self.step(entry) {
                 self.broken.push(broken.clone());
@@ -206,7 +222,18 @@ impl World {
         }
         match event {
             Event::Input(input) => self.feed(to, input),
+            Event::Alarm(at) if host.armed == at => {
+                host.armed = Time::NEVER;
+                self.feed(to, Input::Tick)
+            }
+            Event::Alarm(_) => Ok(()),
             Event::Connected(peer) => self.connected(to, peer),
+            Event::Seek => {
+                host.seeks = false;
+                self.seek(to);
+                Ok(())
+            }
+            Event::Rumour(rumour) => self.rumoured(to, rumour),
             Event::Part { from, part } => self.part(to, from, part),
             Event::Written(ballot) => {
                 host.disk.written(ballot.clone());
@@ -231,25 +258,33 @@ impl World {
     /// Hands a node something, and does what it wants.
     pub(crate) fn feed(&mut self, to: NodeId, input: Input) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&to) else { return Ok(()) };
+        let (mut seek, down) = (false, matches!(input, Input::PeerDown(_)));
         if let Input::PeerDown(peer) = input {
             host.meetings.break_up_with(peer);
+            seek = host.wished.contains(&peer) && !std::mem::replace(&mut host.seeks, true);
         }
         self.events += 1;
         self.log.input(self.now, to, &input);
-        let effects: Vec<_> = host.node.handle(host.clock.says(self.now), input).collect();
+        let mut effects = std::mem::take(&mut self.effects);
+        effects.extend(host.node.handle(host.clock.says(self.now), input));
+        let quiet = effects.is_empty() && !down;
         let mut outcome = Ok(());
-        for effect in effects {
+        for effect in effects.drain(..) {
             outcome = outcome.and(self.perform(to, effect));
         }
+        self.effects = effects;
         if let Some(host) = self.hosts.get_mut(&to) {
             let deadline = host.node.deadline();
             if host.armed != deadline {
                 host.armed = deadline;
                 let rings = host.clock.when(deadline).max(self.now);
-                self.push(rings, to, Event::Input(Input::Tick));
+                self.push(rings, to, Event::Alarm(deadline));
             }
         }
-        outcome.and(self.poll(to))
+        if seek {
+            self.push(self.now + Duration::from_secs(1), to, Event::Seek);
+        }
+        if quiet { outcome } else { outcome.and(self.poll(to)) }
     }
 
     fn perform(&mut self, from: NodeId, effect: Effect) -> Result<(), Broken> {
@@ -265,7 +300,15 @@ impl World {
                 Ok(())
             }
             Effect::Publish(advert) => {
-                self.gossip(from, &advert);
+                self.gossip(from, advert);
+                Ok(())
+            }
+            Effect::Wish { peers, .. } => {
+                self.wished(from, peers);
+                Ok(())
+            }
+            Effect::Part(peer) => {
+                self.disconnect(from, peer);
                 Ok(())
             }
             Effect::Persist(ballot) => {
@@ -278,7 +321,9 @@ impl World {
                 Ok(())
             }
             Effect::Plan { request, pool } => {
+                let watch = Stopwatch::start();
                 let outcome = self.setup.planner.plan(&pool);
+                self.planning += watch.busy();
                 let delay = self.between(1.0, 30.0);
                 let input = Input::Planned { request, outcome };
                 self.push(self.now + delay, from, Event::Input(input));
@@ -305,6 +350,9 @@ impl World {
 
     fn noticed(&mut self, node: NodeId, notice: Notice) -> Result<(), Broken> {
         self.log.note(self.now, node, "notice", &notice);
+        if let Notice::Lost(peer) = notice {
+            self.obituary.missed(peer, self.now);
+        }
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         match notice {
             Notice::Lost(peer) => host.meetings.break_up_with(peer),
@@ -333,8 +381,7 @@ impl World {
     /// Schedules an event as it was meant to be.
     pub(crate) fn requeue(&mut self, at: Time, entry: Entry) {
         if at < Time::NEVER {
-            self.queue.insert((at, self.scheduled), entry);
-            self.scheduled += 1;
+            self.queue.push(at, entry);
         }
     }
 
@@ -345,7 +392,7 @@ impl World {
 
     /// What is under way, with whom it is for.
     pub(crate) fn under_way(&self) -> impl Iterator<Item = (NodeId, &Event)> {
-        self.queue.values().map(|entry| (entry.to, &entry.event))
+        self.queue.entries().map(|entry| (entry.to, &entry.event))
     }
 
     /// The time.
@@ -356,6 +403,11 @@ impl World {
     /// Inputs handled.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// What planning took so far of the processor.
+    pub fn planning(&self) -> Duration {
+        self.planning
     }
 
     /// What did not hold so far; more than one thing only in a lenient run.

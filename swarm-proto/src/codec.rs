@@ -10,7 +10,7 @@
 use bincode::{Decode, Encode, error};
 
 /// The version of the protocol. Peers of another version are told so and left alone.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// Bytes of a control message at most, version byte included.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -63,6 +63,14 @@ pub struct TooLong;
 pub fn encode(value: &impl Encode) -> Vec<u8> {
     // Encoding into a vector fails only where an `Encode` of ours says so, and none does.
     bincode::encode_to_vec(value, bincode::config::standard()).expect("our types encode")
+}
+
+/// How many bytes [`seal`] would make of a value, without making them.
+pub fn sealed_bytes(value: &impl Encode) -> usize {
+    let counter = bincode::enc::write::SizeWriter::default();
+    let mut encoder = bincode::enc::EncoderImpl::new(counter, bincode::config::standard());
+    value.encode(&mut encoder).expect("our types encode");
+    1 + encoder.into_writer().bytes_written
 }
 
 /// A message as it travels.

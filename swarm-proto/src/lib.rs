@@ -4,6 +4,7 @@
 
 mod advert;
 mod checked;
+mod climb;
 pub mod codec;
 mod council;
 mod frame;
@@ -23,6 +24,7 @@ mod time;
 mod work;
 
 pub use advert::{Advert, DEVICES_MAX, Heard, LINKS_MAX, Load};
+pub use climb::{Climb, Gone, HOPS_MAX, MEET_MAX, Meet, Word};
 pub use council::{Ballot, CHANGES_MAX, Certificate, CouncilMessage, VOTERS_MAX, Vote, VoterSet};
 pub use frame::{BatchId, FRAME_ROWS_MAX, RowsHeader, RowsItem, SumsHeader};
 pub use hardware::{Device, DeviceKind, LinkReport};
@@ -31,7 +33,7 @@ pub use message::{FrameHeader, Message};
 pub use model::{BATCH_ROWS_MAX, LOGIT_ROWS_MAX, ModelSpec};
 pub use plan::{Member, PLAN_MEMBERS_MAX, Pipeline, Plan, PlanFault, Predicted, Stage};
 pub use pool::{Machine, Pool};
-pub use pulse::Pulse;
+pub use pulse::{Bond, Census, HOPS_UNKNOWN, Pulse};
 pub use round::{Hello, REASON_BYTES_MAX, Reason, RoundMessage};
 pub use sampling::{LOGPROBS_MAX, Sampling};
 pub use session::{

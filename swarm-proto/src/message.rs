@@ -3,8 +3,8 @@
 use bincode::{Decode, Encode};
 
 use crate::{
-    BatchId, CouncilMessage, Hello, Pulse, RoundMessage, RowsHeader, SessionMessage, SumsHeader,
-    codec,
+    BatchId, Climb, CouncilMessage, Hello, Meet, Pulse, RoundMessage, RowsHeader, SessionMessage,
+    SumsHeader, codec,
 };
 
 /// A control message. A variant's position is its tag on the wire: append, never reorder.
@@ -20,6 +20,10 @@ pub enum Message {
     Council(CouncilMessage),
     /// How a plan comes into force.
     Round(RoundMessage),
+    /// For the voters of a large swarm: pass it on.
+    Climb(Climb),
+    /// Peers that a newcomer to a large swarm could know.
+    Meet(Meet),
 }
 
 /// The header of a frame on the data plane; raw bytes follow it.

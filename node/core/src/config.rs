@@ -25,6 +25,8 @@ pub struct Config {
     /// How long a candidate waits for votes, and a voter for a leader: at least this, at most
     /// twice this, drawn each time so that candidates do not collide for ever.
     pub patience: Duration,
+    /// Peers up to which everyone is connected with everyone. Of a larger swarm a node sees a part.
+    pub mesh_max: usize,
     /// How often our advert goes out when nothing in it changed.
     pub advert_every: Duration,
     /// How long a view must have been quiet before it is planned: peers arrive in groups.
@@ -69,6 +71,7 @@ impl Config {
             beat_every: Duration::from_millis(150),
             silence_max: Duration::from_millis(800),
             patience: Duration::from_millis(600),
+            mesh_max: 64,
             advert_every: Duration::from_secs(5),
             settle: Duration::from_millis(400),
             nodes_min: 1,
@@ -86,4 +89,29 @@ impl Config {
             idle_max: Duration::from_secs(600),
         }
     }
+}
+
+/// The defaults for a model of no size, for tests.
+#[cfg(test)]
+pub(crate) fn made() -> Config {
+    Config::new(ModelSpec {
+        name: String::new(),
+        hash: swarm_proto::Hash([0; 32]),
+        layers: 1,
+        hidden: 1,
+        heads: 1,
+        kv_heads: 1,
+        head_dim: 1,
+        ffn: 1,
+        ffn_grain: 1,
+        vocab: 1,
+        context_max: 1,
+        head_bytes: 1,
+        column_bytes: 1.0,
+        layer_shared_bytes: 1,
+        embedding_bytes: 1,
+        output_bytes: 1,
+        tied: true,
+        kv_bytes: 1,
+    })
 }

@@ -364,6 +364,22 @@ impl Council {
         self.ballot.set.as_ref().map_or(&[], |set| &set.voters)
     }
 
+    /// Who is to know the whole swarm: whoever votes, and who leads.
+    pub(crate) fn told(&self) -> impl Iterator<Item = NodeId> {
+        let leader = self.leader().filter(|leader| !self.voters().contains(leader));
+        self.voters().iter().copied().chain(leader)
+    }
+
+    /// Whether we are to know the whole swarm.
+    pub(crate) fn is_told(&self, me: NodeId) -> bool {
+        self.votes_here(me) || self.leader() == Some(me)
+    }
+
+    /// Whether a peer is one of those who are.
+    pub(crate) fn tells(&self, peer: NodeId) -> bool {
+        self.told().any(|voter| voter == peer)
+    }
+
     pub(crate) fn deadline(&self, me: NodeId) -> Time {
         if self.votes_here(me) { self.deadline } else { Time::NEVER }
     }

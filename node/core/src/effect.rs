@@ -18,8 +18,18 @@ pub enum Effect {
         /// What.
         message: Message,
     },
-    /// Gossip our advert to everyone.
+    /// Gossip our advert to everyone, in a swarm where everyone knows everyone.
     Publish(Signed<Advert>),
+    /// Be connected with these peers and stay so, as far as they can be reached.
+    Wish {
+        /// With whom.
+        peers: Vec<NodeId>,
+        /// Whether to call whoever else is found, so that everyone is connected with everyone: so it
+        /// is until a node wishes otherwise.
+        others: bool,
+    },
+    /// Close all connections with a peer: neither end wants them.
+    Part(NodeId),
     /// Send a frame on the data plane.
     Forward {
         /// To whom.

@@ -6,6 +6,7 @@
 //! time and dice come in as arguments, and activations pass through unread.
 
 mod body;
+mod climb;
 mod config;
 mod council;
 mod effect;
@@ -14,10 +15,12 @@ mod keys;
 mod kv;
 mod meeting;
 mod membership;
+mod neighbourhood;
 mod node;
 pub mod record;
 mod round;
 mod session;
+mod size;
 mod turn;
 
 pub use body::Body;

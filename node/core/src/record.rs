@@ -19,7 +19,7 @@ pub use frame::{Claim, FRAME_BYTES_MAX, Fault, Frame, Frames, TooLong};
 
 /// The form of logs: whatever changes how a [`Config`], an [`Input`] or an [`Effect`] is encoded
 /// raises it.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// How a log begins: a name, the form of logs, and the protocol whose messages it holds.
 pub const OPENING: [u8; 14] = {

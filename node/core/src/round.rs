@@ -9,6 +9,7 @@
 //! members; beats show who does not know it; a proposal whose leader is gone or has said that it
 //! came to nothing is left for the plan that serves.
 
+mod kin;
 mod lead;
 mod share;
 
@@ -330,9 +331,17 @@ impl Rounds {
     }
 
     /// How far we are with plans, beside so many sessions.
-    pub(crate) fn pulse(&self, (term, set): (Term, u64), sessions: u32) -> Pulse {
-        let (live, proposed, holds) = (self.live_id(), self.proposed, self.held());
-        Pulse { term, set, live, proposed, holds, sessions }
+    pub(crate) fn pulse(&self, council: &Council, sessions: u32) -> Pulse {
+        let ((term, set), (live, endorsed)) = (council.pulse(), self.word(council));
+        let (proposed, holds) = (self.proposed, self.held());
+        Pulse { term, set, live, endorsed, proposed, holds, sessions, ..Pulse::default() }
+    }
+
+    /// The plan that serves, and the term of the leader whose word we have for it: that of now, or none.
+    pub(crate) fn word(&self, council: &Council) -> (PlanId, Term) {
+        let live = self.live.as_ref();
+        let by = live.and_then(|live| council.certificate().filter(|c| c.leader == live.by));
+        (self.live_id(), by.map_or(Term(0), |certificate| certificate.term))
     }
 
     /// The plan whose share we hold.
@@ -341,13 +350,17 @@ impl Rounds {
     }
 
     /// Whether a peer lacks a plan that we could send it.
-    pub(crate) fn could_help(&self, peer: NodeId, pulse: &Pulse) -> bool {
-        self.live_id() > pulse.live || self.lead.awaits(peer, pulse.proposed)
+    pub(crate) fn could_help(&self, peer: NodeId, pulse: &Pulse, council: &Council) -> bool {
+        self.knows_later(pulse, council) || self.lead.awaits(peer, pulse.proposed)
+    }
+
+    fn knows_later(&self, pulse: &Pulse, council: &Council) -> bool {
+        self.word(council) > (pulse.live, pulse.endorsed)
     }
 
     /// Sends a peer that lags what it lacks: the plan that serves, or the one that is proposed.
     pub(crate) fn help(&self, to: NodeId, pulse: &Pulse, council: &Council, turn: &mut Turn<'_>) {
-        if self.live_id() > pulse.live {
+        if self.knows_later(pulse, council) {
             self.tell_live(to, council, turn);
         }
         if self.lead.awaits(to, pulse.proposed) {

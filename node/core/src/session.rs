@@ -142,6 +142,11 @@ impl Sessions {
         self.deliver(turn);
     }
 
+    /// Through whom sessions of this node's clients run.
+    pub(crate) fn partners(&self) -> impl Iterator<Item = NodeId> {
+        self.entry.partners()
+    }
+
     /// A canary that ended since last asked.
     pub(crate) fn take_canary(&mut self) -> Option<CanaryDone> {
         self.entry.take_canary()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use swarm_proto::{FrameHeader, Message, NodeId, Time};
+use swarm_proto::{Climb, FrameHeader, Message, NodeId, Time};
 
 use super::Broken;
 
@@ -30,7 +30,9 @@ impl Flood {
         to: NodeId,
         message: &Message,
     ) -> Result<(), Broken> {
-        if matches!(message, Message::Beat(_)) {
+        // What voters hand on of a large swarm is bounded by how many come and go there.
+        let handed_on = matches!(message, Message::Climb(Climb { hops_left: 0, .. }));
+        if handed_on || matches!(message, Message::Beat(_)) {
             return Ok(());
         }
         let count = self.count(now, from, to);

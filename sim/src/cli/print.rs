@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use hexswarm_sim::{Draft, Report, SHIPPED, Spread};
+use hexswarm_sim::{Among, Draft, Report, SHIPPED, Seen, Spread};
 use serde_json::{Value, json};
 
 /// A table whose first column is of words, and all others of figures.
@@ -98,4 +98,47 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
         "attainment": attainment,
         "pipelines": report.pipelines,
     })
+}
+
+/// A column a size, since there is much to tell of each.
+pub(super) fn scale(rows: &[(Seen, Option<u64>)]) -> Table {
+    let heads: Vec<String> = rows.iter().map(|(seen, _)| format!("{} peers", seen.peers)).collect();
+    let heads: Vec<&str> = std::iter::once("").chain(heads.iter().map(String::as_str)).collect();
+    let mut table = table(&heads);
+    let mut line = |what: &str, tell: &dyn Fn(&Seen, Option<u64>) -> String| {
+        let told = rows.iter().map(|(seen, memory)| tell(seen, *memory));
+        table.add_row(std::iter::once(what.to_owned()).chain(told));
+    };
+    let three = |a: Among| format!("{:.0} / {:.0} / {:.0}", a.mean, a.p99, a.max);
+    let kib = |a: Among| {
+        let [mean, p99, max] = [a.mean, a.p99, a.max].map(|bytes| bytes / 1024.0);
+        format!("{mean:.2} / {p99:.2} / {max:.2}")
+    };
+    let ms = |told: Option<u64>| told.map_or("-".to_owned(), |told| told.to_string());
+    line("messages a second, mean / p99 / most", &|s, _| three(s.messages_per_s));
+    line("KiB/s sent", &|s, _| kib(s.sent_bytes_per_s));
+    line("KiB/s received", &|s, _| kib(s.received_bytes_per_s));
+    line("KiB/s of a voter", &|s, _| kib(s.voter_bytes_per_s));
+    line("connections", &|s, _| three(s.neighbours));
+    line("peers in view", &|s, _| three(s.entries));
+    line("deaths noticed", &|s, _| format!("{} of {}", s.noticed, s.deaths));
+    line("ms until noticed", &|s, _| three(s.noticed_ms));
+    line("ms until the leader knows", &|s, _| three(s.known_ms));
+    line("ms until all know a plan", &|s, _| ms(s.live_ms));
+    line("ms until all know one without a lost stage", &|s, _| ms(s.replanned_ms));
+    line("ms until another leads", &|s, _| ms(s.elected_ms));
+    line("ms until all follow it", &|s, _| ms(s.agreed_ms));
+    line("inputs a second of one processor", &|s, _| {
+        format!("{:.0}", s.events as f64 / s.busy_s.max(1e-9))
+    });
+    line("seconds of it", &|s, _| format!("{:.1}", s.busy_s));
+    line("  and for planning", &|s, _| format!("{:.1}", s.planning_s));
+    line("seconds both took here", &|s, _| format!("{:.1}", s.wall_s));
+    line("seconds of it, growth and losses too", &|s, _| {
+        format!("{:.1} for {:.0} s", s.busy_in_all_s, s.lived_s)
+    });
+    line("MiB at most so far", &|_, memory| {
+        memory.map_or("-".to_owned(), |bytes| (bytes >> 20).to_string())
+    });
+    table
 }

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use rand::RngExt;
 use swarm_core::{Body, Input};
 use swarm_proto::{
-    Advert, CouncilMessage, FrameHeader, Message, NodeId, RoundMessage, SessionMessage, Signed,
-    Vote,
+    CouncilMessage, FrameHeader, Message, NodeId, RoundMessage, SessionMessage, Vote,
 };
 
-use super::{Event, Part};
+use super::{Entry, Event, Part};
 use crate::{
     Sabotage, World,
     check::Broken,
@@ -21,6 +20,9 @@ use crate::{
 
 /// What a control message weighs, about.
 const MESSAGE_BYTES: u64 = 300;
+
+/// How long a call to a machine that has gone takes to fail.
+const CALL_MAX: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
@@ -45,6 +47,7 @@ impl World {
             }
             _ => {}
         }
+        self.traffic.sent(from, to, &message);
         let input = Input::Received { from, message };
         self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(input));
     }
@@ -101,18 +104,23 @@ impl World {
         (lane, bytes, waits): (Lane, u64, Duration),
         event: Event,
     ) {
-        let undeliverable = match self.hosts.get(&to).map(|host| &host.state) {
-            Some(State::Up | State::Paused(_)) => false,
-            Some(State::Vanished) => return,
-            _ => true,
+        let (undeliverable, life) = match self.hosts.get(&to).map(|host| (&host.state, host.life)) {
+            Some((State::Up | State::Paused(_), life)) => (false, life),
+            Some((State::Vanished, _)) => return self.unanswered(from, to),
+            _ => (true, 0),
         };
+        let waits = if undeliverable { waits } else { waits + self.on_demand(from, to) };
         let (now, rng) = (self.now, &mut self.rng);
+        let link = self.links.get(from, to);
         let fate = match undeliverable {
             true => Fate::Undeliverable,
-            false => self.links.get(from, to).carry(now, lane, bytes, rng),
+            false => link.carry(now, lane, bytes, rng),
         };
         match fate {
-            Fate::Arrives(at) => self.push_via(at + waits, to, Some(from), event),
+            Fate::Arrives(at) => {
+                let via = Some((from, link.connection));
+                self.requeue(at + waits, Entry { to, life, via, event });
+            }
             Fate::Vanishes => {}
             Fate::Undeliverable => {
                 let delay = self.between(1.0, 5.0);
@@ -121,18 +129,12 @@ impl World {
         }
     }
 
-    /// Gossip finds a way round a link that is cut, through one other node.
-    pub(super) fn gossip(&mut self, from: NodeId, advert: &Signed<Advert>) {
-        let there: Vec<_> =
-            self.hosts.values().filter(|host| host.is_there()).map(|host| host.id()).collect();
-        for to in there.iter().copied().filter(|to| *to != from) {
-            let hop = |a, b| a == b || self.links.open(a, b);
-            let way = there.iter().any(|by| hop(from, *by) && hop(*by, to));
-            let lost = self.links.gossip_loss;
-            let delay = self.between(2.0, 60.0);
-            if way && !(lost > 0.0 && self.rng.random_bool(lost)) {
-                self.push(self.now + delay, to, Event::Input(Input::Heard(advert.clone())));
-            }
+    /// Nobody says that a machine has gone. Where connections are made for what is to be sent, the
+    /// call for one fails in the end.
+    fn unanswered(&mut self, from: NodeId, to: NodeId) {
+        if !self.all_meet() && !self.links.get(from, to).up {
+            let input = Event::Input(Input::Undeliverable(to));
+            self.push(self.now + CALL_MAX, from, input);
         }
     }
 

@@ -3,15 +3,23 @@
 use std::sync::Arc;
 
 use swarm_core::Input;
-use swarm_proto::{Ballot, NodeId, SumsHeader};
+use swarm_proto::{Ballot, NodeId, SumsHeader, Time};
+
+use crate::gossip::Rumour;
 
 /// Something that happens to a host.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Its node is handed this.
     Input(Input),
+    /// The alarm that it set for this time rings, if it was not set anew.
+    Alarm(Time),
     /// A connection stands.
     Connected(NodeId),
+    /// It calls those that it wants to be connected with.
+    Seek,
+    /// Gossip comes.
+    Rumour(Rumour),
     /// A member's part of a tensor-parallel batch comes.
     Part { from: NodeId, part: Part },
     /// The disk has written.

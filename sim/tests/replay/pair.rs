@@ -214,7 +214,11 @@ impl Pair {
                 self.answered += usize::from(matches!(event, Answer::Finished(_)));
                 return;
             }
-            Effect::Unload { .. } | Effect::Absent(_) | Effect::Notice(_) => return,
+            Effect::Unload { .. }
+            | Effect::Absent(_)
+            | Effect::Notice(_)
+            | Effect::Wish { .. }
+            | Effect::Part(_) => return,
         };
         self.queue.push_back(follows);
     }

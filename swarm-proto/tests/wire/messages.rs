@@ -1,8 +1,8 @@
 //! A value of every variant of every enum that travels, and its bytes beside it.
 
 use swarm_proto::{
-    Attempt, CouncilMessage, DeviceKind, Fault, Finish, FrameHeader, Message, Reason, RoundMessage,
-    SessionMessage, Term, VoterSet,
+    Attempt, Bond, CouncilMessage, DeviceKind, Fault, Finish, FrameHeader, Message, Reason,
+    RoundMessage, SessionMessage, Term, VoterSet, Word,
 };
 
 use crate::structs::{self, Known};
@@ -124,6 +124,19 @@ variants! { messages: Message {
     Hello(_) => of(structs::hello(), "02", Hello),
     Council(_) => of(councils().remove(4), "03", Council),
     Round(_) => of(rounds().remove(1), "04", Round),
+    Climb(_) => of(words().remove(1), "05 06", |word| Climb(swarm_proto::Climb { hops_left: 6, word })),
+    Meet(_) => of(structs::meet(), "06", Meet),
+} }
+
+variants! { words: Word {
+    Advert(_) => of(structs::advert(), "00", |known| Advert(Box::new(known))),
+    Gone(_) => of(structs::gone(), "01", |known| Gone(Box::new(known))),
+} }
+
+variants! { bonds: Bond {
+    Loose => plain(Loose, "00"),
+    Near => plain(Near, "01"),
+    Close => plain(Close, "02"),
 } }
 
 variants! { frames: FrameHeader {
@@ -134,7 +147,7 @@ variants! { frames: FrameHeader {
 } }
 
 /// The enums above.
-pub(crate) const ENUMS: [&str; 8] = [
+pub(crate) const ENUMS: [&str; 10] = [
     "DeviceKind",
     "Finish",
     "Fault",
@@ -143,4 +156,6 @@ pub(crate) const ENUMS: [&str; 8] = [
     "RoundMessage",
     "Message",
     "FrameHeader",
+    "Word",
+    "Bond",
 ];

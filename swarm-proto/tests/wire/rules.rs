@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use swarm_proto::{
     Advert, BATCH_ROWS_MAX, Ballot, CHANGES_MAX, Certificate, ColumnRange, CouncilMessage,
     DEVICES_MAX, END_TOKENS_MAX, FRAME_ROWS_MAX, Hash, HeadRange, LINKS_MAX, LOGPROBS_MAX,
-    LayerRange, Message, NodeId, Open, PLAN_MEMBERS_MAX, PREFIX_BLOCKS_MAX, Pipeline, Predicted,
-    REASON_BYTES_MAX, Reason, RoundMessage, RowsHeader, RowsItem, Sampled, Sampling,
-    SessionMessage, Stage, VOTERS_MAX, VoterSet,
+    LayerRange, MEET_MAX, Meet, Message, NodeId, Open, PLAN_MEMBERS_MAX, PREFIX_BLOCKS_MAX,
+    Pipeline, Predicted, REASON_BYTES_MAX, Reason, RoundMessage, RowsHeader, RowsItem, Sampled,
+    Sampling, SessionMessage, Stage, VOTERS_MAX, VoterSet,
     codec::{self, DecodeError},
 };
 
@@ -44,6 +44,13 @@ proptest! {
         prop_assert_eq!(codec::open::<HeadRange>(&bytes).is_ok(), first < end);
         prop_assert_eq!(codec::open::<ColumnRange>(&bytes).is_ok(), first < end);
     }
+}
+
+#[test]
+fn nobody_tells_of_more_peers_than_anyone_needs() {
+    let meet = |count| Meet { peers: vec![NodeId([1; 32]); count] };
+    taken(&meet(MEET_MAX));
+    refused(&meet(MEET_MAX + 1), "peers to meet");
 }
 
 #[test]

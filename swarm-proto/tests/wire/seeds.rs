@@ -20,6 +20,8 @@ pub(crate) fn seeds() -> BTreeMap<String, Vec<u8>> {
     add("session", sealed(messages::sessions(), Message::Session));
     add("council", sealed(messages::councils(), Message::Council));
     add("round", sealed(messages::rounds(), Message::Round));
+    let climb = |word| Message::Climb(swarm_proto::Climb { hops_left: 6, word });
+    add("climb", sealed(messages::words(), climb));
     add("frame", sealed(messages::frames(), |frame| frame));
     add("ordered", sealed(messages::sessions(), FrameHeader::Session));
     add("advert", sealed(vec![structs::advert()], |advert| advert));
@@ -27,7 +29,7 @@ pub(crate) fn seeds() -> BTreeMap<String, Vec<u8>> {
     seeds
 }
 
-fn sealed<Part, T: Encode>(all: Vec<Known<Part>>, wrap: fn(Part) -> T) -> Vec<Vec<u8>> {
+fn sealed<Part, T: Encode>(all: Vec<Known<Part>>, wrap: impl Fn(Part) -> T) -> Vec<Vec<u8>> {
     all.into_iter().map(|(value, _)| codec::seal(&wrap(value)).unwrap()).collect()
 }
 

@@ -5,10 +5,10 @@
 //! larger ones a mark (`fb`, `fc`, `fd`, `fe` for 2, 4, 8, 16 bytes) and the bytes, lowest first.
 
 use swarm_proto::{
-    Advert, Attempt, Ballot, BatchId, Certificate, ColumnRange, Device, DeviceKind, Epoch, Finish,
-    Hash, HeadRange, Hello, LayerRange, LinkReport, Load, Member, NodeId, Open, Pipeline, Plan,
-    PlanId, Predicted, Pulse, RowsHeader, RowsItem, Sampled, Sampling, SessionId, Signature,
-    Signed, Stage, SumsHeader, Term, Token, Vote, VoterSet,
+    Advert, Attempt, Ballot, BatchId, Bond, Census, Certificate, ColumnRange, Device, DeviceKind,
+    Epoch, Finish, Gone, Hash, HeadRange, Hello, LayerRange, LinkReport, Load, Meet, Member,
+    NodeId, Open, Pipeline, Plan, PlanId, Predicted, Pulse, RowsHeader, RowsItem, Sampled,
+    Sampling, SessionId, Signature, Signed, Stage, SumsHeader, Term, Token, Vote, VoterSet,
 };
 
 /// A value and how it is written.
@@ -30,8 +30,20 @@ pub(crate) fn plan_id() -> Known<PlanId> {
 pub(crate) fn pulse() -> Known<Pulse> {
     let id = |epoch| PlanId { term: Term(5_u64), epoch: Epoch(epoch) };
     let (live, proposed, holds) = (id(6), id(7), id(8));
-    let value = Pulse { term: Term(4_u64), set: 2_u64, live, proposed, holds, sessions: 9_u32 };
-    known(value, "04 02 05 06 05 07 05 08 09")
+    let value = Pulse {
+        term: Term(4_u64),
+        set: 2_u64,
+        live,
+        endorsed: Term(3_u64),
+        proposed,
+        holds,
+        sessions: 9_u32,
+        census: Census { number: 10_u32, peers: 300_u32 },
+        hops: 11_u8,
+        bond: Bond::Near,
+        fast: true,
+    };
+    known(value, "04 02 05 06 03 05 07 05 08 09 0a fb2c01 0b 01 01")
 }
 
 pub(crate) fn sampling() -> Known<Sampling> {
@@ -154,6 +166,14 @@ pub(crate) fn advert() -> Known<Signed<Advert>> {
     };
     let hex = format!("01*32 08 01 05*32 09 01 {d} 01 {l} 01 02*32 01 02 03 01 00 01 03 613a31");
     signed(statement, 1, &hex)
+}
+
+pub(crate) fn gone() -> Known<Signed<Gone>> {
+    signed(Gone { peer: NodeId([2; 32]), number: 8_u64 }, 1, "02*32 08")
+}
+
+pub(crate) fn meet() -> Known<Meet> {
+    known(Meet { peers: vec![NodeId([1; 32]), NodeId([2; 32])] }, "02 01*32 02*32")
 }
 
 /// A statement by the node of so many, with a signature nobody made.

@@ -15,7 +15,7 @@ fn every_message_says_its_version_first() {
 #[test]
 fn a_refusal_names_both_versions_and_what_to_do() {
     let text = Message::open(&[VERSION + 1, 0]).unwrap_err().to_string();
-    assert_eq!(text, "protocol version 5, but this peer speaks 4: update the older one");
+    assert_eq!(text, "protocol version 6, but this peer speaks 5: update the older one");
 }
 
 proptest! {
@@ -42,7 +42,8 @@ fn a_message_of_ours_is_refused_for_its_form_not_its_version() {
     assert_eq!(Message::open(&[]), Err(DecodeError::Empty));
     let malformed = Message::open(&[VERSION, 200]).unwrap_err();
     assert!(matches!(malformed, DecodeError::Malformed { .. }), "{malformed}");
-    let trailing = Message::open(&[VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7]).unwrap_err();
+    let trailing = Message::open(&[VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7])
+        .unwrap_err();
     assert_eq!(trailing, DecodeError::Trailing { bytes: 2 });
     let long = [VERSION; MESSAGE_BYTES_MAX + 1];
     assert_eq!(Message::open(&long), Err(DecodeError::TooLong { bytes: long.len() }));

@@ -26,17 +26,19 @@ pub(crate) struct Candidate {
 }
 
 impl Council {
-    /// If we lead and no change is under way, proposes the next one that makes sense. `alive` are
-    /// the peers that speak, ourselves among them.
-    pub(crate) fn tend(&mut self, alive: &[Candidate], turn: &mut Turn<'_>) {
-        let Some(set) = self.ballot.set.clone() else { return };
-        let term = self.ballot.term;
-        let Role::Leader(reign) = &self.role else { return };
-        // A majority must follow us in this term first: else two sets could be decided at once.
+    /// Whether the set could be changed now: we lead, a majority follows us in this term (else two
+    /// sets could be decided at once), and no change is under way.
+    pub(crate) fn could_tend(&self) -> bool {
+        let (Role::Leader(reign), Some(set)) = (&self.role, &self.ballot.set) else { return false };
         let following = reign.following.iter().filter(|voter| set.has(**voter)).count();
-        if reign.change.is_some() || self.persisting.is_some() || following < set.majority() {
-            return;
-        }
+        reign.change.is_none() && self.persisting.is_none() && following >= set.majority()
+    }
+
+    /// Proposes the next change of the set that makes sense, if there can be one. `alive` are the peers
+    /// that speak, ourselves among them.
+    pub(crate) fn tend(&mut self, alive: &[Candidate], turn: &mut Turn<'_>) {
+        let Some(set) = self.ballot.set.clone().filter(|_| self.could_tend()) else { return };
+        let term = self.ballot.term;
         let staying: Vec<_> = alive.iter().filter(|candidate| candidate.stays).copied().collect();
         let Some(next) = next_set(&set, &staying, turn.me()) else { return };
         // Without a majority that is alive the change could not end, and would block the next.

@@ -1,6 +1,9 @@
 //! What the leader does: look, plan, propose, wait, try with a canary, announce.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use swarm_proto::{
     Epoch, Machine, Message, ModelSpec, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed,
@@ -14,6 +17,9 @@ use crate::{
 
 /// Failed plans in a row after which the leader waits longer before the next.
 const HASTE: u32 = 2;
+
+/// Machines that are planned with: those that serve, then the best. A plan has no room for more.
+const POOL_MAX: usize = 512;
 
 /// The leader's part of a round.
 #[derive(Debug, Default)]
@@ -76,6 +82,11 @@ impl Lead {
         self.suspects.clear();
     }
 
+    /// The plan that we propose, if we do.
+    pub(super) fn proposal(&self) -> Option<&Plan> {
+        self.phase.proposal().map(|plan| &plan.statement)
+    }
+
     /// Whether a member has not taken up what we propose, if this is the last that it has.
     pub(super) fn awaits(&self, member: NodeId, proposed: PlanId) -> bool {
         matches!(&self.phase, Phase::Loading { plan, waiting, .. }
@@ -110,9 +121,15 @@ impl Rounds {
         let broken = self.broken(world.membership, turn);
         match &self.lead.phase {
             Phase::Rest if self.lead.dirty || (broken && self.lead.failures == 0) => {
-                self.lead.phase = Phase::Settling { until: turn.now + self.pause(broken, turn) };
+                self.lead.phase = Phase::Settling {
+                    until: turn.now + self.pause(broken, world.membership, turn),
+                };
             }
             Phase::Settling { until } if *until <= turn.now => self.ask(world, turn),
+            Phase::Settling { until } if broken => {
+                let until = (*until).min(turn.now + self.pause(broken, world.membership, turn));
+                self.lead.phase = Phase::Settling { until };
+            }
             Phase::Loading { waiting, until, .. } => {
                 let gone = waiting.iter().any(|m| !world.membership.is_alive(*m, turn.me()));
                 if gone || *until <= turn.now {
@@ -186,11 +203,12 @@ impl Rounds {
 
     /// How long to wait for the view to come to rest: hardly at all when nothing serves any more,
     /// longer and longer when plans keep failing.
-    fn pause(&self, broken: bool, turn: &Turn<'_>) -> std::time::Duration {
+    fn pause(&self, broken: bool, membership: &Membership, turn: &Turn<'_>) -> std::time::Duration {
         let settle = turn.config.settle;
         let had_plan = self.live.is_some();
         match self.lead.failures {
             0..=HASTE if broken && had_plan => settle / 8,
+            0..=HASTE if had_plan => membership.size.settle(turn.config),
             0..=HASTE => settle,
             failures => settle * 2_u32.pow((failures - HASTE).min(6)),
         }
@@ -231,7 +249,7 @@ impl Rounds {
     /// Whoever is here, has devices and the model, and stays.
     fn pool(&self, membership: &Membership, turn: &Turn<'_>) -> Pool {
         let model = &turn.config.model;
-        let machines = membership
+        let mut machines: Vec<_> = membership
             .here(turn.me())
             .filter(|advert| !advert.draining && !advert.devices.is_empty())
             .filter(|advert| advert.model == Some(model.hash))
@@ -240,7 +258,16 @@ impl Rounds {
                 node: advert.node,
                 devices: advert.devices.clone(),
                 links: advert.links.clone(),
-            });
+            })
+            .collect();
+        let serves = |machine: &Machine| {
+            self.live_plan().is_some_and(|plan| plan.members().any(|m| m.node == machine.node))
+        };
+        if machines.len() > POOL_MAX {
+            machines.sort_by_cached_key(|machine| Reverse((serves(machine), worth(machine))));
+            machines.truncate(POOL_MAX);
+            machines.sort_unstable_by_key(|machine| machine.node);
+        }
         let mut running = self.live_plan().cloned();
         if let Some(plan) = &mut running {
             // Who is gone has no machine here; who fails has.
@@ -250,7 +277,7 @@ impl Rounds {
         }
         Pool {
             model: model.clone(),
-            machines: of_one_class(machines.collect(), model),
+            machines: of_one_class(machines, model),
             context_tokens: turn.config.context_tokens,
             running,
         }
@@ -278,13 +305,13 @@ impl Rounds {
                 // Nothing to do until the view changes; but those left out may be well again.
                 self.lead.failures = self.lead.failures.max(1);
                 if !std::mem::take(&mut self.lead.suspects).is_empty() {
-                    let until = turn.now + self.pause(broken, turn);
+                    let until = turn.now + self.pause(broken, world.membership, turn);
                     self.lead.phase = Phase::Settling { until };
                 }
             }
             Ok(plan) if plan.members().any(|m| !world.membership.is_alive(m.node, turn.me())) => {
                 // Who has gone while the planner thought would only be waited for.
-                let until = turn.now + self.pause(broken, turn);
+                let until = turn.now + self.pause(broken, world.membership, turn);
                 self.lead.phase = Phase::Settling { until };
             }
             Ok(plan) => {
@@ -420,7 +447,8 @@ impl Rounds {
         if self.lead.failures > HASTE {
             self.lead.suspects.extend(who);
         }
-        self.lead.phase = Phase::Settling { until: turn.now + self.pause(true, turn) };
+        self.lead.phase =
+            Phase::Settling { until: turn.now + self.pause(true, world.membership, turn) };
         if let Phase::Loading { plan, .. } | Phase::Trying { plan } = phase {
             self.withdraw(&plan.statement, world, turn);
         }
@@ -437,6 +465,15 @@ impl Rounds {
             self.tell(member, RoundMessage::Withdrawn { plan: plan.id }, world, turn);
         }
     }
+}
+
+/// What a machine is worth to a planner that cannot look at all of them: memory times how fast it is
+/// read.
+fn worth(machine: &Machine) -> u128 {
+    let worth = |d: &swarm_proto::Device| {
+        u128::from(d.memory_bytes) * u128::from(d.bandwidth_bytes_per_s as u64)
+    };
+    machine.devices.iter().map(worth).fold(0, u128::saturating_add)
 }
 
 /// Of devices that compute different bits the class with the most memory: an answer must not

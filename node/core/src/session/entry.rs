@@ -289,6 +289,15 @@ impl Entry {
         self.busy.hear(peer, sessions, now);
     }
 
+    /// Through whom our sessions run.
+    pub(super) fn partners(&self) -> impl Iterator<Item = NodeId> {
+        let routes = self.sessions.values().filter_map(Running::way).map(|(route, _)| route);
+        routes.flat_map(|route| {
+            let pipeline = route.plan.pipelines.get(usize::from(route.pipeline));
+            pipeline.into_iter().flat_map(|p| p.members()).map(|member| member.node)
+        })
+    }
+
     /// Sessions through each pipeline of the live plan.
     fn loads(&self) -> Vec<Load> {
         let Some(live) = &self.live else { return Vec::new() };

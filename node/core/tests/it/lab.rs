@@ -50,6 +50,8 @@ pub(crate) struct Lab {
     pub(crate) answers: Vec<(RequestId, Answer)>,
     /// Sessions that members were asked to make room for.
     pub(crate) opened: Vec<Attempt>,
+    /// With whom each node last wished to be connected.
+    pub(crate) wishes: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 /// A key whose signatures are hashes; tests that forge one simply sign as somebody else.
@@ -153,6 +155,7 @@ impl Lab {
             sent: Vec::new(),
             answers: Vec::new(),
             opened: Vec::new(),
+            wishes: BTreeMap::new(),
         };
         for number in 1..=count {
             lab.start(number, number == 1);
@@ -372,7 +375,9 @@ impl Lab {
                 say(Input::Computed { device, job, outcome });
             }
             Effect::Answer { request, event } => self.answers.push((request, event)),
-            Effect::Absent(_) => {}
+            Effect::Wish { peers, .. } => drop(self.wishes.insert(from, peers)),
+            // Everyone stays connected with everyone.
+            Effect::Absent(_) | Effect::Part(_) => {}
             Effect::Notice(notice) => self.notices.push((from, notice)),
         }
     }

@@ -2,6 +2,7 @@
 
 mod council;
 mod lab;
+mod large;
 mod meeting;
 mod plans;
 mod record;

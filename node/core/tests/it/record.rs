@@ -163,7 +163,7 @@ fn a_digest_is_of_all_effects_in_their_order() {
 #[test]
 fn these_bytes_are_this_form_and_no_other() {
     let (form, protocol, hash) =
-        (1, 4, "6d0d5b35728b6a72a20ed8a70cd9c7ce5622333ae3a65c42516fe3ed2026304e");
+        (2, 5, "30369789b8cd420614cb04926cc81b2aeb394f329982207e3f3e1ef06ed7b2d3");
     let found = Hash::of(&log()[OPENING.len()..]).to_string();
     let now = (VERSION, codec::VERSION, found.as_str());
     assert_eq!(now, (form, protocol, hash), "raise record::VERSION");

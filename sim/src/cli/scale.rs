@@ -1,0 +1,146 @@
+//! `hexswarm-sim scale`: swarms of any size, at rest.
+
+use std::{io::Write as _, path::PathBuf, time::Duration};
+
+use clap::Args;
+use color_eyre::eyre::WrapErr as _;
+use hexswarm_sim::{Among, Scale, Seen};
+use serde_json::json;
+
+use super::print;
+
+/// Peers of a swarm at most: of more than this a node's number does not fit its id's place in a plan.
+const PEERS_MAX: usize = 100_000;
+const SECONDS_MAX: u64 = 86_400;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hexswarm-sim scale
+      What it costs to be one of 10, 100, 1,000 and 10,000
+  hexswarm-sim scale --peers 1000 --seconds 30
+      One size, for half a minute
+  hexswarm-sim scale --peers 100,1000 --csv scale.csv
+      For a plot
+
+Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage")]
+pub(crate) struct Cli {
+    /// Sizes of swarms
+    #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000], value_parser = peers)]
+    peers: Vec<usize>,
+    /// How long each is looked at, in simulated seconds
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=SECONDS_MAX))]
+    seconds: u64,
+    /// What all that is drawn is drawn by
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Write a line a size to this file too
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+fn peers(text: &str) -> Result<usize, String> {
+    let peers: Option<usize> = text.parse().ok().filter(|peers| (4..=PEERS_MAX).contains(peers));
+    peers.ok_or_else(|| format!("write sizes from 4 to {PEERS_MAX}, as 10,100,1000"))
+}
+
+impl Cli {
+    /// Lets them live. Whether all was clean.
+    pub(super) fn play(self) -> color_eyre::Result<bool> {
+        let mut rows = Vec::new();
+        for peers in &self.peers {
+            let span = Duration::from_secs(self.seconds);
+            let scale = Scale { peers: *peers, span, seed: self.seed };
+            eprintln!("{peers} peers ...");
+            match scale.run() {
+                Ok(seen) => rows.push((seen, memory_peak_bytes())),
+                Err(broken) => {
+                    eprintln!("{peers} peers: {broken}");
+                    return Ok(false);
+                }
+            }
+        }
+        if let Some(path) = &self.csv {
+            write(path, &rows).wrap_err_with(|| {
+                format!("{} was not written: is its folder there?", path.display())
+            })?;
+        }
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            let rows: Vec<_> = rows.iter().map(document).collect();
+            writeln!(out, "{}", json!({ "seed": self.seed, "swarms": rows }))?;
+        } else {
+            writeln!(out, "{}", print::scale(&rows))?;
+        }
+        Ok(true)
+    }
+}
+
+fn document((seen, memory): &(Seen, Option<u64>)) -> serde_json::Value {
+    let mut document = json!(seen);
+    document["memory_peak_bytes"] = json!(memory);
+    document
+}
+
+/// The most memory that this process has had so far, where its system says so.
+fn memory_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+}
+
+fn write(path: &std::path::Path, rows: &[(Seen, Option<u64>)]) -> color_eyre::Result<()> {
+    let mut out = csv::Writer::from_path(path)?;
+    out.write_record([
+        "peers",
+        "messages_per_s",
+        "sent_bytes_per_s",
+        "sent_bytes_per_s_p99",
+        "sent_bytes_per_s_max",
+        "received_bytes_per_s",
+        "received_bytes_per_s_p99",
+        "received_bytes_per_s_max",
+        "voter_bytes_per_s_max",
+        "neighbours",
+        "neighbours_max",
+        "entries_max",
+        "deaths",
+        "noticed",
+        "noticed_ms",
+        "noticed_ms_max",
+        "known_ms",
+        "known_ms_max",
+        "live_ms",
+        "replanned_ms",
+        "elected_ms",
+        "agreed_ms",
+        "events",
+        "busy_s",
+        "planning_s",
+        "wall_s",
+        "memory_peak_bytes",
+    ])?;
+    for (seen, memory) in rows {
+        let figure = |figure: f64| format!("{figure:.3}");
+        let among = |among: Among| [figure(among.mean), figure(among.p99), figure(among.max)];
+        let told = |told: Option<u64>| told.map_or(String::new(), |told| told.to_string());
+        let mut row = vec![seen.peers.to_string(), figure(seen.messages_per_s.mean)];
+        row.extend(among(seen.sent_bytes_per_s));
+        row.extend(among(seen.received_bytes_per_s));
+        row.push(figure(seen.voter_bytes_per_s.max));
+        row.extend([seen.neighbours.mean, seen.neighbours.max, seen.entries.max].map(figure));
+        row.extend([seen.deaths, seen.noticed].map(|count| count.to_string()));
+        row.extend([seen.noticed_ms.mean, seen.noticed_ms.max].map(figure));
+        row.extend([seen.known_ms.mean, seen.known_ms.max].map(figure));
+        row.extend([seen.live_ms, seen.replanned_ms, seen.elected_ms, seen.agreed_ms].map(told));
+        row.push(seen.events.to_string());
+        row.extend([seen.busy_s, seen.planning_s, seen.wall_s].map(figure));
+        row.push(told(*memory));
+        out.write_record(row)?;
+    }
+    out.flush()?;
+    Ok(())
+}
