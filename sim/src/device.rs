@@ -112,6 +112,11 @@ impl Reference {
         self.tokens.push(token);
     }
 
+    /// What a device keeps at the end of a block, if the last token is one's.
+    pub(crate) fn block_end(&self) -> Option<u64> {
+        (self.tokens.len() as u32).is_multiple_of(BLOCK_TOKENS).then_some(self.kept)
+    }
+
     /// The token that follows.
     pub(crate) fn next(&self, sampling: &swarm_proto::Sampling, step: u32) -> u32 {
         let recent = match sampling.repetition_penalty {
@@ -168,6 +173,19 @@ impl Cache {
         let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)?;
         let kept = self.0.entry(block).or_insert([NOTHING ^ 1; BLOCK_TOKENS as usize]);
         kept.get_mut((position % BLOCK_TOKENS) as usize)
+    }
+
+    /// What the rows of an item up to this place have come to.
+    pub(crate) fn kept(&self, item: &Item, position: u32) -> Option<u64> {
+        let block = item.blocks.get((position / BLOCK_TOKENS) as usize)?;
+        self.0.get(block)?.get((position % BLOCK_TOKENS) as usize).copied()
+    }
+
+    /// Two blocks change places.
+    pub(crate) fn swap(&mut self, one: u32, other: u32) {
+        if let (Some(first), Some(second)) = (self.0.remove(&one), self.0.remove(&other)) {
+            self.0.extend([(one, second), (other, first)]);
+        }
     }
 
     /// Computes a batch for a shard.

@@ -277,6 +277,7 @@ impl World {
                 self.push(self.now + delay, from, Event::Written(ballot));
                 Ok(())
             }
+            Effect::Plan { .. } if self.setup.sabotage == Sabotage::MutePlanner => Ok(()),
             Effect::Plan { request, pool } => {
                 let outcome = self.setup.planner.plan(&pool);
                 let delay = self.between(1.0, 30.0);
