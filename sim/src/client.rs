@@ -16,7 +16,7 @@ pub(crate) struct Clients {
     pub(crate) wanted: BTreeMap<RequestId, Wanted>,
     asked: u64,
     shape: Shape,
-    /// What devices keep at the ends of blocks of all prompts and answers.
+    /// What devices keep of all prompts and answers, up to the first token after whole blocks.
     said: BTreeSet<u64>,
 }
 
@@ -105,7 +105,8 @@ impl Clients {
         Ok(())
     }
 
-    /// Whether this is what a device keeps at the end of a block of some prompt and answer.
+    /// Whether this is what a device keeps of some prompt and answer, up to the first token after whole
+    /// blocks.
     pub(crate) fn said(&self, kept: u64) -> bool {
         self.said.contains(&kept)
     }
@@ -170,7 +171,7 @@ fn answer_to(ask: &Ask, shape: Shape, said: &mut BTreeSet<u64>) -> (Vec<u32>, Fi
     let mut alone = Reference::new(shape);
     let mut say = |alone: &mut Reference, token| {
         alone.push(token);
-        said.extend(alone.block_end());
+        said.extend(alone.after_blocks());
     };
     ask.tokens.iter().for_each(|token| say(&mut alone, *token));
     let mut answer = Vec::new();

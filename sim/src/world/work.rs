@@ -73,7 +73,8 @@ impl World {
         {
             known_blocks(number, device, shard, &work.batch)?;
             if worker.running.is_none() {
-                meant_blocks(number, device, worker, &work.batch, &self.clients)?;
+                let held = (shard, &worker.cache);
+                meant_blocks((number, device), held, &work.batch, &self.clients)?;
             }
         }
         let busy = worker.queue.iter().any(|job| matches!(job, Job::Compute(_)));
