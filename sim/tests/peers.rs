@@ -24,7 +24,7 @@ entries = [\"box-1\", \"box-2\"]
 batch_sessions = 1
 [workload]
 arrivals = \"poisson\"
-requests_per_s = 0.6
+requests_per_s = 1.2
 input_tokens = 128
 output_tokens = 64
 [run]
@@ -48,15 +48,8 @@ fn entries_that_hear_of_each_others_sessions_serve_sooner() {
         let (heard, deaf) = (report(seed, Sabotage::None), report(seed, Sabotage::IdleBeats));
         assert!(heard.pipelines.len() >= 4, "{:?}", heard.pipelines);
         assert_eq!(heard.whole(), deaf.whole(), "seed {seed}");
-        let p99 = |report: &Report| report.latency_ms().unwrap().p99;
         let late = |report: &Report| 1.0 - report.attainment[0].1;
-        println!(
-            "{seed}: p99 {} {} late {} {}",
-            p99(&heard),
-            p99(&deaf),
-            late(&heard),
-            late(&deaf)
-        );
-        assert!(p99(&deaf) > 1.3 * p99(&heard), "seed {seed}: {} {}", p99(&heard), p99(&deaf));
+        let (some, more) = (late(&heard), late(&deaf));
+        assert!(some > 0.0 && more > 2.0 * some, "seed {seed}: {some} and {more} are late");
     }
 }

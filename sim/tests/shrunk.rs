@@ -3,11 +3,10 @@
 
 use std::{
     mem::discriminant,
-    path::Path,
     process::{Command, Output},
 };
 
-use hexswarm_sim::{Broken, Sabotage, Scenario, Script, Wishes};
+use hexswarm_sim::{Broken, Draft, Sabotage, Scenario, Script, Shrunk, Wishes, shrink};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,20 +36,11 @@ fn breaks(scenario: &Scenario, script: &Script, seed: u64, sabotage: Sabotage) -
 
 /// A planted bug is found, and its script made smaller; what is left is played again. How many things
 /// are left, and of how many.
-fn explained(name: &str, scenario: &Scenario, bug: &str, sabotage: Sabotage) -> (u64, u64) {
+fn explained(what_runs: &[&str], scenario: &Scenario, bug: &str, sabotage: Sabotage) -> (u64, u64) {
     let folder = TempDir::new().expect("a folder");
     let folder = folder.path().to_string_lossy().into_owned();
-    let (broken, told) = failure(&[
-        "run",
-        name,
-        "--seeds",
-        "0..400",
-        "--sabotage",
-        bug,
-        "--failures",
-        &folder,
-        "--json",
-    ]);
+    let seeds = ["--seeds", "0..400", "--sabotage", bug, "--failures", &folder, "--json"];
+    let (broken, told) = failure(&[&["run"], what_runs, &seeds].concat());
     let (seed, what) = (broken["seed"].as_u64().expect("a seed"), text(&broken["what"]));
     let script = &broken["script"];
     let [left, of] = ["things", "of"].map(|key| script[key].as_u64().expect("a number"));
@@ -85,33 +75,60 @@ fn explained(name: &str, scenario: &Scenario, bug: &str, sabotage: Sabotage) -> 
     (left, of)
 }
 
+/// The leader dies; as soon as another is elected it is cut off, and all others start anew. Around it
+/// are things that have nothing to do with that.
+const LIE: &str = r#"{"play":"storm","ready_s":30}
+{"after":{"s":0.1},"do":{"ask":{"node":0,"tokens":[7,7,7],"answer_tokens":5}}}
+{"after":{"s":0.1},"do":{"ask":{"node":1,"tokens":[8,8,8],"answer_tokens":5}}}
+{"after":{"s":0.1},"do":{"ask":{"node":2,"tokens":[9,9,9],"answer_tokens":5}}}
+{"after":{"s":0.5},"do":{"fail_batches":{"node":2,"device":0,"batches":1}}}
+{"after":{"s":2.0},"do":{"kill":{"node":0}}}
+{"after":{"s":0.06},"do":{"ask":{"node":2,"tokens":[9,9],"answer_tokens":9}}}
+{"after":{"s":0.0},"do":"leave"}
+{"after":{"s":0.06},"do":{"partition":{"side":[1],"told":true}}}
+{"after":{"s":0.0},"do":{"kill":{"node":0}}}
+{"after":{"s":0.0},"do":{"kill":{"node":2}}}
+{"after":{"s":0.0},"do":{"kill":{"node":3}}}
+{"after":{"s":0.0},"do":{"kill":{"node":4}}}
+{"after":{"s":0.0},"do":"restart_dead"}
+{"after":{"s":1.0},"do":{"lose_gossip":{"part":0.2}}}
+{"after":{"s":8.0},"do":"calm"}
+"#;
+
+/// No storm by lot shows it soon, so a script is given.
 #[test]
 fn disks_that_lie() {
-    explained("storm", &Scenario::Storm, "lying-disk", Sabotage::LyingDisk);
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("lie.jsonl");
+    std::fs::write(&path, LIE).expect("a file");
+    let scenario = Scenario::Storm.scripted(Script::parse(LIE).expect("a script"));
+    let what_runs = ["storm", "--script", &path.to_string_lossy()];
+    explained(&what_runs, &scenario, "lying-disk", Sabotage::LyingDisk);
 }
 
 #[test]
 fn forged_certificates() {
-    let (left, _) =
-        explained("storm", &Scenario::Storm, "forge-certificate", Sabotage::ForgeCertificate);
+    let bug = Sabotage::ForgeCertificate;
+    let (left, _) = explained(&["storm"], &Scenario::Storm, "forge-certificate", bug);
     assert!(left <= 1, "{left} things for what happens in any swarm");
 }
 
 #[test]
 fn forgotten_kv_blocks() {
-    let (left, of) = explained("story", &Scenario::Story, "forget-blocks", Sabotage::ForgetBlocks);
+    let bug = Sabotage::ForgetBlocks;
+    let (left, of) = explained(&["story"], &Scenario::Story, "forget-blocks", bug);
     assert!(left <= 2 && of >= 11, "{left} of {of} things for what a single request shows");
 }
 
 #[test]
 fn old_plans_said_again() {
-    explained("storm", &Scenario::Storm, "replay-live", Sabotage::ReplayLive);
+    explained(&["storm"], &Scenario::Storm, "replay-live", Sabotage::ReplayLive);
 }
 
 const POOL: &str = "[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\nname = \"left\"\n\
                     [[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\nname = \"right\"\n";
 
-/// Of the faults of a scenario only those are left that the failure needs.
+/// Of the faults of a scenario only those are left that are needed.
 #[test]
 fn faults_of_a_workload() {
     let folder = TempDir::new().expect("a folder");
@@ -133,17 +150,19 @@ fn faults_of_a_workload() {
              [workload]\nrequests_per_s = 0.5\n[run]\nseconds = 70\n{faults}"
         ),
     );
-    let kept = folder.path().join("kept").to_string_lossy().into_owned();
-    // A second plan, said to one who has restarted.
-    let arguments = ["run", &scenario, "--sabotage", "replay-live", "--failures", &kept, "--json"];
-    let (broken, _) = failure(&arguments);
-    let script = &broken["script"];
-    assert_eq!((&script["things"], &script["of"]), (&Value::from(1), &Value::from(4)), "{broken}");
-    let again = shlex::split(text(&script["again"])).expect("a command");
-    let again: Vec<&str> = again[1..].iter().map(String::as_str).collect();
-    let output = run(&again);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(Path::new(text(&script["file"])).ends_with("two-0.script.jsonl"));
+    // What is looked for here is no fault of anybody's: that someone is lost.
+    let found = Draft::named(&scenario).expect("a draft").scenario().expect("a scenario");
+    let wishes = Wishes { record: true, ..Wishes::default() };
+    let loses = |script: &Script| found.play(script, 0, wishes).log.contains("Lost(");
+    let whole = found.script(0);
+    let Shrunk { script, .. } = shrink(whole.clone(), 100, loses);
+    assert_eq!((script.things.len(), whole.things.len()), (1, 4), "{script}");
+
+    let (written, log) = (file("one.jsonl", &script.to_string()), file("log.jsonl", ""));
+    let output = run(&["run", &scenario, "--script", &written, "--log", &log]);
+    assert!(output.status.success(), "{output:?}");
+    let log = std::fs::read_to_string(log).expect("an event log");
+    assert!(log == found.play(&script, 0, wishes).log && log.contains("Lost("));
 }
 
 #[test]

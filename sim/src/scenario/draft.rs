@@ -26,8 +26,8 @@ pub struct Draft {
     folder: Option<PathBuf>,
     /// What was set of it.
     settings: Vec<Setting>,
-    /// What happens in it, if that is not drawn, and where it is written.
-    script: Option<(String, Arc<Script>)>,
+    /// Where it is written what happens in it, if that is not drawn, and what.
+    script: Option<Arc<(String, Script)>>,
     fleets: Arc<Fleets>,
 }
 
@@ -79,7 +79,7 @@ impl Draft {
 
     /// The same with what happens as in this script, which is in that file.
     pub fn scripted(self, file: &str, script: Script) -> Self {
-        Self { script: Some((file.to_owned(), Arc::new(script))), ..self }
+        Self { script: Some(Arc::new((file.to_owned(), script))), ..self }
     }
 
     /// Its name as a part of the names of files.
@@ -105,9 +105,9 @@ impl Draft {
     /// The scenario, as it stands now.
     pub fn scenario(&self) -> Result<Scenario, ScenarioError> {
         let scenario = self.unscripted()?;
-        let Some((file, script)) = &self.script else { return Ok(scenario) };
+        let Some((file, script)) = self.script.as_deref() else { return Ok(scenario) };
         match scenario.plays(script) {
-            Ok(()) => Ok(scenario.scripted((**script).clone())),
+            Ok(()) => Ok(scenario.scripted(script.clone())),
             Err(reason) => Err(ScenarioError::Script { file: file.clone(), reason }),
         }
     }
@@ -130,7 +130,7 @@ impl fmt::Display for Draft {
         self.settings.iter().try_for_each(|Setting { key, text, .. }| {
             write!(f, " --set {}={}", quoted(key), quoted(text))
         })?;
-        match &self.script {
+        match self.script.as_deref() {
             Some((file, _)) => write!(f, " --script {}", quoted(file)),
             None => Ok(()),
         }

@@ -85,7 +85,10 @@ fn weather(world: &mut World, script: &Script, seed: u64) -> Result<(), Broken> 
     let ready = |world: &World| world.serves() && world.voters() >= 5;
     world.run_until(script.head.ready_s.0, ready)?;
     Player::to(world).play(&script.things)?;
-    world.calm();
+    // A script that was made smaller may have lost its calm.
+    if script.things.last().is_none_or(|thing| thing.deed != Deed::Calm) {
+        world.calm();
+    }
     let rest = |world: &World| world.answered() && world.apart().is_none();
     // A swarm whose changes of voters nobody remembers needs a person, who does what it says.
     for _ in 0..PERSONS_MAX {
@@ -152,7 +155,7 @@ mod tests {
         ] {
             let share = drawn[name] as f64 / (lots * of_17);
             assert!(
-                (0.85..1.15).contains(&share),
+                (0.75..1.25).contains(&share),
                 "{name}: {} times, {share} of its lot",
                 drawn[name]
             );
