@@ -4,6 +4,8 @@ mod answers;
 mod converge;
 mod device;
 mod flood;
+mod kv;
+mod layers;
 mod leader;
 mod leftover;
 mod notice;
@@ -14,6 +16,7 @@ use swarm_core::{Effect, Notice};
 use swarm_proto::{Ballot, NodeId, Plan, PlanId, Term, Time};
 
 pub(crate) use device::{fits, known_blocks};
+pub(crate) use kv::meant_blocks;
 
 /// A property that did not hold. Nodes are named by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +120,32 @@ pub enum Broken {
         block: u32,
         /// Blocks that it has.
         blocks: u32,
+    },
+    /// A KV block that holds something else than the session's tokens so far.
+    #[error("device {device} of node {node} was to go on after {position} tokens that nobody said")]
+    WrongKv {
+        /// Whose.
+        node: usize,
+        /// Which.
+        device: u8,
+        /// After how many tokens.
+        position: u32,
+    },
+    /// A layer of the live plan that its members do not hold whole.
+    #[error("layer {layer} of pipeline {pipeline} of plan {plan} is not held whole")]
+    Unheld {
+        /// Which plan.
+        plan: PlanId,
+        /// Which of its pipelines.
+        pipeline: usize,
+        /// Which layer.
+        layer: u32,
+    },
+    /// No plan is live, and whoever leads cannot say why.
+    #[error("no plan is live, and node {node}, which leads, does not know what is lacking")]
+    LackUnknown {
+        /// Who.
+        node: usize,
     },
     /// A device was given a batch while it had one.
     #[error("device {device} of node {node} was given a second batch")]

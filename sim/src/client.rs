@@ -1,6 +1,6 @@
 //! Clients: what they asked for, what they should get, and what came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swarm_core::{Answer, Ask, RequestId};
 use swarm_proto::{Finish, ModelSpec, NodeId, Time};
@@ -16,6 +16,8 @@ pub(crate) struct Clients {
     pub(crate) wanted: BTreeMap<RequestId, Wanted>,
     asked: u64,
     shape: Shape,
+    /// What devices keep of all prompts and answers, up to the first token after whole blocks.
+    said: BTreeSet<u64>,
 }
 
 /// One request.
@@ -55,7 +57,7 @@ impl Clients {
     pub(crate) fn ask(&mut self, now: Time, at: NodeId, ask: &Ask) -> RequestId {
         let request = RequestId(self.asked);
         self.asked += 1;
-        let (expected, finish) = answer_to(ask, self.shape);
+        let (expected, finish) = answer_to(ask, self.shape, &mut self.said);
         let (asked, first, last) = (now, None, None);
         let wanted =
             Wanted { at, asked, first, last, expected, finish, got: 0, started: false, end: None };
@@ -101,6 +103,12 @@ impl Clients {
             Answer::Failed(refusal) => wanted.end = Some(End::Refused(refusal.to_string())),
         }
         Ok(())
+    }
+
+    /// Whether this is what a device keeps of some prompt and answer, up to the first token after whole
+    /// blocks.
+    pub(crate) fn said(&self, kept: u64) -> bool {
+        self.said.contains(&kept)
     }
 
     /// A node is gone, and its clients with it.
@@ -159,9 +167,13 @@ impl Wanted {
 }
 
 /// What one device alone would answer. The token that ends an answer is not part of it.
-fn answer_to(ask: &Ask, shape: Shape) -> (Vec<u32>, Finish) {
+fn answer_to(ask: &Ask, shape: Shape, said: &mut BTreeSet<u64>) -> (Vec<u32>, Finish) {
     let mut alone = Reference::new(shape);
-    ask.tokens.iter().for_each(|token| alone.push(*token));
+    let mut say = |alone: &mut Reference, token| {
+        alone.push(token);
+        said.extend(alone.after_blocks());
+    };
+    ask.tokens.iter().for_each(|token| say(&mut alone, *token));
     let mut answer = Vec::new();
     for step in 0..ask.answer_tokens_max {
         let token = alone.next(&ask.sampling, step);
@@ -169,7 +181,7 @@ fn answer_to(ask: &Ask, shape: Shape) -> (Vec<u32>, Finish) {
             return (answer, Finish::Stop);
         }
         answer.push(token);
-        alone.push(token);
+        say(&mut alone, token);
     }
     (answer, Finish::Length)
 }

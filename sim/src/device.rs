@@ -18,6 +18,9 @@ const ROW_BYTES: usize = 32;
 /// What a row finds where nothing was kept. No computed value is like it, but by chance.
 const NOTHING: u64 = 0x6e6f_7468_696e_6721;
 
+/// A block that was never written.
+const UNWRITTEN: [u64; BLOCK_TOKENS as usize] = [NOTHING ^ 1; BLOCK_TOKENS as usize];
+
 /// What a device must know of the model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -112,6 +115,12 @@ impl Reference {
         self.tokens.push(token);
     }
 
+    /// What a device keeps of the last token and all before it, if that is the first after whole blocks.
+    pub(crate) fn after_blocks(&self) -> Option<u64> {
+        let before = self.tokens.len().checked_sub(1)? as u32;
+        (before > 0 && before.is_multiple_of(BLOCK_TOKENS)).then_some(self.kept)
+    }
+
     /// The token that follows.
     pub(crate) fn next(&self, sampling: &swarm_proto::Sampling, step: u32) -> u32 {
         let recent = match sampling.repetition_penalty {
@@ -166,8 +175,25 @@ impl Cache {
 
     fn place(&mut self, item: &Item, position: u32) -> Option<&mut u64> {
         let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)?;
-        let kept = self.0.entry(block).or_insert([NOTHING ^ 1; BLOCK_TOKENS as usize]);
+        let kept = self.0.entry(block).or_insert(UNWRITTEN);
         kept.get_mut((position % BLOCK_TOKENS) as usize)
+    }
+
+    /// What the first row of an item comes to after what is kept of those before it; none if it is the
+    /// first of all, or there is no block of the one before.
+    pub(crate) fn continued(&self, item: &Item) -> Option<u64> {
+        let before = item.position.checked_sub(1)?;
+        let block = item.blocks.get((before / BLOCK_TOKENS) as usize)?;
+        let places = self.0.get(block).unwrap_or(&UNWRITTEN);
+        let kept = places.get((before % BLOCK_TOKENS) as usize)?;
+        Some(mix(*kept, Row::of(*item.tokens.first()?, item.position).is))
+    }
+
+    /// Two blocks change places.
+    pub(crate) fn swap(&mut self, one: u32, other: u32) {
+        if let (Some(first), Some(second)) = (self.0.remove(&one), self.0.remove(&other)) {
+            self.0.extend([(one, second), (other, first)]);
+        }
     }
 
     /// Computes a batch for a shard.

@@ -77,6 +77,11 @@ impl Fleet {
         Self { pool, model, belief, planned, known: Memo::new() }
     }
 
+    /// How many machines there are.
+    pub(crate) fn machines(&self) -> usize {
+        self.pool.machines.len()
+    }
+
     /// A swarm of these machines.
     pub fn setup(self: &Arc<Self>, truth: &Truth) -> Setup {
         let rigs = |machine: &PoolMachine| self.rigs(machine, truth);

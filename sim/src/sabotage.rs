@@ -1,15 +1,16 @@
 //! Bugs that are planted to see them caught. They are in the world around the nodes, never in the
 //! nodes.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use clap::ValueEnum;
 use swarm_core::Input;
 use swarm_proto::{Message, NodeId, Pulse};
 
 use crate::{World, keys::node_id, world::Event};
 
 /// What goes wrong that must not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Sabotage {
     /// Nothing.
     #[default]
@@ -32,6 +33,8 @@ pub enum Sabotage {
     DoubleToken,
     /// Clients are told that the answer is over before it is.
     CutAnswer,
+    /// Clients are not told now and then that the answer is over.
+    LoseEnd,
     /// Devices have a quarter of the memory that they say they have.
     SmallDevices,
     /// Every control message is carried many times over.
@@ -50,6 +53,21 @@ pub enum Sabotage {
     FewBlocks,
     /// Devices say that a batch is done, and go on computing it.
     EarlyDone,
+    /// Two KV blocks of a device change places now and then.
+    SwapBlocks,
+    /// Devices load half of the layers that they were told to, and say that they have them all.
+    HalfLoads,
+    /// Beats say that their nodes hold no sessions.
+    IdleBeats,
+    /// Planners never answer.
+    MutePlanner,
+}
+
+/// Its name on the command line.
+impl fmt::Display for Sabotage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_possible_value().map_or(Ok(()), |value| f.write_str(value.get_name()))
+    }
 }
 
 impl World {

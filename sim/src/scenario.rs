@@ -13,10 +13,11 @@ use swarm_core::Ask;
 use swarm_proto::Sampling;
 
 use crate::{
-    Broken, Sabotage, Setup, World,
+    Broken, Fault, Sabotage, Setup, World,
     fleets::Fleets,
     model,
     recipe::{self, Play, Recipe, RecipeError},
+    script::{Scene, Script},
 };
 pub use draft::Draft;
 pub use serve::{Report, Spread};
@@ -33,6 +34,8 @@ pub enum Scenario {
     Storm,
     /// Machines of a pool serve a workload.
     Serve(Arc<Recipe>),
+    /// One of these, with what happens as it is written there, whatever the seed.
+    Scripted(Box<Scenario>, Arc<Script>),
 }
 
 /// Why there is no such scenario.
@@ -55,6 +58,14 @@ pub enum ScenarioError {
         name: String,
         /// What is wrong.
         reason: RecipeError,
+    },
+    /// A script that cannot be played.
+    #[error("in the script {file}: {reason}")]
+    Script {
+        /// Where it is.
+        file: String,
+        /// What is wrong.
+        reason: String,
     },
 }
 
@@ -129,20 +140,69 @@ impl Scenario {
     pub fn recipe(&self) -> Option<&Recipe> {
         match self {
             Self::Serve(recipe) => Some(recipe),
-            _ => None,
+            Self::Scripted(scenario, _) => scenario.recipe(),
+            Self::Story | Self::Storm => None,
+        }
+    }
+
+    /// What happens in it, drawn from a seed.
+    pub fn script(&self, seed: u64) -> Script {
+        match self {
+            Self::Story => story::draw(seed),
+            Self::Storm => storm::draw(seed),
+            Self::Serve(recipe) => Script::of_faults(&recipe.faults(seed)),
+            Self::Scripted(_, script) => (**script).clone(),
+        }
+    }
+
+    /// The same with what happens as it is written there.
+    pub fn scripted(self, script: Script) -> Self {
+        match self {
+            Self::Scripted(scenario, _) => Self::Scripted(scenario, Arc::new(script)),
+            scenario => Self::Scripted(Box::new(scenario), Arc::new(script)),
+        }
+    }
+
+    /// Whether a script is of its kind; why not, if it is not.
+    fn plays(&self, script: &Script) -> Result<(), String> {
+        let own = match self {
+            Self::Story => Scene::Story,
+            Self::Storm => Scene::Storm,
+            Self::Serve(_) => Scene::Workload,
+            Self::Scripted(scenario, _) => return scenario.plays(script),
+        };
+        if script.head.play != own {
+            let found = script.head.play;
+            return Err(format!("it is for a {found:?}, and this is a {own:?}").to_lowercase());
+        }
+        let machines = self.recipe().map_or(usize::MAX, |recipe| recipe.fleet.machines());
+        match script.faults().iter().find(|fault| fault.machine >= machines) {
+            Some(Fault { machine, .. }) => {
+                Err(format!("machine {machine}: there are {machines}, counted from 0"))
+            }
+            None => Ok(()),
         }
     }
 
     /// Runs it with this seed.
     pub fn run(&self, seed: u64, wishes: Wishes) -> Outcome {
+        match self {
+            Self::Scripted(scenario, script) => scenario.play(script, seed, wishes),
+            scenario => scenario.play(&scenario.script(seed), seed, wishes),
+        }
+    }
+
+    /// Plays a script of its kind; all dice but those of the script are this seed's.
+    pub fn play(&self, script: &Script, seed: u64, wishes: Wishes) -> Outcome {
         let (mut world, outcome) = match self {
-            Self::Story => unreported(story::run(seed, wishes)),
-            Self::Storm => unreported(storm::run(seed, wishes)),
+            Self::Story => unreported(story::play(script, seed, wishes)),
+            Self::Storm => unreported(storm::play(script, seed, wishes)),
+            Self::Scripted(scenario, _) => return scenario.play(script, seed, wishes),
             Self::Serve(recipe) => {
                 let setup = recipe.fleet.setup(&recipe.truth);
                 let setup = wishes.of(Setup { knobs: recipe.knobs, ..setup });
                 let mut world = World::new(setup, seed);
-                let report = serve::run(&mut world, recipe, seed).map(Some);
+                let report = serve::run(&mut world, recipe, (seed, script)).map(Some);
                 (world, report)
             }
         };

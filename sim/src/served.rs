@@ -106,7 +106,7 @@ impl World {
         Ok(self.served(first))
     }
 
-    fn strike(&mut self, fault: &Fault) {
+    pub(crate) fn strike(&mut self, fault: &Fault) {
         match fault.does {
             What::Die => self.kill(fault.machine),
             What::Vanish => self.vanish(fault.machine),

@@ -320,6 +320,7 @@ impl World {
                 self.push(self.now + delay, from, Event::Written(ballot));
                 Ok(())
             }
+            Effect::Plan { .. } if self.setup.sabotage == Sabotage::MutePlanner => Ok(()),
             Effect::Plan { request, pool } => {
                 let watch = Stopwatch::start();
                 let outcome = self.setup.planner.plan(&pool);

@@ -1,6 +1,6 @@
 //! Each check, with a bug planted in the world around the nodes for it to catch.
 
-use hexswarm_sim::{Broken, Sabotage, Scenario, Wishes, World, ask, swarm};
+use hexswarm_sim::{Broken, Sabotage, Scenario, Setup, Wishes, World, ask, swarm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -20,6 +20,9 @@ fn planted(broken: &Broken) -> Sabotage {
         Broken::Memory { .. } => Sabotage::SmallDevices,
         Broken::NoSuchBlock { .. } => Sabotage::FewBlocks,
         Broken::TwoBatches { .. } => Sabotage::EarlyDone,
+        Broken::WrongKv { .. } => Sabotage::SwapBlocks,
+        Broken::Unheld { .. } => Sabotage::HalfLoads,
+        Broken::LackUnknown { .. } => Sabotage::MutePlanner,
         Broken::Flood { .. } => Sabotage::Echo,
         Broken::Unnoticed { .. } => Sabotage::Ghost,
         Broken::NoPlan => Sabotage::DeadDevices,
@@ -71,6 +74,15 @@ fn tokens_told_twice() {
 #[test]
 fn answers_cut_short() {
     caught_by_its_check(Scenario::Story, Sabotage::CutAnswer);
+}
+
+#[test]
+fn answers_without_an_end() {
+    caught(
+        Scenario::Story,
+        Sabotage::LoseEnd,
+        |broken| matches!(broken, Broken::Unanswered { reason, .. } if reason == "nothing more came"),
+    );
 }
 
 #[test]
@@ -133,6 +145,32 @@ fn a_batch_for_a_device_that_has_one() {
     caught_by_its_check(Scenario::Story, Sabotage::EarlyDone);
 }
 
+#[test]
+fn kv_blocks_that_change_places() {
+    caught_by_its_check(Scenario::Story, Sabotage::SwapBlocks);
+}
+
+#[test]
+fn layers_that_nobody_holds() {
+    caught_by_its_check(Scenario::Story, Sabotage::HalfLoads);
+}
+
+/// Nodes that cannot hold the model have no plan, and know why, unless their planner never says.
+#[test]
+fn a_lack_that_nobody_knows() {
+    let lacks = |sabotage| {
+        let setup =
+            Setup { sabotage, ..Setup::of(&[vec![4 << 20], vec![20 << 20], vec![20 << 20]]) };
+        let mut world = World::new(setup, 1);
+        world.run(Duration::from_secs(20)).unwrap();
+        assert_eq!(world.live_plan(0), None);
+        world.check_layers()
+    };
+    assert_eq!(lacks(Sabotage::None), Ok(()));
+    let broken = lacks(Sabotage::MutePlanner).unwrap_err();
+    assert_eq!(planted(&broken), Sabotage::MutePlanner);
+}
+
 /// A disk that lies lets a voter vote twice, and two leaders win one term.
 #[test]
 fn votes_forgotten_over_a_restart() {
@@ -177,5 +215,6 @@ fn nothing_is_caught_where_nothing_is_wrong() {
     world.run(Duration::from_secs(2)).unwrap();
     assert_eq!(world.check_answers(), Ok(()));
     assert_eq!(world.check_leftover(), Ok(()));
+    assert_eq!(world.check_layers(), Ok(()));
     assert_eq!(world.check_converged(), Ok(()));
 }

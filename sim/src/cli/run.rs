@@ -4,11 +4,11 @@ use std::{io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Draft, Grid, GridError, Ran, Report, Served, Setting, Wishes};
+use hexswarm_sim::{Draft, Grid, GridError, Ran, Report, Sabotage, Served, Setting, Wishes};
 use serde_json::{Value, json};
 
 use super::{
-    failures::Failures,
+    failures::{Failures, Keep},
     options::{Options, progress, seeds},
     print,
     sheet::{Sheet, cell, ms},
@@ -29,6 +29,10 @@ Examples:
       The same with ten requests a second, and what became of each of them
   hexswarm-sim run my.toml --seeds 0..5 --json
       A scenario of your own (docs/simulation.md), five times
+  hexswarm-sim run storm --seed 12 --script hexswarm-failures/storm-12.script.jsonl
+      What is left of the script of a run that failed
+  hexswarm-sim run storm --seeds 0..200 --sabotage replay-live
+      A bug that is planted, caught, and its script made smaller
 
 Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
 pub(crate) struct Run {
@@ -50,6 +54,14 @@ pub(crate) struct Run {
     /// Write a row for each request to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Play what happens from this file, not what the seed draws
+    #[arg(long, value_name = "FILE")]
+    script: Option<PathBuf>,
+    /// Plant a bug around the nodes, to see it caught
+    #[arg(long, value_name = "BUG", default_value_t, value_enum, hide_default_value = true)]
+    sabotage: Sabotage,
+    #[command(flatten)]
+    keep: Keep,
     #[command(flatten)]
     options: Options,
 }
@@ -74,16 +86,20 @@ impl Run {
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let mut draft = Draft::named(&self.scenario)?;
         self.set.iter().try_for_each(|setting| draft.set(setting))?;
+        if let Some(path) = &self.script {
+            draft = draft.with_script(path)?;
+        }
         let scenario = draft.scenario()?;
         if self.csv.is_some() && scenario.recipe().is_none() {
             return Err(GridError::Idle(draft).into());
         }
         scenario.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
-        let wishes = Wishes { record: self.log.is_some(), ..Wishes::default() };
+        let (record, sabotage) = (self.log.is_some(), self.sabotage);
+        let wishes = Wishes { record, sabotage, ..Wishes::default() };
         let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
         let bar = progress(seeds.end - seeds.start);
-        let mut failures = Failures::new(self.options.all);
+        let mut failures = Failures::new(self.options.all).kept(wishes, self.keep.wanted());
         let mut all = All::default();
         let grid = Grid::new(vec![draft], Vec::new(), seeds.clone())?;
         grid.run(self.options.threads(), wishes, |Ran { draft, seed, outcome, .. }| {

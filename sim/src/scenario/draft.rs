@@ -2,16 +2,18 @@
 
 use std::{
     borrow::Cow,
-    fmt, io,
+    fmt,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{Scenario, ScenarioError};
 use crate::{
-    Setting,
+    Sabotage, Setting,
     fleets::Fleets,
     recipe::{RecipeError, Text},
+    script::{SCRIPT_BYTES_MAX, Script},
     shipped,
 };
 
@@ -24,6 +26,8 @@ pub struct Draft {
     folder: Option<PathBuf>,
     /// What was set of it.
     settings: Vec<Setting>,
+    /// Where it is written what happens in it, if that is not drawn, and what.
+    script: Option<Arc<(String, Script)>>,
     fleets: Arc<Fleets>,
 }
 
@@ -45,7 +49,7 @@ impl Draft {
     fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
         let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
         let (settings, fleets) = (Vec::new(), Arc::default());
-        Ok(Self { name: name.to_owned(), text, folder, settings, fleets })
+        Ok(Self { name: name.to_owned(), text, folder, settings, script: None, fleets })
     }
 
     /// What it is about, if it says so.
@@ -62,13 +66,53 @@ impl Draft {
         Ok(())
     }
 
+    /// The same with what happens as it is written in a file.
+    pub fn with_script(self, path: &Path) -> Result<Self, ScenarioError> {
+        let file = path.to_string_lossy().into_owned();
+        let script = read_script(path)
+            .and_then(|text| Script::parse(&text).map_err(|error| error.to_string()));
+        match script {
+            Ok(script) => Ok(self.scripted(&file, script)),
+            Err(reason) => Err(ScenarioError::Script { file, reason }),
+        }
+    }
+
+    /// The same with what happens as in this script, which is in that file.
+    pub fn scripted(self, file: &str, script: Script) -> Self {
+        Self { script: Some(Arc::new((file.to_owned(), script))), ..self }
+    }
+
+    /// Its name as a part of the names of files.
+    pub fn stem(&self) -> String {
+        let stem = Path::new(&self.name).file_stem();
+        stem.map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned())
+    }
+
     /// The command that runs it with this seed, for a shell.
     pub fn again(&self, seed: u64) -> String {
-        format!("hexswarm-sim run {self} --seed {seed}")
+        self.again_with(seed, Sabotage::None)
+    }
+
+    /// The same with what is planted.
+    pub fn again_with(&self, seed: u64, sabotage: Sabotage) -> String {
+        let planted = match sabotage {
+            Sabotage::None => String::new(),
+            planted => format!(" --sabotage {planted}"),
+        };
+        format!("hexswarm-sim run {self} --seed {seed}{planted}")
     }
 
     /// The scenario, as it stands now.
     pub fn scenario(&self) -> Result<Scenario, ScenarioError> {
+        let scenario = self.unscripted()?;
+        let Some((file, script)) = self.script.as_deref() else { return Ok(scenario) };
+        match scenario.plays(script) {
+            Ok(()) => Ok(scenario.scripted(script.clone())),
+            Err(reason) => Err(ScenarioError::Script { file: file.clone(), reason }),
+        }
+    }
+
+    fn unscripted(&self) -> Result<Scenario, ScenarioError> {
         let beside = |file: &str| -> io::Result<String> {
             match &self.folder {
                 Some(folder) => std::fs::read_to_string(folder.join(file)),
@@ -85,13 +129,28 @@ impl fmt::Display for Draft {
         f.write_str(&quoted(&self.name))?;
         self.settings.iter().try_for_each(|Setting { key, text, .. }| {
             write!(f, " --set {}={}", quoted(key), quoted(text))
-        })
+        })?;
+        match self.script.as_deref() {
+            Some((file, _)) => write!(f, " --script {}", quoted(file)),
+            None => Ok(()),
+        }
     }
 }
 
 /// A word as a shell takes it. What has a zero byte is no word, nor was it typed as one.
 fn quoted(word: &str) -> Cow<'_, str> {
     shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
+}
+
+/// A script's text, unless it is absurdly long.
+fn read_script(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|e| e.to_string())?;
+    file.take(SCRIPT_BYTES_MAX + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
+    match text.len() as u64 > SCRIPT_BYTES_MAX {
+        true => Err(format!("it is longer than {SCRIPT_BYTES_MAX} bytes")),
+        false => Ok(text),
+    }
 }
 
 fn wrong(name: &str, reason: RecipeError) -> ScenarioError {

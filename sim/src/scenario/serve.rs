@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_proto::{Plan, Time};
 
-use crate::{Broken, Served, World, recipe::Recipe, served::attainment};
+use crate::{Broken, Served, World, recipe::Recipe, script::Script, served::attainment};
 
 /// How long a swarm may take to have a plan live.
 const PLAN_MAX: Duration = Duration::from_secs(120);
@@ -26,7 +26,11 @@ pub struct Report {
     pub trouble: Option<String>,
 }
 
-pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Report, Broken> {
+pub(super) fn run(
+    world: &mut World,
+    recipe: &Recipe,
+    (seed, script): (u64, &Script),
+) -> Result<Report, Broken> {
     if !world.run_until(PLAN_MAX, World::serves)? {
         let trouble = world.trouble(0).unwrap_or("no plan came to be live").to_owned();
         return Ok(Report { trouble: Some(trouble), ..Report::default() });
@@ -34,7 +38,7 @@ pub(super) fn run(world: &mut World, recipe: &Recipe, seed: u64) -> Result<Repor
     let pipelines = world.live_plan(0).map(shape).unwrap_or_default();
     let begun = world.now();
     let arrivals = recipe.arrivals(seed);
-    let faults = recipe.faults(seed);
+    let faults = script.faults();
     let served = world.serve(&arrivals, &faults, &recipe.entries, recipe.patience)?;
     let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
     let attainment = recipe.scales.iter().map(met).collect();

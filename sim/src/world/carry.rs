@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::RngExt;
 use swarm_core::{Body, Input};
 use swarm_proto::{
-    CouncilMessage, FrameHeader, Message, NodeId, RoundMessage, SessionMessage, Vote,
+    CouncilMessage, FrameHeader, Message, NodeId, Pulse, RoundMessage, SessionMessage, Vote,
 };
 
 use super::{Entry, Event, Part};
@@ -25,7 +25,7 @@ const MESSAGE_BYTES: u64 = 300;
 const CALL_MAX: Duration = Duration::from_secs(5);
 
 impl World {
-    pub(super) fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+    pub(super) fn send(&mut self, from: NodeId, to: NodeId, mut message: Message) {
         match (self.setup.sabotage, &message) {
             (Sabotage::ForgeCertificate, Message::Council(CouncilMessage::Certified(real))) => {
                 self.forge(from, to, (**real).clone());
@@ -44,6 +44,9 @@ impl World {
                     let copy = Input::Received { from, message: message.clone() };
                     self.carry(from, to, Lane::Control, MESSAGE_BYTES, Event::Input(copy));
                 }
+            }
+            (Sabotage::IdleBeats, Message::Beat(pulse)) => {
+                message = Message::Beat(Pulse { sessions: 0, ..*pulse });
             }
             _ => {}
         }
@@ -158,6 +161,7 @@ impl World {
                 let end = Answer::Finished(swarm_proto::Finish::Length);
                 return self.clients.hear(self.now, request, &end);
             }
+            (Sabotage::LoseEnd, Answer::Finished(_)) if self.rng.random_bool(0.1) => return Ok(()),
             _ => {}
         }
         self.clients.hear(self.now, request, event)

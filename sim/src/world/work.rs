@@ -5,12 +5,12 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_distr::{Distribution, LogNormal};
 use swarm_core::{ComputeFault, Computed, Found, Input, MEETING_MAX, Seat, Shard};
-use swarm_proto::{NodeId, PlanId};
+use swarm_proto::{LayerRange, NodeId, PlanId};
 
 use super::{Event, Part};
 use crate::{
     Sabotage, World,
-    check::{Broken, fits, known_blocks},
+    check::{Broken, fits, known_blocks, meant_blocks},
     model,
     worker::{Job, Running, Work, Worker, times},
 };
@@ -58,15 +58,24 @@ impl World {
     pub(super) fn compute(&mut self, node: NodeId, device: u8, work: Work) -> Result<(), Broken> {
         let forgets = self.setup.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
         let hasty = self.setup.sabotage == Sabotage::EarlyDone && work.group.is_none();
-        let number = self.hosts.get(&node).map_or(0, |host| host.number);
-        let Some(worker) = self.worker(node, device) else { return Ok(()) };
+        let swaps = self.setup.sabotage == Sabotage::SwapBlocks && self.rng.random_bool(0.2);
+        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+        let number = host.number;
+        let Some(worker) = host.workers.get_mut(&device) else { return Ok(()) };
         if forgets {
             worker.cache.clear();
+        }
+        if swaps {
+            worker.cache.swap(0, 1);
         }
         if let Some((_, shard)) = &worker.holds
             && worker.queue.is_empty()
         {
             known_blocks(number, device, shard, &work.batch)?;
+            if worker.running.is_none() {
+                let held = (shard, &worker.cache);
+                meant_blocks((number, device), held, &work.batch, &self.clients)?;
+            }
         }
         let busy = worker.queue.iter().any(|job| matches!(job, Job::Compute(_)));
         if busy {
@@ -167,6 +176,11 @@ impl World {
                 let fails = worker.bad_loads > 0 || sabotage == Sabotage::DeadDevices;
                 if sabotage == Sabotage::FewBlocks {
                     shard.kv_blocks = shard.kv_blocks.min(2);
+                }
+                if sabotage == Sabotage::HalfLoads {
+                    let (first, layers) = (shard.layers.first(), shard.layers.len());
+                    let half = LayerRange::new(first, first + layers.div_ceil(2));
+                    shard.layers = half.unwrap_or(shard.layers);
                 }
                 worker.bad_loads = worker.bad_loads.saturating_sub(1);
                 let outcome = if fails {

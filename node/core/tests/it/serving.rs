@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use swarm_core::{Answer, Config, Input, Refusal, RequestId};
-use swarm_proto::{Finish, FrameHeader, SessionMessage};
+use swarm_proto::{Finish, FrameHeader, Message, Pulse, SessionMessage};
 
 use crate::lab::{Lab, id};
 
@@ -42,6 +42,23 @@ fn an_answer_survives_a_member() {
     lab.heal();
     lab.until(20_000, |lab| lab.tokens(1).len() == 5);
     assert_eq!(lab.tokens(1), expected(5));
+}
+
+/// What peers claim is counted up from, by an entry that is no member and knows no better.
+#[test]
+fn peers_that_claim_all_sessions_that_can_be_said_are_no_trouble() {
+    let mut lab = Lab::serving(3);
+    lab.give(1, Input::Measured(Vec::new()));
+    lab.until(10_000, |lab| lab.shards.len() == 2 && !lab.shards.contains_key(&id(1)));
+    lab.pass(2_000);
+    for request in 1..=3 {
+        for from in [2, 3].map(id) {
+            let pulse = Pulse { sessions: u32::MAX, ..Pulse::default() };
+            lab.give(1, Input::Received { from, message: Message::Beat(pulse) });
+        }
+        lab.ask(1, request, 5);
+        assert_eq!(lab.tokens(request), expected(5));
+    }
 }
 
 #[test]
