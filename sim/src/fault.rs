@@ -6,7 +6,7 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
-use crate::{Sabotage, World, host::State, keys::node_id, link::Quality, world::Event};
+use crate::{Sabotage, Seen, World, host::State, keys::node_id, link::Quality, world::Event};
 
 /// How long a connection may be silent before the network gives it up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -32,9 +32,15 @@ impl World {
     fn die(&mut self, number: usize, state: State) {
         let id = node_id(number);
         let Some(host) = self.hosts.get_mut(&id) else { return };
+        let seen = match state {
+            _ if host.drains && host.is_there() => Seen::Ends(number),
+            State::Vanished => Seen::Vanishes(number),
+            _ => Seen::Dies(number),
+        };
         host.state = state;
         host.life += 1;
-        self.clients.lost(id);
+        self.seen(seen);
+        self.lose_clients(id);
         self.log.note(self.now, id, "dead", &());
         for other in self.others(number) {
             // What was on its way to it is lost; what it sent may arrive yet, as the life of those
@@ -57,6 +63,7 @@ impl World {
         let devices = host.devices();
         self.watch.started(id, self.hosts[&id].disk.durable());
         self.log.note(self.now, id, "starts", &());
+        self.seen(Seen::Starts(number));
         let delay = self.between(1.0, 50.0);
         self.push(self.now + delay, id, Event::Input(Input::Measured(devices)));
         for other in self.others(number) {
@@ -88,6 +95,7 @@ impl World {
         if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.is_there()) {
             host.drains = true;
             self.push(self.now, id, Event::Input(Input::Drain));
+            self.seen(Seen::Leaves(number));
         }
     }
 
@@ -101,6 +109,7 @@ impl World {
         }
         host.state = State::Paused(VecDeque::new());
         self.log.note(self.now, id, "paused", &span);
+        self.seen(Seen::Pauses(number));
         if closes {
             for other in self.others(number) {
                 self.disconnect(id, other);
@@ -114,6 +123,7 @@ impl World {
         let State::Paused(held) = std::mem::replace(&mut host.state, State::Up) else { return };
         let number = host.number;
         self.log.note(self.now, id, "resumed", &());
+        self.seen(Seen::Resumes(number));
         for entry in held {
             self.requeue(self.now, entry);
         }
@@ -126,6 +136,7 @@ impl World {
     pub fn cut_one_way(&mut self, from: usize, to: usize) {
         self.links.get(node_id(from), node_id(to)).cut = true;
         self.log.note(self.now, node_id(from), "cut", &to);
+        self.seen(Seen::Cuts(from, to));
     }
 
     /// Two nodes do not reach each other. If `told`, their connection closes; otherwise it is
@@ -166,6 +177,7 @@ impl World {
         let torn: Vec<_> =
             ids.filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a)).collect();
         self.links.mend();
+        self.seen(Seen::Heals);
         for (a, b) in torn {
             self.disconnect(a, b);
             self.connect(a, b);
@@ -236,6 +248,11 @@ impl World {
     pub fn slow_device(&mut self, number: usize, device: u8, factor: f64) {
         if let Some(worker) = self.device(number, device) {
             worker.slow = if factor.is_finite() { factor.max(1e-3) } else { 1.0 };
+            let seen = match worker.slow {
+                1.0 => Seen::Mends(number),
+                slow => Seen::Slows(number, slow),
+            };
+            self.seen(seen);
         }
     }
 
@@ -244,6 +261,7 @@ impl World {
         let now = self.now;
         if let Some(worker) = self.device(number, device) {
             worker.stall(now, now + span);
+            self.seen(Seen::Stalls(number));
         }
     }
 

@@ -14,6 +14,7 @@ mod device;
 mod disk;
 mod fault;
 mod figure;
+mod film;
 mod fleet;
 mod fleets;
 mod grid;
@@ -45,6 +46,7 @@ mod world;
 
 pub use check::Broken;
 pub use figure::Figure;
+pub use film::{Asked, Counts, Ending, Film, Held, Moment, Seen, Shape, Source, Tokens};
 pub use fleet::{Belief, Fleet, Truth};
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
 pub use host::Knobs;

@@ -19,8 +19,10 @@ use crate::{
     check::{Broken, Watch},
     client::Clients,
     clock::Clock,
+    film::{Film, Seen},
     host::{Host, Knobs, State},
     hosts::Hosts,
+    keys::number_of,
     link::Links,
     log::Log,
     model,
@@ -54,6 +56,8 @@ pub struct Setup {
     pub sabotage: Sabotage,
     /// Whether everything that happens is written down.
     pub record: bool,
+    /// Whether what a viewer needs is kept.
+    pub film: bool,
     /// Whether a run goes on after a property did not hold.
     pub lenient: bool,
 }
@@ -73,6 +77,7 @@ impl Default for Setup {
             planner: Planner::default(),
             sabotage: Sabotage::default(),
             record: false,
+            film: false,
             lenient: false,
         }
     }
@@ -109,6 +114,7 @@ pub struct World {
     pub(crate) clients: Clients,
     pub(crate) watch: Watch,
     pub(crate) log: Log,
+    pub(crate) film: Option<Film>,
     pub(crate) setup: Setup,
     pub(crate) broken: Vec<Broken>,
     /// What [`Sabotage::ReplayLive`] says again.
@@ -131,6 +137,7 @@ impl World {
             clients: Clients::of(&setup.model),
             watch: Watch::default(),
             log: Log::new(setup.record),
+            film: setup.film.then(|| Film::new(&setup.machines, setup.model.layers)),
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),
@@ -310,12 +317,27 @@ impl World {
             Notice::Lost(peer) => host.meetings.break_up_with(peer),
             Notice::Stranded { .. } => host.stranded = true,
             Notice::Live(_) => {
-                let plan = host.node.live_plan();
-                return plan.map_or(Ok(()), |plan| self.watch.live(node, plan));
+                let Some(plan) = host.node.live_plan() else { return Ok(()) };
+                if let Some(film) = &mut self.film {
+                    film.live(self.now, plan);
+                }
+                return self.watch.live(node, plan);
+            }
+            Notice::Leader { leader, term } => {
+                if let Some(film) = &mut self.film {
+                    film.led(self.now, number_of(leader), term);
+                }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Something happened that a viewer wants to see.
+    pub(crate) fn seen(&mut self, what: Seen) {
+        if let Some(film) = &mut self.film {
+            film.note(self.now, what);
+        }
     }
 
     /// Schedules an event for a host as it is now.
@@ -361,6 +383,13 @@ impl World {
     /// What did not hold so far; more than one thing only in a lenient run.
     pub fn broken(&self) -> &[Broken] {
         &self.broken
+    }
+
+    /// What a viewer needs, if it was wanted.
+    pub fn take_film(&mut self) -> Option<Film> {
+        let mut film = self.film.take()?;
+        film.end = self.now;
+        Some(film)
     }
 
     /// The event log, a JSON object a line; empty unless it was wanted.

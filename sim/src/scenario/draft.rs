@@ -1,7 +1,6 @@
 //! A scenario that is not run yet: its keys can still be set.
 
 use std::{
-    borrow::Cow,
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,6 +11,7 @@ use crate::{
     Setting,
     fleets::Fleets,
     recipe::{RecipeError, Text},
+    setting::quoted,
     shipped,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Draft {
     name: String,
+    /// As it was written,
+    source: Arc<str>,
+    /// and with what was set of it.
     text: Text,
     /// The folder of a file; none of a scenario that comes with the simulator.
     folder: Option<PathBuf>,
@@ -43,14 +46,20 @@ impl Draft {
     }
 
     fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
+        let source = text.into();
         let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
         let (settings, fleets) = (Vec::new(), Arc::default());
-        Ok(Self { name: name.to_owned(), text, folder, settings, fleets })
+        Ok(Self { name: name.to_owned(), source, text, folder, settings, fleets })
     }
 
     /// What it is about, if it says so.
     pub fn about(&self) -> Option<&str> {
         self.text.about()
+    }
+
+    /// Its text as it was written, before anything was set.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Sets a key such as `workload.requests_per_s` or `fault.0.at_s`.
@@ -87,11 +96,6 @@ impl fmt::Display for Draft {
             write!(f, " --set {}={}", quoted(key), quoted(text))
         })
     }
-}
-
-/// A word as a shell takes it. What has a zero byte is no word, nor was it typed as one.
-fn quoted(word: &str) -> Cow<'_, str> {
-    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 fn wrong(name: &str, reason: RecipeError) -> ScenarioError {
