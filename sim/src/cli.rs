@@ -2,6 +2,7 @@
 
 mod compare;
 mod failures;
+mod html;
 mod options;
 mod paper;
 mod print;

@@ -8,6 +8,7 @@ use swarm_proto::{Ballot, NodeId};
 
 use crate::{
     Sabotage, World,
+    film::Seen,
     host::State,
     keys::{node_id, number_of},
     link::Quality,
@@ -38,9 +39,15 @@ impl World {
     fn die(&mut self, number: usize, state: State) {
         let id = node_id(number);
         let Some(host) = self.hosts.get_mut(&id) else { return };
+        let seen = match state {
+            _ if host.drains && host.is_there() => Seen::Ends(number),
+            State::Vanished => Seen::Vanishes(number),
+            _ => Seen::Dies(number),
+        };
         host.state = state;
         host.life += 1;
-        self.clients.lost(id);
+        self.seen(seen);
+        self.lose_clients(id);
         self.obituary.died(id, self.now);
         self.log.note(self.now, id, "dead", &());
         for other in self.acquainted(number) {
@@ -65,6 +72,7 @@ impl World {
         self.watch.started(id, self.hosts[&id].disk.durable());
         self.obituary.back(id);
         self.log.note(self.now, id, "starts", &());
+        self.seen(Seen::Starts(number));
         let delay = self.between(1.0, 50.0);
         self.push(self.now + delay, id, Event::Input(Input::Measured(devices)));
         for other in self.acquainted(number) {
@@ -96,6 +104,7 @@ impl World {
         if let Some(host) = self.hosts.get_mut(&id).filter(|host| host.is_there()) {
             host.drains = true;
             self.push(self.now, id, Event::Input(Input::Drain));
+            self.seen(Seen::Leaves(number));
         }
     }
 
@@ -109,6 +118,7 @@ impl World {
         }
         host.state = State::Paused(VecDeque::new());
         self.log.note(self.now, id, "paused", &span);
+        self.seen(Seen::Pauses(number));
         if closes {
             for other in self.acquainted(number) {
                 self.disconnect(id, other);
@@ -122,6 +132,7 @@ impl World {
         let State::Paused(held) = std::mem::replace(&mut host.state, State::Up) else { return };
         let number = host.number;
         self.log.note(self.now, id, "resumed", &());
+        self.seen(Seen::Resumes(number));
         for entry in held {
             self.requeue(self.now, entry);
         }
@@ -132,6 +143,7 @@ impl World {
     pub fn cut_one_way(&mut self, from: usize, to: usize) {
         self.links.get(node_id(from), node_id(to)).cut = true;
         self.log.note(self.now, node_id(from), "cut", &to);
+        self.seen(Seen::Cuts(from, to));
     }
 
     /// Two nodes do not reach each other. If `told`, their connection closes; otherwise it is
@@ -175,6 +187,7 @@ impl World {
             .filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a))
             .collect();
         self.links.mend();
+        self.seen(Seen::Heals);
         for (a, b) in torn {
             self.disconnect(a, b);
             self.connect(a, b);
@@ -248,6 +261,11 @@ impl World {
     pub fn slow_device(&mut self, number: usize, device: u8, factor: f64) {
         if let Some(worker) = self.device(number, device) {
             worker.slow = if factor.is_finite() { factor.max(1e-3) } else { 1.0 };
+            let seen = match worker.slow {
+                1.0 => Seen::Mends(number),
+                slow => Seen::Slows(number, slow),
+            };
+            self.seen(seen);
         }
     }
 
@@ -256,6 +274,7 @@ impl World {
         let now = self.now;
         if let Some(worker) = self.device(number, device) {
             worker.stall(now, now + span);
+            self.seen(Seen::Stalls(number));
         }
     }
 

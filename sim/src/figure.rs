@@ -74,6 +74,22 @@ impl Figure {
         }
     }
 
+    /// What the axis of a picture says of it.
+    pub fn axis(self) -> String {
+        match self {
+            Self::Attainment(_) => "in time, %".to_owned(),
+            Self::Goodput(_) => "requests/s in time".to_owned(),
+            Self::Tokens => "tokens/s".to_owned(),
+            Self::Whole => "whole answers".to_owned(),
+            _ => "ms".to_owned(),
+        }
+    }
+
+    /// A value of it as that axis has it.
+    pub fn scaled(self, value: f64) -> f64 {
+        if matches!(self, Self::Attainment(_)) { 100.0 * value } else { value }
+    }
+
     /// Whether less of it is better.
     pub fn is_cost(self) -> bool {
         !matches!(self, Self::Tokens | Self::Whole | Self::Goodput(_) | Self::Attainment(_))

@@ -137,6 +137,11 @@ impl Fleet {
         machine.devices.iter().enumerate().map(rig).collect()
     }
 
+    /// What its machines are called.
+    pub fn names(&self) -> Vec<String> {
+        self.pool.machines.iter().map(|machine| machine.name.clone()).collect()
+    }
+
     /// What the planner proposes for all machines, asked as it would be or in another way; none if there
     /// is no planner, or no plan.
     pub fn propose(&self, otherwise: impl FnOnce(Ask) -> Ask) -> Option<Proposal> {

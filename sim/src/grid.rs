@@ -23,7 +23,7 @@ pub enum GridError {
     },
     /// Nothing to measure.
     #[error("{0} serves no workload: there is nothing to measure")]
-    Idle(Draft),
+    Idle(Box<Draft>),
     /// A scenario that cannot be.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -116,7 +116,7 @@ impl Grid {
             let draft = self.draft(point)?;
             match draft.scenario()?.recipe() {
                 Some(recipe) => Ok((recipe.notes.clone(), recipe.scales.clone())),
-                None => Err(GridError::Idle(draft)),
+                None => Err(GridError::Idle(Box::new(draft))),
             }
         };
         sweep(0..points, threads, look, |_, seen| {

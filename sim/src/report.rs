@@ -1,7 +1,14 @@
 //! What people look at: pictures, and a page that holds them.
 
 mod chart;
+mod film;
+mod forest;
 mod page;
+mod served;
+mod steps;
 
-pub use chart::{Chart, Key, Series};
+pub use chart::{Chart, Drawn, Key, Series};
+pub use film::{Shown, show};
+pub use forest::{Forest, Interval};
 pub use page::{Grid, Section, page};
+pub use served::{Runs, over_time, spreads, under_way};

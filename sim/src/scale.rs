@@ -37,7 +37,7 @@ pub struct Among {
 
 /// What was seen. Times are simulated unless they are called wall.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Seen {
+pub struct Scaled {
     /// Peers.
     pub peers: usize,
     /// How long traffic was counted.
@@ -98,7 +98,7 @@ impl Among {
 
 impl Scale {
     /// Lets a swarm of that size live, and looks at it. Properties that must hold are checked.
-    pub fn run(self) -> Result<Seen, Broken> {
+    pub fn run(self) -> Result<Scaled, Broken> {
         play::Play::new(self).run()
     }
 
@@ -119,7 +119,7 @@ fn per_s(bytes: u64, span: Duration) -> f64 {
     bytes as f64 / span.as_secs_f64()
 }
 
-impl Seen {
+impl Scaled {
     /// What traffic came to, of peers and of voters apart.
     fn traffic(&mut self, world: &World, voters: &[usize], span: Duration) {
         let all = || world.carried().iter().enumerate();

@@ -13,7 +13,7 @@ use swarm_core::Ask;
 use swarm_proto::Sampling;
 
 use crate::{
-    Broken, Fault, Sabotage, Setup, World,
+    Broken, Fault, Film, Sabotage, Setup, World,
     fleets::Fleets,
     model,
     recipe::{self, Play, Recipe, RecipeError},
@@ -78,13 +78,15 @@ pub struct Wishes {
     pub record: bool,
     /// Whether the run goes on after a property did not hold.
     pub lenient: bool,
+    /// Whether what a viewer needs is kept.
+    pub film: bool,
 }
 
 impl Wishes {
     /// A swarm that is run so.
     fn of(self, setup: Setup) -> Setup {
-        let Self { sabotage, record, lenient } = self;
-        Setup { sabotage, record, lenient, ..setup }
+        let Self { sabotage, record, lenient, film } = self;
+        Setup { sabotage, record, lenient, film, ..setup }
     }
 }
 
@@ -105,6 +107,8 @@ pub struct Outcome {
     pub log: String,
     /// What became of the workload, if there was one.
     pub report: Option<Report>,
+    /// What a viewer needs, if it was wanted.
+    pub film: Option<Film>,
 }
 
 impl Scenario {
@@ -134,6 +138,11 @@ impl Scenario {
     /// What was assumed or left out, for whoever reads what comes of it.
     pub fn notes(&self) -> &[String] {
         self.recipe().map_or(&[], |recipe| &recipe.notes)
+    }
+
+    /// What its machines are called; those of stories have numbers only.
+    pub fn names(&self) -> Vec<String> {
+        self.recipe().map_or(Vec::new(), |recipe| recipe.fleet.names())
     }
 
     /// The workload that it serves, if it serves one.
@@ -218,6 +227,7 @@ impl Scenario {
             refused: world.refused(),
             virtual_ms: world.now().0 / 1_000_000,
             log: world.log().to_owned(),
+            film: world.take_film(),
             broken: std::mem::take(&mut world.broken),
             report,
         }

@@ -1,6 +1,6 @@
 //! Keys of a scenario, and what they are set to.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 /// A key of a scenario, and its value: `workload.requests_per_s=2`.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +53,19 @@ impl Axis {
     pub fn settings(&self) -> &[Setting] {
         &self.0
     }
+}
+
+/// As a shell takes it.
+impl fmt::Display for Axis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<&str> = self.0.iter().map(|setting| setting.text.as_str()).collect();
+        write!(f, "{}={}", quoted(self.key()), quoted(&texts.join(",")))
+    }
+}
+
+/// A word as a shell takes it. What has a zero byte is no word, nor was it typed as one.
+pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 impl FromStr for Axis {

@@ -7,7 +7,7 @@ use crate::{
     World,
     client::End,
     host::{Host, State},
-    keys::node_id,
+    keys::{node_id, number_of},
     world::Event,
 };
 
@@ -16,12 +16,23 @@ impl World {
     pub fn ask(&mut self, number: usize, ask: Ask) -> u64 {
         let at = node_id(number);
         let request = self.clients.ask(self.now, at, &ask);
+        if let Some(film) = &mut self.film {
+            film.asked(self.now, number);
+        }
         if self.hosts.get(&at).is_some_and(Host::is_there) {
             self.push(self.now, at, Event::Input(Input::Asked { request, ask }));
         } else {
-            self.clients.lost(at);
+            self.lose_clients(at);
         }
         request.0
+    }
+
+    /// A node is gone, and its clients with it.
+    pub(crate) fn lose_clients(&mut self, node: NodeId) {
+        self.clients.lost(node);
+        if let Some(film) = &mut self.film {
+            film.lost(self.now, number_of(node));
+        }
     }
 
     /// The oldest client that waits leaves.
@@ -29,6 +40,9 @@ impl World {
         if let Some((request, at)) = self.clients.running() {
             if let Some(wanted) = self.clients.wanted.get_mut(&request) {
                 wanted.end = Some(End::Left);
+            }
+            if let Some(film) = &mut self.film {
+                film.left(self.now, request);
             }
             self.push(self.now, at, Event::Input(Input::Cancelled(request)));
         }

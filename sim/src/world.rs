@@ -19,8 +19,10 @@ use crate::{
     check::{Broken, Watch},
     client::Clients,
     clock::Clock,
+    film::{Film, Seen},
     host::{Host, Knobs, State},
     hosts::Hosts,
+    keys::number_of,
     link::Links,
     log::Log,
     model,
@@ -60,6 +62,8 @@ pub struct Setup {
     pub sabotage: Sabotage,
     /// Whether everything that happens is written down.
     pub record: bool,
+    /// Whether what a viewer needs is kept.
+    pub film: bool,
     /// Whether a run goes on after a property did not hold.
     pub lenient: bool,
 }
@@ -80,6 +84,7 @@ impl Default for Setup {
             planner: Planner::default(),
             sabotage: Sabotage::default(),
             record: false,
+            film: false,
             lenient: false,
         }
     }
@@ -117,6 +122,7 @@ pub struct World {
     pub(crate) log: Log,
     pub(crate) traffic: Traffic,
     pub(crate) obituary: Obituary,
+    pub(crate) film: Option<Film>,
     pub(crate) setup: Setup,
     pub(crate) broken: Vec<Broken>,
     /// What [`Sabotage::ReplayLive`] says again.
@@ -146,6 +152,7 @@ impl World {
             log: Log::new(setup.record),
             traffic: Traffic::default(),
             obituary: Obituary::default(),
+            film: setup.film.then(|| Film::new(&setup.machines, setup.model.layers)),
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),
@@ -359,12 +366,27 @@ impl World {
             Notice::Lost(peer) => host.meetings.break_up_with(peer),
             Notice::Stranded { .. } => host.stranded = true,
             Notice::Live(_) => {
-                let plan = host.node.live_plan();
-                return plan.map_or(Ok(()), |plan| self.watch.live(node, plan));
+                let Some(plan) = host.node.live_plan() else { return Ok(()) };
+                if let Some(film) = &mut self.film {
+                    film.live(self.now, plan);
+                }
+                return self.watch.live(node, plan);
+            }
+            Notice::Leader { leader, term } => {
+                if let Some(film) = &mut self.film {
+                    film.led(self.now, number_of(leader), term);
+                }
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// Something happened that a viewer wants to see.
+    pub(crate) fn seen(&mut self, what: Seen) {
+        if let Some(film) = &mut self.film {
+            film.note(self.now, what);
+        }
     }
 
     /// Schedules an event for a host as it is now.
@@ -414,6 +436,13 @@ impl World {
     /// What did not hold so far; more than one thing only in a lenient run.
     pub fn broken(&self) -> &[Broken] {
         &self.broken
+    }
+
+    /// What a viewer needs, if it was wanted.
+    pub fn take_film(&mut self) -> Option<Film> {
+        let mut film = self.film.take()?;
+        film.end = self.now;
+        Some(film)
     }
 
     /// The event log, a JSON object a line; empty unless it was wanted.

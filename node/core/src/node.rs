@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    Body, ComputeFault, Config, Effect, Input, Notice,
+    Body, ComputeFault, Config, Effect, Input, Notice, RequestId,
     climb::{Climbers, Taken},
     council::{Candidate, Council},
     keys::Keys,
@@ -150,6 +150,11 @@ impl Node {
         let (own, live) = (self.rounds.held(), self.rounds.live_plan().map(|plan| plan.id));
         let held = if member == self.id() { own } else { self.membership.holds(member) };
         Some(held) == live
+    }
+
+    /// The plan and the pipeline of it that a request which was asked here runs through now.
+    pub fn way(&self, request: RequestId) -> Option<(PlanId, u16)> {
+        self.sessions.way(request)
     }
 
     /// Whether no session runs here, as an entry or in a stage; and, if we leave, whether those who

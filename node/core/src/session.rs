@@ -161,6 +161,11 @@ impl Sessions {
         self.stages.load()
     }
 
+    /// The plan and the pipeline of it that a request goes through.
+    pub(crate) fn way(&self, request: RequestId) -> Option<(PlanId, u16)> {
+        self.entry.way(request)
+    }
+
     /// Whether nothing runs here any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.entry.is_idle() && self.stages.is_idle()

@@ -1,5 +1,6 @@
 //! `hexswarm-sim compare`: two scenarios, seed by seed.
 
+mod page;
 mod told;
 
 use std::{collections::BTreeMap, io, io::Write as _, ops::Range, path::PathBuf};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     failures::Failures,
+    html,
     options::{Options, progress, seeds},
     sheet::{Sheet, cells, heads},
 };
@@ -23,6 +25,8 @@ Examples:
       Two planners for the same cards and the same requests
   hexswarm-sim compare hexgen58 hexgen30 --set workload.requests_per_s=2
       Two pools that are asked the same
+  hexswarm-sim compare hexgen30 churn30 --html churn.html
+      A page with the table and a picture of all differences
   hexswarm-sim compare hexgen58 my.toml --seeds 0..30 --json
       A scenario of your own beside one of the simulator's
 
@@ -47,6 +51,9 @@ pub(crate) struct Compare {
     /// Write a row for each run to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write a page with the table and a picture of the differences to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
 }
@@ -61,6 +68,7 @@ impl Compare {
         notes.iter().chain(&unlike).for_each(|note| eprintln!("note: {note}"));
         let heads = ["side".to_owned()].into_iter().chain(heads(&figures));
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
+        html::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
         let mut failures = Failures::new(self.options.all);
         let mut sides = [Side::default(), Side::default()];
@@ -79,6 +87,14 @@ impl Compare {
         })?;
         bar.finish_and_clear();
         let pairs = paired(&sides, &figures);
+        if let Some(path) = &self.html {
+            let notes: Vec<String> = notes.iter().chain(&unlike).cloned().collect();
+            let sections = [
+                html::asked(self.command(), &notes, &[&a, &b]),
+                page::section(&pairs, sides.each_ref().map(|side| &side.troubles[..])),
+            ];
+            html::write(path, &format!("{} beside {}", self.a, self.b), &sections)?;
+        }
         let mut out = io::stdout().lock();
         if self.options.json {
             let Range { start, end } = self.seeds;
@@ -93,8 +109,8 @@ impl Compare {
         } else {
             writeln!(out, "A: {a}\nB: {b}")?;
             if !pairs.is_empty() {
-                told::table(&mut out, &pairs)?;
-                told::words(&mut out, &pairs)?;
+                writeln!(out, "{}", told::table(&pairs))?;
+                told::words(&pairs).iter().try_for_each(|words| writeln!(out, "{words}"))?;
             }
         }
         for (draft, side) in [&a, &b].into_iter().zip(&sides) {
@@ -104,6 +120,19 @@ impl Compare {
         }
         sheet.done()?;
         Ok(failures.none() && sides.iter().all(|side| side.troubles.is_empty()))
+    }
+
+    /// What was typed, but for the files that are written.
+    fn command(&self) -> String {
+        let sets = [("--set", &self.set), ("--set-a", &self.set_a), ("--set-b", &self.set_b)];
+        let mut words = ["hexswarm-sim", "compare", &self.a, &self.b].map(str::to_owned).to_vec();
+        for (flag, settings) in sets {
+            words.extend(settings.iter().flat_map(|set| [flag.to_owned(), set.to_string()]));
+        }
+        let Range { start, end } = self.seeds;
+        words.extend(["--seeds".to_owned(), format!("{start}..{end}")]);
+        let plain = words.join(" ");
+        shlex::try_join(words.iter().map(String::as_str)).unwrap_or(plain)
     }
 
     /// A and B; of one scenario under two settings each plan is searched once.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use hexswarm_sim::{Among, Draft, Report, SHIPPED, Seen, Spread};
+use hexswarm_sim::{Among, Draft, Report, SHIPPED, Scaled, Spread};
 use serde_json::{Value, json};
 
 /// A table whose first column is of words, and all others of figures.
@@ -40,9 +40,32 @@ fn stages(pipeline: &[usize]) -> String {
     pipeline.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
 }
 
+/// What people are told of runs.
+pub(super) struct Told {
+    /// Seeds that had no plan, and why.
+    pub(super) troubles: Vec<String>,
+    /// A row a seed.
+    pub(super) table: Table,
+    /// What the plan was, if there is but one run.
+    pub(super) replicas: Option<String>,
+}
+
 /// A table with a row a seed, and what the plan was if there is but one.
 pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result<()> {
-    let Some((_, first)) = all.first() else { return Ok(()) };
+    let Told { troubles, table, replicas } = told(all);
+    troubles.iter().try_for_each(|trouble| writeln!(out, "{trouble}"))?;
+    if table.row_count() > 0 {
+        writeln!(out, "{table}")?;
+    }
+    replicas.map_or(Ok(()), |replicas| writeln!(out, "{replicas}"))
+}
+
+/// What is to be told of runs.
+pub(super) fn told(all: &[(u64, Report)]) -> Told {
+    let mut troubles = Vec::new();
+    let Some((_, first)) = all.first() else {
+        return Told { troubles, table: Table::new(), replicas: None };
+    };
     let scales = first.attainment.iter().map(|(scale, _)| format!("{scale}x"));
     let heads = ["seed", "requests", "whole", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99"];
     let more = ["request p50 ms", "p99", "decode tokens/s"];
@@ -51,7 +74,7 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
     let mut table = table(heads);
     for (seed, report) in all {
         if let Some(trouble) = &report.trouble {
-            writeln!(out, "seed {seed}: there is no plan: {trouble}")?;
+            troubles.push(format!("seed {seed}: there is no plan: {trouble}"));
             continue;
         }
         let mut row = vec![seed.to_string(), report.served.len().to_string()];
@@ -67,16 +90,14 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
         row.extend(report.attainment.iter().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
         table.add_row(row);
     }
-    if table.row_count() > 0 {
-        writeln!(out, "{table}")?;
-    }
-    if let [(_, report)] = all
-        && !report.pipelines.is_empty()
-    {
-        let pipelines: Vec<String> = report.pipelines.iter().map(|p| stages(p)).collect();
-        writeln!(out, "replicas, by the devices of their stages: {}", pipelines.join("  "))?;
-    }
-    Ok(())
+    let replicas = match all {
+        [(_, report)] if !report.pipelines.is_empty() => {
+            let pipelines: Vec<String> = report.pipelines.iter().map(|p| stages(p)).collect();
+            Some(format!("replicas, by the devices of their stages: {}", pipelines.join("  ")))
+        }
+        _ => None,
+    };
+    Told { troubles, table, replicas }
 }
 
 /// What a seed came to, for programs.
@@ -101,11 +122,11 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
 }
 
 /// A column a size, since there is much to tell of each.
-pub(super) fn scale(rows: &[(Seen, Option<u64>)]) -> Table {
+pub(super) fn scale(rows: &[(Scaled, Option<u64>)]) -> Table {
     let heads: Vec<String> = rows.iter().map(|(seen, _)| format!("{} peers", seen.peers)).collect();
     let heads: Vec<&str> = std::iter::once("").chain(heads.iter().map(String::as_str)).collect();
     let mut table = table(&heads);
-    let mut line = |what: &str, tell: &dyn Fn(&Seen, Option<u64>) -> String| {
+    let mut line = |what: &str, tell: &dyn Fn(&Scaled, Option<u64>) -> String| {
         let told = rows.iter().map(|(seen, memory)| tell(seen, *memory));
         table.add_row(std::iter::once(what.to_owned()).chain(told));
     };

@@ -1,14 +1,17 @@
 //! `hexswarm-sim run`: a scenario, for one seed or for many.
 
+mod page;
+
 use std::{io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Draft, Grid, GridError, Ran, Report, Sabotage, Served, Setting, Wishes};
+use hexswarm_sim::{Draft, Film, Grid, GridError, Ran, Report, Sabotage, Served, Setting, Wishes};
 use serde_json::{Value, json};
 
 use super::{
     failures::{Failures, Keep},
+    html,
     options::{Options, progress, seeds},
     print,
     sheet::{Sheet, cell, ms},
@@ -27,6 +30,8 @@ Examples:
       The HexGen paper's 58 cards serve Llama-2-70B
   hexswarm-sim run hexgen58 --set workload.requests_per_s=10 --csv requests.csv
       The same with ten requests a second, and what became of each of them
+  hexswarm-sim run nevada-leaves --html leaves.html
+      A page with pictures: who takes how long, and the run step by step
   hexswarm-sim run my.toml --seeds 0..5 --json
       A scenario of your own (docs/simulation.md), five times
   hexswarm-sim run storm --seed 12 --script hexswarm-failures/storm-12.script.jsonl
@@ -60,6 +65,9 @@ pub(crate) struct Run {
     /// Plant a bug around the nodes, to see it caught
     #[arg(long, value_name = "BUG", default_value_t, value_enum, hide_default_value = true)]
     sabotage: Sabotage,
+    /// Write a page with tables, pictures and the first seed's run step by step to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     keep: Keep,
     #[command(flatten)]
@@ -79,6 +87,7 @@ struct All {
     clean: u64,
     reports: Vec<(u64, Report)>,
     log: String,
+    film: Option<Film>,
 }
 
 impl Run {
@@ -91,17 +100,18 @@ impl Run {
         }
         let scenario = draft.scenario()?;
         if self.csv.is_some() && scenario.recipe().is_none() {
-            return Err(GridError::Idle(draft).into());
+            return Err(GridError::Idle(Box::new(draft)).into());
         }
         scenario.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
-        let (record, sabotage) = (self.log.is_some(), self.sabotage);
-        let wishes = Wishes { record, sabotage, ..Wishes::default() };
+        let (film, record, sabotage) = (self.html.is_some(), self.log.is_some(), self.sabotage);
+        let wishes = Wishes { record, film, sabotage, ..Wishes::default() };
+        html::create(self.html.as_deref())?;
         let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
         let bar = progress(seeds.end - seeds.start);
         let mut failures = Failures::new(self.options.all).kept(wishes, self.keep.wanted());
         let mut all = All::default();
-        let grid = Grid::new(vec![draft], Vec::new(), seeds.clone())?;
+        let grid = Grid::new(vec![draft.clone()], Vec::new(), seeds.clone())?;
         grid.run(self.options.threads(), wishes, |Ran { draft, seed, outcome, .. }| {
             bar.inc(1);
             all.events += outcome.events;
@@ -110,6 +120,7 @@ impl Run {
             all.clean += u64::from(outcome.broken.is_empty());
             let go_on = failures.note(&bar, &draft, seed, &outcome.broken);
             all.log = outcome.log;
+            all.film = all.film.take().or(outcome.film);
             if let Some(report) = outcome.report {
                 rows(seed, &report).for_each(|row| sheet.row(row));
                 all.reports.push((seed, report));
@@ -121,6 +132,12 @@ impl Run {
             std::fs::write(path, &all.log).wrap_err_with(|| {
                 format!("the log was not written to {}: is its folder there?", path.display())
             })?;
+        }
+        if let Some(path) = &self.html {
+            let (film, broken) = (all.film.as_ref(), failures.told());
+            let asked = (&draft, &scenario);
+            let sections = page::sections(asked, &seeds, &all.reports, film, broken)?;
+            html::write(path, &format!("Runs of {}", self.scenario), &sections)?;
         }
         let mut out = std::io::stdout().lock();
         if self.options.json {

@@ -4,7 +4,7 @@ use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Among, Scale, Seen};
+use hexswarm_sim::{Among, Scale, Scaled};
 use serde_json::json;
 
 use super::print;
@@ -79,7 +79,7 @@ impl Cli {
     }
 }
 
-fn document((seen, memory): &(Seen, Option<u64>)) -> serde_json::Value {
+fn document((seen, memory): &(Scaled, Option<u64>)) -> serde_json::Value {
     let mut document = json!(seen);
     document["memory_peak_bytes"] = json!(memory);
     document
@@ -92,7 +92,7 @@ fn memory_peak_bytes() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
-fn write(path: &std::path::Path, rows: &[(Seen, Option<u64>)]) -> color_eyre::Result<()> {
+fn write(path: &std::path::Path, rows: &[(Scaled, Option<u64>)]) -> color_eyre::Result<()> {
     let mut out = csv::Writer::from_path(path)?;
     out.write_record([
         "peers",

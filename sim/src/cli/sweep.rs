@@ -1,17 +1,19 @@
 //! `hexswarm-sim sweep`: a scenario with keys set to values in turn.
 
+mod page;
 mod point;
 
 use std::{io, io::Write as _, mem, ops::Range, path::PathBuf};
 
 use clap::Args;
 use comfy_table::Table;
-use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, Wishes};
+use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, Wishes, report::Section};
 use serde_json::{Value, json};
 
 use self::point::Point;
 use super::{
     failures::Failures,
+    html,
     options::{Options, progress, seeds},
     print,
     sheet::{Sheet, cells, heads},
@@ -26,6 +28,8 @@ Examples:
       Two planners at three rates, each with five seeds
   hexswarm-sim sweep nevada-leaves --set fault.0.at_s=50,100,200 --csv leaves.csv
       When machines die
+  hexswarm-sim sweep hexgen30 --set workload.requests_per_s=0.5,1,2 --set planner.name=replicas,petals --html rates.html
+      A page with a picture of each figure: over the rate, a line for each planner
 
 VALUE is TOML if it can be read as such, else a text; a list is [1, 2].
 Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
@@ -41,6 +45,9 @@ pub(crate) struct Sweep {
     /// Write a row for each run to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write a page with the table and a picture of each figure to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
 }
@@ -49,11 +56,14 @@ impl Sweep {
     /// Runs what was asked for. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let keys: Vec<String> = self.set.iter().map(|axis| axis.key().to_owned()).collect();
-        let grid = Grid::new(vec![Draft::named(&self.scenario)?], self.set, self.seeds.clone())?;
+        let draft = Draft::named(&self.scenario)?;
+        let axes = self.set.clone();
+        let grid = Grid::new(vec![draft.clone()], self.set, self.seeds.clone())?;
         let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
         notes.iter().for_each(|note| eprintln!("note: {note}"));
         let heads = keys.iter().cloned().chain(heads(&figures));
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
+        html::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
         let mut failures = Failures::new(self.options.all);
         let (mut points, mut runs) = (Vec::new(), Vec::new());
@@ -73,6 +83,19 @@ impl Sweep {
             go_on
         })?;
         bar.finish_and_clear();
+        if let Some(path) = &self.html {
+            let sets: String = axes.iter().map(|axis| format!(" --set {axis}")).collect();
+            let Range { start, end } = self.seeds;
+            let command = format!("hexswarm-sim sweep {draft}{sets} --seeds {start}..{end}");
+            let (charts, words) = page::charts(&axes, &points, &figures);
+            let troubles = points.iter().filter_map(|point| point.trouble.clone());
+            let table = html::grid(&table(keys.clone(), &points, &figures));
+            let title = "What came of it".to_owned();
+            let words = words.into_iter().chain(troubles).collect();
+            let results = Section { title, words, table, ..Section::default() }.with(&charts);
+            let sections = [html::asked(command, &notes, &[&draft]), results];
+            html::write(path, &format!("Sweep of {}", self.scenario), &sections)?;
+        }
         let mut out = io::stdout().lock();
         if self.options.json {
             let points: Vec<Value> = points.iter().map(|point| point.document(&figures)).collect();

@@ -80,7 +80,7 @@ fn command(system: System) -> String {
 }
 
 fn line(label: impl Into<String>, points: Vec<(f64, f64)>) -> Series {
-    Series { label: label.into(), points, published: false }
+    Series { label: label.into(), points, ..Series::default() }
 }
 
 /// Attainment by rate, a picture for each length of answers.
@@ -159,6 +159,7 @@ fn case(facts: &Facts<'_>) -> Vec<Chart> {
         key: Key::UpperLeft,
         series: series.collect(),
         y_range: Some((3.0, DELAYS_MS[3] * 20.0)),
+        ..Chart::default()
     }]
 }
 

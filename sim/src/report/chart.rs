@@ -25,6 +25,10 @@ pub struct Chart {
     pub key: Key,
     /// The lines.
     pub series: Vec<Series>,
+    /// Where on the x axis something happened.
+    pub marks: Vec<f64>,
+    /// What is at 0, 1, 2 and so on of the x axis, if that is not of figures.
+    pub names: Vec<String>,
 }
 
 /// A corner of a picture.
@@ -48,8 +52,20 @@ pub struct Series {
     pub label: String,
     /// Its corners.
     pub points: Vec<(f64, f64)>,
-    /// Whether it is what others published, and no line of ours.
-    pub published: bool,
+    /// How it is drawn.
+    pub drawn: Drawn,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drawn {
+    /// With a mark at each corner.
+    #[default]
+    Marked,
+    /// With few marks: it has many corners.
+    Plain,
+    /// Its marks only: what others published, or one thing each.
+    Dots,
 }
 
 /// Okabe and Ito's colours, but for the yellow.
@@ -62,15 +78,24 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(0x56, 0xB4, 0xE9),
     RGBColor(0xE6, 0x9F, 0x00),
 ];
+/// The colour of what has this number, as HTML has it, and of what is written on it.
+pub(super) fn colour(number: usize) -> (String, &'static str) {
+    let RGBColor(red, green, blue) = COLOURS[number % COLOURS.len()];
+    let bright = u32::from(red) * 3 + u32::from(green) * 6 + u32::from(blue) > 1_400;
+    (format!("#{red:02X}{green:02X}{blue:02X}"), if bright { "#000" } else { "#fff" })
+}
+
 /// Dashes and gaps, in pixels; none for a line without.
 const DASHES: [Option<(i32, i32)>; 4] = [None, Some((8, 4)), Some((2, 3)), Some((12, 3))];
+/// Marks of a line with few.
+const FEW: usize = 6;
 const SIZE: (u32, u32) = (640, 360);
-const TEXT: &str = "sans-serif";
+pub(super) const TEXT: &str = "sans-serif";
 
-type Drawing = Result<(), Box<dyn std::error::Error>>;
+pub(super) type Drawing = Result<(), Box<dyn std::error::Error>>;
 
 /// An axis: from where to where it goes, and the figures beside it.
-struct Axis {
+pub(super) struct Axis {
     range: std::ops::Range<f64>,
     ticks: Vec<f64>,
     log: bool,
@@ -78,7 +103,11 @@ struct Axis {
 
 impl Axis {
     /// An axis for these figures, or for all between two.
-    fn of(values: impl Iterator<Item = f64>, log: bool, whole: Option<(f64, f64)>) -> Self {
+    pub(super) fn of(
+        values: impl Iterator<Item = f64>,
+        log: bool,
+        whole: Option<(f64, f64)>,
+    ) -> Self {
         let values = values.filter(|value| value.is_finite() && (!log || *value > 0.0));
         let (mut low, mut high) = values
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -89,7 +118,9 @@ impl Axis {
             true => (low / 1.1, high * 1.1),
             false => (low.min(0.0), if high > 0.0 { high * 1.05 } else { 1.0 }),
         });
-        let ticks = if log { decades(low, high) } else { steps(low, high) };
+        // Between few of the one kind are more of the other.
+        let decades = if log { decades(low, high) } else { Vec::new() };
+        let ticks = if decades.len() > 2 { decades } else { steps(low, high) };
         Self { range: low..high, ticks, log }
     }
 }
@@ -151,7 +182,13 @@ impl Chart {
 
     fn draw(&self, text: &mut String) -> Drawing {
         let all = || self.series.iter().flat_map(|line| line.points.iter().copied());
-        let x = Axis::of(all().map(|(x, _)| x), self.log_x, None);
+        let marks = || self.marks.iter().copied();
+        let last = self.names.len() as f64 - 0.5;
+        let places = (!self.names.is_empty()).then_some((-0.5, last));
+        let mut x = Axis::of(all().map(|(x, _)| x).chain(marks()), self.log_x, places);
+        if places.is_some() {
+            x.ticks = (0..self.names.len()).map(|place| place as f64).collect();
+        }
         let y = Axis::of(all().map(|(_, y)| y), self.log_y, self.y_range);
         let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
@@ -161,14 +198,22 @@ impl Chart {
             .x_label_area_size(40)
             .y_label_area_size(56)
             .build_cartesian_2d(x, y)?;
+        let named = |x: &f64| match self.names.is_empty() {
+            true => <Axis as ValueFormatter<f64>>::format(x),
+            false => self.names.get(*x as usize).cloned().unwrap_or_default(),
+        };
         chart
             .configure_mesh()
+            .x_label_formatter(&named)
             .light_line_style(TRANSPARENT)
             .bold_line_style(BLACK.mix(0.1))
             .x_desc(&self.x)
             .y_desc(&self.y)
             .label_style((TEXT, 12))
             .draw()?;
+        let (low, high) = (chart.y_range().start, chart.y_range().end);
+        let upright = |x| PathElement::new([(x, low), (x, high)], RED.mix(0.6));
+        chart.draw_series(marks().map(upright))?;
         for (number, line) in self.series.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
             let shown = |(x, y): &(f64, f64)| {
@@ -180,7 +225,7 @@ impl Chart {
             let places: Vec<(f64, f64)> = line.points.iter().copied().filter(shown).collect();
             let style = colour.stroke_width(2);
             match DASHES[number % DASHES.len()] {
-                _ if line.published => {}
+                _ if line.drawn == Drawn::Dots => {}
                 None => {
                     chart.draw_series(LineSeries::new(places.clone(), style))?;
                 }
@@ -191,15 +236,25 @@ impl Chart {
             }
             let mark = |place: &(f64, f64)| EmptyElement::at(*place) + mark(number, (0, 0), colour);
             let key = move |(x, y): (i32, i32)| self::mark(number, (x + 10, y), colour);
-            chart.draw_series(places.iter().map(mark))?.label(&line.label).legend(key);
+            let every = match line.drawn {
+                Drawn::Plain => places.len().div_ceil(FEW).max(1),
+                _ => 1,
+            };
+            let marked = places.iter().step_by(every);
+            let marks = chart.draw_series(marked.map(mark))?;
+            if !line.label.is_empty() {
+                marks.label(&line.label).legend(key);
+            }
         }
-        chart
-            .configure_series_labels()
-            .position(self.key.into())
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.2))
-            .label_font((TEXT, 12))
-            .draw()?;
+        if self.series.iter().any(|line| !line.label.is_empty()) {
+            chart
+                .configure_series_labels()
+                .position(self.key.into())
+                .background_style(WHITE.mix(0.85))
+                .border_style(BLACK.mix(0.2))
+                .label_font((TEXT, 12))
+                .draw()?;
+        }
         drop(chart);
         area.present()?;
         Ok(())
@@ -245,7 +300,7 @@ mod tests {
         let line = |label: &str, points: &[(f64, f64)]| Series {
             label: label.to_owned(),
             points: points.to_vec(),
-            published: false,
+            ..Series::default()
         };
         let chart = Chart {
             title: "a < b".to_owned(),

@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::Time;
 
-use super::{Among, Scale, Seen};
+use super::{Among, Scale, Scaled};
 use crate::{Broken, World, stopwatch::Stopwatch};
 
 /// How long a swarm grows at least, and how many come in a second then; and how long it rests before
@@ -28,7 +28,7 @@ pub(super) struct Play {
     scale: Scale,
     world: World,
     dice: ChaCha8Rng,
-    seen: Seen,
+    seen: Scaled,
     /// Who is away, and since when; whether its death is known to whoever leads.
     away: Vec<(usize, Time, bool)>,
     known: Vec<f64>,
@@ -42,13 +42,17 @@ impl Play {
             watch: Stopwatch::start(),
             world: World::new(scale.setup(), scale.seed),
             dice: ChaCha8Rng::seed_from_u64(scale.seed ^ 0x5ca1e),
-            seen: Seen { peers: scale.peers, span_s: scale.span.as_secs_f64(), ..Seen::default() },
+            seen: Scaled {
+                peers: scale.peers,
+                span_s: scale.span.as_secs_f64(),
+                ..Scaled::default()
+            },
             away: Vec::new(),
             known: Vec::new(),
         }
     }
 
-    pub(super) fn run(mut self) -> Result<Seen, Broken> {
+    pub(super) fn run(mut self) -> Result<Scaled, Broken> {
         self.grow()?;
         self.rest()?;
         self.lose_a_stage()?;

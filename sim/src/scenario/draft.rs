@@ -1,7 +1,6 @@
 //! A scenario that is not run yet: its keys can still be set.
 
 use std::{
-    borrow::Cow,
     fmt,
     io::{self, Read as _},
     path::{Path, PathBuf},
@@ -14,6 +13,7 @@ use crate::{
     fleets::Fleets,
     recipe::{RecipeError, Text},
     script::{SCRIPT_BYTES_MAX, Script},
+    setting::quoted,
     shipped,
 };
 
@@ -21,6 +21,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Draft {
     name: String,
+    /// As it was written,
+    source: Arc<str>,
+    /// and with what was set of it.
     text: Text,
     /// The folder of a file; none of a scenario that comes with the simulator.
     folder: Option<PathBuf>,
@@ -47,14 +50,20 @@ impl Draft {
     }
 
     fn new(name: &str, text: &str, folder: Option<PathBuf>) -> Result<Self, ScenarioError> {
+        let source = text.into();
         let text = Text::parse(text).map_err(|reason| wrong(name, reason))?;
         let (settings, fleets) = (Vec::new(), Arc::default());
-        Ok(Self { name: name.to_owned(), text, folder, settings, script: None, fleets })
+        Ok(Self { name: name.to_owned(), source, text, folder, settings, script: None, fleets })
     }
 
     /// What it is about, if it says so.
     pub fn about(&self) -> Option<&str> {
         self.text.about()
+    }
+
+    /// Its text as it was written, before anything was set.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Sets a key such as `workload.requests_per_s` or `fault.0.at_s`.
@@ -135,11 +144,6 @@ impl fmt::Display for Draft {
             None => Ok(()),
         }
     }
-}
-
-/// A word as a shell takes it. What has a zero byte is no word, nor was it typed as one.
-fn quoted(word: &str) -> Cow<'_, str> {
-    shlex::try_quote(word).unwrap_or(Cow::Borrowed(word))
 }
 
 /// A script's text, unless it is absurdly long.

@@ -149,6 +149,9 @@ impl World {
         use swarm_core::Answer;
         if let Some(wanted) = self.clients.wanted.get(&request) {
             self.log.note(self.now, wanted.at, "answer", &(request.0, event));
+            if let (Some(film), Some(host)) = (&mut self.film, self.hosts.get(&wanted.at)) {
+                film.answered(self.now, (request, host.number), event, host.node.way(request));
+            }
         }
         match (self.setup.sabotage, event) {
             (Sabotage::TwoStarts, Answer::Started { .. }) => {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use rand::RngExt;
-use swarm_proto::{Attempt, Fault, NodeId, Plan, SessionId, Time, Token};
+use swarm_proto::{Attempt, Fault, NodeId, Plan, PlanId, SessionId, Time, Token};
 
 use super::{
     CanaryDone,
@@ -305,6 +305,12 @@ impl Entry {
         let own = ways.filter(|(route, _)| route.plan.id == live.id);
         let own: Vec<_> = own.map(|(route, since)| (route.pipeline, since)).collect();
         self.busy.loads(live, &own)
+    }
+
+    /// The plan and the pipeline of it that a request goes through, if a try is under way.
+    pub(super) fn way(&self, request: RequestId) -> Option<(PlanId, u16)> {
+        let (route, _) = self.sessions.get(self.requests.get(&request)?)?.way()?;
+        Some((route.plan.id, route.pipeline))
     }
 
     pub(super) fn deadline(&self) -> Time {

@@ -1,14 +1,13 @@
 //! What is said of a comparison.
 
-use std::io::{self, Write};
-
+use comfy_table::Table;
 use hexswarm_sim::{Figure, Paired, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::print;
 
 /// Whether B is better, if that is not by chance.
-fn better(figure: Figure, paired: &Paired) -> Option<bool> {
+pub(super) fn better(figure: Figure, paired: &Paired) -> Option<bool> {
     match paired.verdict() {
         Verdict::More => Some(!figure.is_cost()),
         Verdict::Less => Some(figure.is_cost()),
@@ -22,7 +21,7 @@ fn better_in(figure: Figure, paired: &Paired) -> usize {
 }
 
 /// For people.
-pub(super) fn table(out: &mut impl Write, pairs: &[(Figure, Paired)]) -> io::Result<()> {
+pub(super) fn table(pairs: &[(Figure, Paired)]) -> Table {
     let heads = ["figure", "A", "B", "B - A", "95 % interval", "B / A", "B better in"];
     let mut table = print::table(heads);
     for (figure, paired) in pairs {
@@ -41,25 +40,26 @@ pub(super) fn table(out: &mut impl Write, pairs: &[(Figure, Paired)]) -> io::Res
             format!("{} of {seeds}", better_in(*figure, paired)),
         ]);
     }
-    writeln!(out, "{table}")
+    table
 }
 
 /// Which differences are told from chance.
-pub(super) fn words(out: &mut impl Write, pairs: &[(Figure, Paired)]) -> io::Result<()> {
-    let mut say = |what: &str, which: &dyn Fn(&Figure, &Paired) -> bool| {
+pub(super) fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
+    let say = |what: &str, which: &dyn Fn(&Figure, &Paired) -> bool| {
         let named = pairs.iter().filter(|(figure, paired)| which(figure, paired));
         let named: Vec<String> = named.map(|(figure, _)| figure.name()).collect();
-        match named.is_empty() {
-            true => Ok(()),
-            false => writeln!(out, "{what}: {}", named.join(", ")),
-        }
+        (!named.is_empty()).then(|| format!("{what}: {}", named.join(", ")))
     };
     let is = |verdict| move |_: &Figure, paired: &Paired| paired.verdict() == verdict;
-    say("B is better, and not by chance", &|figure, paired| better(*figure, paired) == Some(true))?;
-    say("B is worse, and not by chance", &|figure, paired| better(*figure, paired) == Some(false))?;
-    say("B is other, which may be chance", &is(Verdict::Chance))?;
-    say("B is other, of which one seed tells nothing", &is(Verdict::Unknown))?;
-    say("the same in every seed", &is(Verdict::Same))
+    let is_better = |wanted| move |f: &Figure, paired: &Paired| better(*f, paired) == Some(wanted);
+    let all = [
+        say("B is better, and not by chance", &is_better(true)),
+        say("B is worse, and not by chance", &is_better(false)),
+        say("B is other, which may be chance", &is(Verdict::Chance)),
+        say("B is other, of which one seed tells nothing", &is(Verdict::Unknown)),
+        say("the same in every seed", &is(Verdict::Same)),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// For programs.

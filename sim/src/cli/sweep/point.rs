@@ -35,6 +35,16 @@ impl Point {
         }
     }
 
+    /// What is set by this axis.
+    pub(super) fn text(&self, axis: usize) -> Option<&str> {
+        self.set.get(axis).map(|setting| setting.text.as_str())
+    }
+
+    /// The figure in this place, of all runs together.
+    pub(super) fn value(&self, figure: usize) -> Option<f64> {
+        self.figures.get(figure)?.map(|[all, ..]| all)
+    }
+
     /// For people: below what all seeds came to, from where to where a seed alone is.
     pub(super) fn row(&self, figures: &[Figure]) -> Vec<String> {
         let cell = |(figure, value): (&Figure, &Option<[f64; 3]>)| match value.as_ref() {
