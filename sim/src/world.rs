@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_core::{Body, Effect, Input, Notice};
-use swarm_proto::{ModelSpec, NodeId, Time};
+use swarm_proto::{LinkReport, ModelSpec, NodeId, Pool, Time};
 use swarm_scheduler::Ways;
 
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
 
 pub(crate) use event::{Entry, Event, Part};
 
+/// Whoever hears what a node is handed, and what it wants done.
+type Ear = Box<dyn FnMut(Time, usize, &Input, &[Effect])>;
+
 /// What a swarm is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -38,6 +41,9 @@ pub struct Setup {
     pub machines: Vec<Vec<Rig>>,
     /// The ways between them; a LAN on a busy day between any two if it does not say.
     pub ways: Option<Arc<Ways>>,
+    /// What nodes measure of ways, by the numbers of the near and the far end, where they take them
+    /// for other than they are.
+    pub believed: BTreeMap<(usize, usize), LinkReport>,
     /// Bytes of a row of activations on its way.
     pub row_bytes: u64,
     /// Nodes that are there only once they are started.
@@ -65,6 +71,7 @@ impl Default for Setup {
             model: model::spec(),
             machines: Vec::new(),
             ways: None,
+            believed: BTreeMap::new(),
             row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
             knobs: Knobs::default(),
@@ -113,6 +120,7 @@ pub struct World {
     pub(crate) broken: Vec<Broken>,
     /// What [`Sabotage::ReplayLive`] says again.
     pub(crate) replayed: Vec<swarm_proto::Message>,
+    ear: Option<Ear>,
     events: u64,
 }
 
@@ -134,6 +142,7 @@ impl World {
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),
+            ear: None,
             events: 0,
         };
         world.skew();
@@ -153,6 +162,12 @@ impl World {
             let fast_ppm = self.rng.random_range(-most..=most);
             host.clock = Clock { began_ns: self.rng.random_range(0..HOUR_NS), fast_ppm };
         }
+    }
+
+    /// From now on `ear` hears whatever a node is handed, by the node's number, and what it wants
+    /// done. It changes nothing.
+    pub fn listen(&mut self, ear: impl FnMut(Time, usize, &Input, &[Effect]) + 'static) {
+        self.ear = Some(Box::new(ear));
     }
 
     /// Runs for so long, or until a property does not hold.
@@ -236,7 +251,11 @@ impl World {
         }
         self.events += 1;
         self.log.input(self.now, to, &input);
+        let heard = self.ear.is_some().then(|| input.clone());
         let effects: Vec<_> = host.node.handle(host.clock.says(self.now), input).collect();
+        if let (Some(ear), Some(input)) = (&mut self.ear, heard) {
+            ear(self.now, host.number, &input, &effects);
+        }
         let mut outcome = Ok(());
         for effect in effects {
             outcome = outcome.and(self.perform(to, effect));
@@ -278,6 +297,8 @@ impl World {
                 Ok(())
             }
             Effect::Plan { request, pool } => {
+                // Simulated rows are short, but planners see the true model.
+                let pool = Pool { model: self.setup.model.clone(), ..*pool };
                 let outcome = self.setup.planner.plan(&pool);
                 let delay = self.between(1.0, 30.0);
                 let input = Input::Planned { request, outcome };
