@@ -37,7 +37,9 @@ impl Times {
             Some((node.name.clone(), timed))
         });
         let rings = rings(history);
-        let ring_way = middle(rings.iter().filter(|ring| ring.step > 0).map(Ring::way));
+        let steps: Vec<_> = rings.iter().filter(|ring| ring.step > 0).map(Ring::way).collect();
+        // As a token's time is an average, and so are those of batches.
+        let ring_way = steps.iter().sum::<Duration>() / steps.len().max(1) as u32;
         let long = rings.iter().filter(|ring| ring.step == 0);
         let rates = long.map(|ring| ring.bytes_per_s(ring_way, row_bytes));
         let mut rates: Vec<_> = rates.collect();
