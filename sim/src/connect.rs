@@ -4,9 +4,16 @@ use std::time::Duration;
 
 use rand::RngExt;
 use swarm_core::Input;
-use swarm_proto::NodeId;
+use swarm_proto::{LinkReport, NodeId};
 
-use crate::{World, check::Broken, host::Host, keys::node_id, model, world::Event};
+use crate::{
+    World,
+    check::Broken,
+    host::Host,
+    keys::{node_id, number_of},
+    model,
+    world::Event,
+};
 
 /// Nodes that a newcomer to a large swarm is introduced to.
 const INTRODUCED: usize = 6;
@@ -127,7 +134,10 @@ impl World {
         let quality = self.links.get(near, far).quality;
         let one_way = quality.latency + quality.jitter / 2;
         let rtt_ms = one_way.as_secs_f64() * 2e3;
-        let report = model::link(far, rtt_ms, quality.bytes_per_s);
+        let report = match self.setup.believed.get(&(number_of(near), number_of(far))) {
+            Some(believed) => LinkReport { to: far, ..believed.clone() },
+            None => model::link(far, rtt_ms, quality.bytes_per_s),
+        };
         let measured = Event::Input(Input::LinkMeasured(report));
         self.push_via(self.now + Duration::from_millis(100), near, Some(far), measured);
         self.feed(near, Input::PeerUp(far))

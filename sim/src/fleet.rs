@@ -167,8 +167,7 @@ impl Fleet {
             Planned::By { ask, disjoint } => self.searched(ask, *disjoint, here),
             Planned::Laid(layout) => {
                 // Entries go by what is expected of each pipeline, as they do with a planner's.
-                let pool = Pool { model: self.model.spec.clone(), ..pool.clone() };
-                layout.plan(&pool.model, here).map(|plan| predicted(&pool, plan))
+                layout.plan(&pool.model, here).map(|plan| predicted(pool, plan))
             }
         }
     }

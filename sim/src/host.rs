@@ -38,6 +38,8 @@ pub struct Knobs {
     pub beat_every: Option<Duration>,
     /// How long one may be silent.
     pub silence_max: Option<Duration>,
+    /// KV cache to plan for, in tokens.
+    pub context_tokens: Option<u32>,
 }
 
 impl Knobs {
@@ -45,6 +47,20 @@ impl Knobs {
     pub(crate) fn usual_ms() -> (f64, f64) {
         let usual = Config::new(model::spec());
         (usual.beat_every.as_secs_f64() * 1e3, usual.silence_max.as_secs_f64() * 1e3)
+    }
+
+    /// As a live node was told.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            batch_sessions_max: Some(config.batch_sessions_max),
+            stage_sessions_max: Some(config.stage_sessions_max),
+            sessions_max: Some(config.sessions_max),
+            waiting_max: Some(config.waiting_max),
+            turn_wait_max: Some(config.turn_wait_max),
+            beat_every: Some(config.beat_every),
+            silence_max: Some(config.silence_max),
+            context_tokens: Some(config.context_tokens),
+        }
     }
 
     fn set(self, config: Config) -> Config {
@@ -56,6 +72,7 @@ impl Knobs {
             turn_wait_max: self.turn_wait_max.unwrap_or(config.turn_wait_max),
             beat_every: self.beat_every.unwrap_or(config.beat_every),
             silence_max: self.silence_max.unwrap_or(config.silence_max),
+            context_tokens: self.context_tokens.unwrap_or(config.context_tokens),
             ..config
         }
     }

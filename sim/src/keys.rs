@@ -9,7 +9,7 @@ pub(crate) struct SimKeys(pub(crate) NodeId);
 
 /// The id of the node of that number, which its end tells; the order of ids is another than that of
 /// numbers.
-pub(crate) fn node_id(number: usize) -> NodeId {
+pub fn node_id(number: usize) -> NodeId {
     let number = number as u32;
     let mut id = Hash::of(&number.to_le_bytes()).0;
     id[28..].copy_from_slice(&number.to_le_bytes());

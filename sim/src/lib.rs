@@ -58,11 +58,12 @@ pub use film::{Asked, Counts, Ending, Film, Held, Moment, Seen, Shape, Source, T
 pub use fleet::{Belief, Fleet, Truth};
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
 pub use host::Knobs;
+pub use keys::node_id;
 pub use link::Quality;
 pub use paired::{Paired, Verdict};
 pub use planner::Planner;
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};
-pub use rig::{Layers, LayersError, Measured, Pace, Rig, Roofline};
+pub use rig::{Layers, LayersError, Measured, Pace, Rig, Roofline, Timed};
 pub use sabotage::Sabotage;
 pub use scale::{Among, Scale, Scaled};
 pub use scenario::{Draft, Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};

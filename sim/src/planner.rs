@@ -21,6 +21,8 @@ pub enum Planner {
     Pairs,
     /// Any planner of the scheduler's, for the machines of a pool file.
     Fleet(Arc<Fleet>),
+    /// Always these, as soon as all of their members are here: see [`crate::node_id`].
+    Given(Arc<[Pipeline]>),
 }
 
 /// Plans are the same for the same pool, and many runs plan the same pools.
@@ -32,8 +34,20 @@ impl Planner {
             Self::Fleet(fleet) => fleet.plan(pool),
             Self::Scheduler => scheduled(pool),
             Self::Pairs => pairs(pool),
+            Self::Given(pipelines) => given(pool, pipelines),
         }
     }
+}
+
+fn given(pool: &Pool, pipelines: &[Pipeline]) -> Result<Plan, String> {
+    let (id, leader) = (PlanId::default(), NodeId([0; 32]));
+    let plan = Plan { id, leader, model: pool.model.hash, pipelines: pipelines.to_vec() };
+    plan.check(&pool.model).map_err(|fault| fault.to_string())?;
+    let here = |member: &Member| pool.machines.iter().any(|machine| machine.node == member.node);
+    if !plan.members().all(here) {
+        return Err("not all members of the given plan are here".to_owned());
+    }
+    Ok(swarm_scheduler::predicted(pool, plan))
 }
 
 fn scheduled(pool: &Pool) -> Result<Plan, String> {

@@ -5,6 +5,7 @@ mod layers;
 mod load;
 mod measured;
 mod roofline;
+mod timed;
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub use self::{
     layers::{Layers, LayersError},
     measured::Measured,
     roofline::Roofline,
+    timed::Timed,
 };
 use crate::model;
 
@@ -42,6 +44,8 @@ pub enum Pace {
     Roofline(Roofline),
     /// As long as its layers were measured to take.
     Measured(Measured),
+    /// As long as batches like this one took it.
+    Timed(Timed),
 }
 
 impl Rig {
@@ -69,6 +73,7 @@ impl Pace {
             Self::Steady { batch: any, row } => *any + *row * batch.rows() as u32,
             Self::Roofline(of) => of.span(shard, Load::of(batch), (model, mates)),
             Self::Measured(of) => of.span(shard, Load::of(batch), (model, mates)),
+            Self::Timed(of) => of.span(Load::of(batch)),
         }
     }
 }

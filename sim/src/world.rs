@@ -6,12 +6,12 @@ mod event;
 mod tests;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use swarm_core::{Body, Effect, Input, Notice};
-use swarm_proto::{ModelSpec, NodeId, Time};
+use swarm_proto::{LinkReport, ModelSpec, NodeId, Pool, Time};
 use swarm_scheduler::Ways;
 
 use crate::{
@@ -35,6 +35,9 @@ use crate::{
 
 pub(crate) use event::{Entry, Event, Part};
 
+/// Whoever hears what a node is handed, and what it wants done.
+type Ear = Box<dyn FnMut(Time, usize, &Input, &[Effect])>;
+
 /// What a swarm is made of.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -44,6 +47,9 @@ pub struct Setup {
     pub machines: Vec<Vec<Rig>>,
     /// The ways between them; a LAN on a busy day between any two if it does not say.
     pub ways: Option<Arc<Ways>>,
+    /// What nodes measure of ways, by the numbers of the near and the far end, where they take them
+    /// for other than they are.
+    pub believed: BTreeMap<(usize, usize), LinkReport>,
     /// Bytes of a row of activations on its way.
     pub row_bytes: u64,
     /// Nodes up to which all find each other and are connected.
@@ -75,6 +81,7 @@ impl Default for Setup {
             model: model::spec(),
             machines: Vec::new(),
             ways: None,
+            believed: BTreeMap::new(),
             row_bytes: model::ROW_WIRE_BYTES,
             mesh_max: 64,
             late: Vec::new(),
@@ -127,6 +134,7 @@ pub struct World {
     pub(crate) broken: Vec<Broken>,
     /// What [`Sabotage::ReplayLive`] says again.
     pub(crate) replayed: Vec<swarm_proto::Message>,
+    ear: Option<Ear>,
     events: u64,
     /// What planning took of the processor; it decides nothing.
     planning: Duration,
@@ -156,6 +164,7 @@ impl World {
             setup,
             broken: Vec::new(),
             replayed: Vec::new(),
+            ear: None,
             events: 0,
             planning: Duration::ZERO,
             effects: Vec::new(),
@@ -177,6 +186,12 @@ impl World {
             let fast_ppm = self.rng.random_range(-most..=most);
             host.clock = Clock { began_ns: self.rng.random_range(0..HOUR_NS), fast_ppm };
         }
+    }
+
+    /// From now on `ear` hears whatever a node is handed, by the node's number, and what it wants
+    /// done. It changes nothing.
+    pub fn listen(&mut self, ear: impl FnMut(Time, usize, &Input, &[Effect]) + 'static) {
+        self.ear = Some(Box::new(ear));
     }
 
     /// Runs for so long, or until a property does not hold.
@@ -272,8 +287,12 @@ impl World {
         }
         self.events += 1;
         self.log.input(self.now, to, &input);
+        let heard = self.ear.is_some().then(|| input.clone());
         let mut effects = std::mem::take(&mut self.effects);
         effects.extend(host.node.handle(host.clock.says(self.now), input));
+        if let (Some(ear), Some(input)) = (&mut self.ear, heard) {
+            ear(self.now, host.number, &input, &effects);
+        }
         let quiet = effects.is_empty() && !down;
         let mut outcome = Ok(());
         for effect in effects.drain(..) {
@@ -329,6 +348,8 @@ impl World {
             }
             Effect::Plan { .. } if self.setup.sabotage == Sabotage::MutePlanner => Ok(()),
             Effect::Plan { request, pool } => {
+                // Simulated rows are short, but planners see the true model.
+                let pool = Pool { model: self.setup.model.clone(), ..*pool };
                 let watch = Stopwatch::start();
                 let outcome = self.setup.planner.plan(&pool);
                 self.planning += watch.busy();

@@ -39,7 +39,8 @@ async fn leader_of(swarm: &Swarm, stage: usize) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_killed_nodes_recorded_is_played_with_the_same_effects() {
     let device: &[&str] = &["cpu:threads=1,memory=115MB"];
-    let mut swarm = Swarm::recorded(Path::new(BINARY), &model(), &[device, device, device]).await;
+    let mut swarm =
+        Swarm::recorded(Path::new(BINARY), &model(), &[device, device, device], None).await;
     let prompt = json!("The natural numbers are 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,");
     let answer = swarm.ask(&swarm.entry.api, &prompt, 12).await;
     assert_eq!(answer.finish_reason, "length", "{}", swarm.logs());

@@ -5,19 +5,27 @@
 //! that the system chooses. Nothing sleeps for a result: every wait is for a condition, and ends
 //! in a panic that shows the processes' logs if it never comes true.
 
+mod course;
+mod history;
 mod layout;
 mod netns;
 mod process;
 mod room;
 mod stream;
 mod swarm;
+mod times;
+mod twin;
 
+pub use course::{Course, Part};
+pub use history::{History, Witness};
 pub use layout::{Layout, Share};
 pub use netns::{Host, Lab, Nat};
 pub use process::Process;
 pub use room::Room;
 pub use stream::{Events, token_ids};
 pub use swarm::{Answer, Member, Swarm};
+pub use times::Times;
+pub use twin::Twin;
 
 use std::{
     future::Future,

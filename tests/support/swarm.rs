@@ -64,8 +64,23 @@ impl Swarm {
     }
 
     /// As `start`; what every node is told is written down, see [`Swarm::record`].
-    pub async fn recorded(binary: &Path, model: &Path, devices: &[&[&str]]) -> Self {
-        Self::begin(binary, model, devices, None, true).await
+    pub async fn recorded(
+        binary: &Path,
+        model: &Path,
+        devices: &[&[&str]],
+        layout: Option<&Layout>,
+    ) -> Self {
+        Self::begin(binary, model, devices, layout, true).await
+    }
+
+    /// Ends all nodes in good order, the entry first, so that their records are whole.
+    pub async fn stop(&mut self) {
+        self.entry.process.signal("INT");
+        self.entry.process.ended().await;
+        self.members.iter().for_each(|member| member.process.signal("INT"));
+        for member in &mut self.members {
+            member.process.ended().await;
+        }
     }
 
     /// The record of a node: `entry`, or `node0` and so on.

@@ -40,5 +40,6 @@ pub(super) fn knobs(keys: NodesKeys) -> Result<Knobs, RecipeError> {
         beat_every: beat.map(ms),
         silence_max: silence.map(ms),
         turn_wait_max: keys.turn_wait_s.map(|span| seconds("turn_wait_s", span)).transpose()?,
+        ..Knobs::default()
     })
 }
