@@ -111,7 +111,7 @@ fn pages_of_sweeps_and_comparisons_have_their_figures() {
     let figures = told["figures"].as_array().expect("figures");
     let drawn = figures.iter().filter(|figure| figure["a"] != 0.0).count();
     assert_eq!(compared.matches("<circle").count(), drawn, "a dot for each figure");
-    assert!(compared.contains("--set-b truth.bandwidth=0.5 --seeds 0..3"));
+    assert!(compared.contains("--set-b &#x27;truth.bandwidth=0.5&#x27; --seeds 0..3"));
     assert!(compared.contains("B is worse, and not by chance"));
 }
 

@@ -133,6 +133,7 @@ mod tests {
     #[test]
     fn every_kind_of_thing_happens_about_as_often_as_its_lot_says() {
         let drawn = drawn();
+        println!("{drawn:?}");
         let strikes: usize = drawn.iter().filter(|(name, _)| *name != "ask").map(|(_, n)| n).sum();
         // Each storm has a calm, and who heals has a client leave.
         let lots = (strikes - drawn["calm"] - drawn["leave"]) as f64 / 17.0;
