@@ -38,7 +38,8 @@ impl World {
             return;
         }
         let there = |other: &&Host| other.is_there() && other.number != number;
-        let here: Vec<_> = self.hosts.values().filter(there).map(Host::id).collect();
+        let here = self.hosts.values().filter(there).map(Host::id);
+        let here: Vec<_> = here.take(self.setup.mesh_max + 1).collect();
         if here.len() <= self.setup.mesh_max {
             return here.into_iter().for_each(|other| self.connect(id, other));
         }

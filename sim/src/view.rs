@@ -104,8 +104,12 @@ impl World {
 
     /// Whether whoever leads knows that a node is not here.
     pub fn leader_misses(&self, number: usize) -> bool {
-        let leader = self.led_by().and_then(|leader| self.host(leader));
-        leader.is_some_and(|host| !host.node.is_alive(node_id(number)))
+        self.led_by().is_some_and(|leader| self.misses(leader, number))
+    }
+
+    /// Whether one node knows that another is not here.
+    pub fn misses(&self, by: usize, number: usize) -> bool {
+        self.host(by).is_some_and(|host| !host.node.is_alive(node_id(number)))
     }
 
     /// How many peers a node has in view.

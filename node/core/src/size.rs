@@ -54,11 +54,13 @@ impl Size {
         }
     }
 
-    /// Hears a neighbour's count, of the term that it follows.
+    /// Hears a neighbour's count, of the term that it follows. Who follows nobody yet believes any: a
+    /// newcomer must not speak to all of a large swarm before it knows that it is one.
     pub(crate) fn hear(&mut self, term: Term, theirs: Census, config: &Config) {
-        if term == self.term && theirs.number > self.census.number {
-            let peers = theirs.peers.min(PEERS_BELIEVED_MAX);
-            self.census = Census { peers, ..theirs };
+        let new = self.term == Term(0) && theirs.peers > 0;
+        if new || term == self.term && theirs.number > self.census.number {
+            let number = if new { 0 } else { theirs.number };
+            self.census = Census { number, peers: theirs.peers.min(PEERS_BELIEVED_MAX) };
             self.judge(config);
         }
     }
@@ -120,6 +122,9 @@ mod tests {
     fn the_latest_count_of_the_term_counts() {
         let (config, mut size) = (made(), Size::default());
         let census = |number, peers| Census { number, peers };
+        size.hear(Term(1), census(3, 100), &config);
+        assert!(size.is_large(), "a newcomer knows it before it follows anyone");
+        let mut size = Size::default();
         size.follow(Term(2));
         size.hear(Term(1), census(9, 900), &config);
         assert!(!size.is_known(), "of another term");

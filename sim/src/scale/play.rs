@@ -128,8 +128,10 @@ impl Play {
 
     fn look_after(&mut self) {
         let now = self.world.now();
+        let unknown = self.away.iter().any(|(.., known)| !known);
+        let leader = if unknown { self.world.led_by() } else { None };
         for (number, died, known) in &mut self.away {
-            if !*known && self.world.leader_misses(*number) {
+            if !*known && leader.is_some_and(|leader| self.world.misses(leader, *number)) {
                 *known = true;
                 self.known.push(now.since(*died).as_secs_f64() * 1e3);
             }
