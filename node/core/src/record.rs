@@ -17,7 +17,7 @@ use swarm_proto::{Ballot, Hash, NodeId, Signature, codec};
 use crate::{Config, Effect};
 pub use frame::{Claim, FRAME_BYTES_MAX, Fault, Frame, Frames, TooLong};
 
-/// The form of logs: whatever changes how a [`Config`], an [`Input`] or an [`Effect`] is encoded
+/// The form of logs: whatever changes how a [`Config`], an [`crate::Input`] or an [`Effect`] is encoded
 /// raises it.
 pub const VERSION: u8 = 2;
 
