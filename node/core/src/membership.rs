@@ -419,7 +419,7 @@ impl Membership {
     /// Who has just come does not know yet how large the swarm is and so whom to tell, or which swarm
     /// it is. Whom it meets it greets with its advert.
     fn waits(&self, turn: &Turn<'_>) -> bool {
-        let Some(since) = self.met.map(|met| turn.now.since(met)) else { return true };
+        let Some(since) = self.met.map(|met| turn.now.since(met)) else { return false };
         let lost = self.size.is_large() && self.origin.is_none();
         since < UNKNOWN_MAX && !self.size.is_known() || since < 4 * UNKNOWN_MAX && lost
     }

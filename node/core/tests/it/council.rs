@@ -117,6 +117,14 @@ fn a_leader_of_many_that_leaves_hands_over() {
     leaves(4);
 }
 
+/// Whoever asks it whether it is ready is told that it leaves, though it has nobody to tell.
+#[test]
+fn one_that_is_alone_says_that_it_leaves() {
+    let mut lab = Lab::serving(1);
+    lab.give(1, Input::Drain);
+    lab.until(5_000, |lab| lab.node(1).adverts().any(|heard| heard.advert.draining));
+}
+
 #[test]
 fn nodes_leave_one_after_the_other_until_one_is_left() {
     let mut lab = Lab::serving(3);
