@@ -71,8 +71,8 @@ pub fn evaluate(
     need(&[3], &[System::Half, System::Petals]);
     need(&[4], &[System::Full, System::LessA6000, System::Less3090, System::Petals]);
     need(&[7], &[System::Full, System::Tgi]);
-    need(&[8], &[System::OursHomogeneous, System::OursFull, System::OursHalf, System::Parallax]);
-    need(&[8], &[System::Tgi]);
+    need(&[8], &[System::OursHomogeneous, System::OursFull, System::OursHalf]);
+    need(&[8], &[System::Parallax, System::Tgi]);
     systems.sort_unstable();
     systems.dedup();
     let runs = Runs::of(&systems, extent, progress)?;

@@ -77,18 +77,10 @@ async fn swarm() -> (Swarm, String) {
     (swarm, text)
 }
 
-/// The member that leads this stage of the live plan.
-async fn leader_of(swarm: &Swarm, stage: usize) -> usize {
-    let status = swarm.status(&swarm.entry.api).await;
-    let peer = status["plan"]["pipelines"][0]["stages"][stage]["members"][0]["peer"].clone();
-    let found = swarm.members.iter().position(|member| peer == member.peer.as_str());
-    found.unwrap_or_else(|| panic!("no member {peer} in {status}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_stage_that_is_killed_costs_a_pause() {
     let (swarm, text) = swarm().await;
-    let victim = leader_of(&swarm, 0).await;
+    let victim = swarm.leader_of(0).await;
     let again = stream(&swarm.entry.api, 8, || swarm.members[victim].process.signal("KILL")).await;
     assert_eq!(again, text, "{}", swarm.logs());
 }
@@ -96,7 +88,7 @@ async fn a_first_stage_that_is_killed_costs_a_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_last_stage_that_is_stopped_costs_a_pause() {
     let (swarm, text) = swarm().await;
-    let victim = leader_of(&swarm, 1).await;
+    let victim = swarm.leader_of(1).await;
     let again = stream(&swarm.entry.api, 8, || swarm.members[victim].process.signal("STOP")).await;
     assert_eq!(again, text, "{}", swarm.logs());
     swarm.members[victim].process.signal("CONT");
@@ -146,8 +138,8 @@ async fn a_stage_that_is_killed_in_mid_prefill_costs_a_pause() {
     let (swarm, _) = swarm().await;
     let api = &swarm.entry.api;
     let prompt = format!("{}Name the animals.", "A cat saw a dog and a whale. ".repeat(50));
-    let first = &swarm.members[leader_of(&swarm, 0).await].process;
-    let victim = &swarm.members[leader_of(&swarm, 1).await];
+    let first = &swarm.members[swarm.leader_of(0).await].process;
+    let victim = &swarm.members[swarm.leader_of(1).await];
     let (spoke, over) = (AtomicBool::new(false), AtomicBool::new(false));
     let before = received_bytes(victim).await.unwrap();
     let killed = async {
@@ -221,7 +213,7 @@ async fn the_death_of_who_leads_the_swarm_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_returns_is_taken_back() {
     let (swarm, text) = swarm().await;
-    let victim = leader_of(&swarm, 1).await;
+    let victim = swarm.leader_of(1).await;
     let peer = swarm.members[victim].peer.clone();
     swarm.members[victim].process.signal("STOP");
     swarm.alive(&peer, false).await;

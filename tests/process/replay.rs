@@ -27,14 +27,6 @@ fn play(log: &Path) -> (Vec<Step>, Tally, Ending) {
     (steps, tally, end)
 }
 
-/// The member that leads this stage of the live plan.
-async fn leader_of(swarm: &Swarm, stage: usize) -> usize {
-    let status = swarm.status(&swarm.entry.api).await;
-    let peer = status["plan"]["pipelines"][0]["stages"][stage]["members"][0]["peer"].clone();
-    let found = swarm.members.iter().position(|member| peer == member.peer.as_str());
-    found.unwrap_or_else(|| panic!("no member {peer} in {status}"))
-}
-
 /// A member is killed in mid-answer, then the entry: both died with their logs open.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_killed_nodes_recorded_is_played_with_the_same_effects() {
@@ -45,7 +37,7 @@ async fn what_killed_nodes_recorded_is_played_with_the_same_effects() {
     let answer = swarm.ask(&swarm.entry.api, &prompt, 12).await;
     assert_eq!(answer.finish_reason, "length", "{}", swarm.logs());
 
-    let victim = leader_of(&swarm, 1).await;
+    let victim = swarm.leader_of(1).await;
     let body = json!({ "model": "smollm2-135m", "prompt": prompt, "max_tokens": 400,
         "stream": true, "temperature": 0, "return_token_ids": true });
     let mut stream = Events::ask(&swarm.entry.api, "/v1/completions", &body).await;

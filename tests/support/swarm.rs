@@ -181,6 +181,14 @@ impl Swarm {
         response.json().await.expect("JSON")
     }
 
+    /// The member that leads this stage of the live plan.
+    pub async fn leader_of(&self, stage: usize) -> usize {
+        let status = self.status(&self.entry.api).await;
+        let peer = status["plan"]["pipelines"][0]["stages"][stage]["members"][0]["peer"].clone();
+        let found = self.members.iter().position(|member| peer == member.peer.as_str());
+        found.unwrap_or_else(|| panic!("no member {peer} in {status}"))
+    }
+
     /// A greedy answer with log-probabilities, through `api`.
     pub async fn ask(&self, api: &str, prompt: &Value, max_tokens: u32) -> Answer {
         let body = json!({

@@ -43,7 +43,17 @@ pub(super) fn write(path: &Path, title: &str, sections: &[Section]) -> color_eyr
          long things take is made up. The same command writes the same page.",
         env!("CARGO_PKG_VERSION"),
     );
-    std::fs::write(path, page(title, &about, sections)?).wrap_err_with(|| unwritten(path))
+    write_about(path, title, &about, sections)
+}
+
+/// The same with other words on how it was made.
+pub(super) fn write_about(
+    path: &Path,
+    title: &str,
+    about: &str,
+    sections: &[Section],
+) -> color_eyre::Result<()> {
+    std::fs::write(path, page(title, about, sections)?).wrap_err_with(|| unwritten(path))
 }
 
 fn unwritten(path: &Path) -> String {

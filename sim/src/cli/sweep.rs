@@ -28,7 +28,7 @@ Examples:
       Two planners at three rates, each with five seeds
   hexswarm-sim sweep nevada-leaves --set fault.0.at_s=50,100,200 --csv leaves.csv
       When machines die
-  hexswarm-sim sweep hexgen30 --set workload.requests_per_s=0.5,1,2 --set planner.name=replicas,petals --html rates.html
+  hexswarm-sim sweep hexgen30 --set workload.requests_per_s=0.5,1,2 --set planner.name=replicas,symmetric --html rates.html
       A page with a picture of each figure: over the rate, a line for each planner
 
 VALUE is TOML if it can be read as such, else a text; a list is [1, 2].

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::runs::PaperError;
-use crate::{Draft, Setting, Wishes};
+use super::runs::{PaperError, served};
+use crate::{Draft, Setting};
 
 /// Delays between machines that are tried, in milliseconds: the paper's is not known.
 pub(super) const DELAYS_MS: [f64; 4] = [0.1, 1.0, 4.0, 10.0];
@@ -39,9 +39,7 @@ fn time(name: &'static str, between_ms: f64) -> Result<Duration, PaperError> {
     let mut draft = Draft::named(name)?;
     draft.set(&Setting::new("truth.between_ms", &between_ms.to_string()))?;
     draft.set(&Setting::new("run.seconds", "200"))?;
-    let outcome = draft.scenario()?.run(1, Wishes::default());
-    let report = outcome.report.unwrap_or_default();
-    let all = report.served.iter().filter_map(|served| served.latency);
-    let why = report.trouble.unwrap_or_else(|| "no answer came".to_owned());
-    all.min().ok_or(PaperError::NoPlan { system: name, why })
+    let served = served(&draft.scenario()?, 1, name)?;
+    let why = || PaperError::NoPlan { system: name, why: "no answer came".to_owned() };
+    served.iter().filter_map(|one| one.latency).min().ok_or_else(why)
 }

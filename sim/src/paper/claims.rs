@@ -82,42 +82,55 @@ fn pools(facts: &Facts<'_>) -> Vec<Claim> {
         tell(
             System::Full,
             over,
-            Told::deadline("up to 2.3x, average 1.5x", Some(2.3), ABSTRACT, 2, layout),
+            Told::new(DEADLINE, "up to 2.3x, average 1.5x", Some(2.3), ABSTRACT, 2, layout),
         );
         tell(
             System::Full,
             over,
-            Told::rate("up to 4x, average 2x", Some(4.0), ABSTRACT, 2, layout),
+            Told::new(RATE, "up to 4x, average 2x", Some(4.0), ABSTRACT, 2, layout),
         );
     }
     for over in [System::Tp8, System::Tp4] {
         tell(
             System::Half,
             over,
-            Told::rate("about equal, slightly better", None, SUMMARY, 2, layout),
+            Told::new(RATE, "about equal, slightly better", None, SUMMARY, 2, layout),
         );
     }
     let sums = "both planned by the paper's sums for each deadline";
     tell(
         System::Full,
         System::Symmetric,
-        Told::deadline("up to 1.8x", Some(1.8), SUMMARY, 2, sums),
+        Told::new(DEADLINE, "up to 1.8x", Some(1.8), SUMMARY, 2, sums),
     );
-    tell(System::Full, System::Symmetric, Told::rate("up to 2x", Some(2.0), SUMMARY, 2, sums));
+    tell(System::Full, System::Symmetric, Told::new(RATE, "up to 2x", Some(2.0), SUMMARY, 2, sums));
     let chains = "Petals' servers come machine by machine, which is kind to it; a server that no whole chain has \
                   is left out; its own batches and time-outs are not modelled";
-    tell(System::Half, System::Petals, Told::deadline("up to 3.5x", Some(3.5), SUMMARY, 3, chains));
-    tell(System::Half, System::Petals, Told::rate("up to 10x", Some(10.0), SUMMARY, 3, chains));
+    tell(
+        System::Half,
+        System::Petals,
+        Told::new(DEADLINE, "up to 3.5x", Some(3.5), SUMMARY, 3, chains),
+    );
+    tell(
+        System::Half,
+        System::Petals,
+        Told::new(RATE, "up to 10x", Some(10.0), SUMMARY, 3, chains),
+    );
     let tgi = "TGI is taken for four replicas of TP 4 with continuous batching, which its version 1.1 has; the paper's \
                engine has none, and at high rates that decides";
-    tell(System::Full, System::Tgi, Told::deadline("on par, up to 1.25x", None, SUMMARY, 7, tgi));
+    tell(
+        System::Full,
+        System::Tgi,
+        Told::new(DEADLINE, "on par, up to 1.25x", None, SUMMARY, 7, tgi),
+    );
     let which = "which four cards is not known; both tried are planned anew";
     for less in [System::LessA6000, System::Less3090] {
-        tell(less, System::Full, Told::rate("only slightly less", None, SUMMARY, 4, which));
+        tell(less, System::Full, Told::new(RATE, "only slightly less", None, SUMMARY, 4, which));
         tell(
             less,
             System::Petals,
-            Told::rate(
+            Told::new(
+                RATE,
                 "still far above Petals (10x at half the price)",
                 Some(10.0),
                 SUMMARY,
@@ -129,10 +142,14 @@ fn pools(facts: &Facts<'_>) -> Vec<Claim> {
     claims
 }
 
+/// What one has more of than another: its name, and how it is read.
+type Kind = (&'static str, fn(&Facts<'_>, System, System) -> Factors);
+const RATE: Kind = ("request rate", rates);
+const DEADLINE: Kind = ("earlier deadline", deadlines);
+
 /// How a claim about two systems is told.
 struct Told {
-    what: &'static str,
-    factors: fn(&Facts<'_>, System, System) -> Factors,
+    of: Kind,
     published: &'static str,
     /// The factor that is claimed; none where they are on par.
     most: Option<f64>,
@@ -142,35 +159,27 @@ struct Told {
 }
 
 impl Told {
-    fn rate(
+    fn new(
+        of: Kind,
         published: &'static str,
         most: Option<f64>,
         source: &'static str,
         figure: u32,
         why: &'static str,
     ) -> Self {
-        Self { what: "request rate", factors: rates, published, most, source, figure, why }
-    }
-
-    fn deadline(
-        published: &'static str,
-        most: Option<f64>,
-        source: &'static str,
-        figure: u32,
-        why: &'static str,
-    ) -> Self {
-        Self { what: "earlier deadline", factors: deadlines, published, most, source, figure, why }
+        Self { of, published, most, source, figure, why }
     }
 
     fn claim(self, facts: &Facts<'_>, of: System, over: System) -> Claim {
-        let factors = (self.factors)(facts, of, over);
+        let (what, read) = self.of;
+        let factors = read(facts, of, over);
         let verdict = match (factors.most() > 0.0, self.most) {
             (false, _) => Verdict::NotComparable,
             (true, Some(most)) => Verdict::of_factor(most, factors.most()),
             (true, None) => Verdict::of_par(factors.mean()),
         };
         Claim {
-            what: format!("{}: {} over {}", self.what, of.label(), over.label()),
+            what: format!("{what}: {} over {}", of.label(), over.label()),
             published: self.published.to_owned(),
             source: self.source,
             ours: factors.said(),
@@ -228,7 +237,7 @@ fn estimated(estimate: &Estimate) -> Claim {
             true => Verdict::Reproduced,
             false => Verdict::NotReproduced,
         },
-why: "which of the two was estimated is not said. The planner gives each replica a queue, entries have one; \
+        why: "which of the two was estimated is not said. The planner gives each replica a queue, entries have one; \
               where cards reach less than is believed, replicas near the deadline miss it (the third line)"
             .to_owned(),
         figure: 9,

@@ -5,15 +5,12 @@ use std::time::Duration;
 use swarm_scheduler::{Replica, Serving};
 
 use super::{
-    extent::Extent,
-    runs::{Case, PaperError, beside, reference},
+    extent::{DRAWN, Extent},
+    runs::{Case, OUTPUT, PaperError, beside, reference},
     system::System,
 };
 use crate::{Recipe, Setting};
 
-/// Scale of the deadline, and tokens of answers.
-const SCALE: f64 = 5.0;
-const OUTPUT: u32 = 64;
 /// Rates that are tried, in parts of what the planner thinks is served within the deadline.
 const PARTS: [f64; 7] = [0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4];
 /// Requests of the planner's own simulation.
@@ -40,7 +37,7 @@ pub(super) struct Estimated {
 
 impl Estimate {
     pub(super) fn run(extent: &Extent) -> Result<Self, PaperError> {
-        let case = Case { system: System::Full, output_tokens: OUTPUT, scale: SCALE };
+        let case = Case::usual(System::Full);
         let recipe = case.recipe()?;
         let no_plan = || PaperError::NoPlan { system: case.system.label(), why: String::new() };
         let found = recipe.fleet.propose(|ask| ask).ok_or_else(no_plan)?;
@@ -50,9 +47,9 @@ impl Estimate {
         };
         let replicas: Vec<Replica> = found.pipelines.iter().map(replica).collect();
         let serving = Serving::new(1, REQUESTS);
-        let believed_ms = recipe.fleet.reference_ms().unwrap_or_default() * SCALE;
-        let deadline = reference(OUTPUT)?.mul_f64(SCALE);
-        let (slow, slow_deadline) = (slower(case)?, slower_reference()?.mul_f64(SCALE));
+        let believed_ms = recipe.fleet.reference_ms().unwrap_or_default() * DRAWN;
+        let deadline = reference(OUTPUT)?.mul_f64(DRAWN);
+        let (slow, slow_deadline) = (slower(case)?, slower_reference()?.mul_f64(DRAWN));
         let rates = PARTS.map(|part| part * found.requests_per_s);
         let told = beside(&rates, |&rate| {
             let met = |recipe: &Recipe, deadline| {

@@ -17,7 +17,7 @@ pub struct Extent {
     pub scales: Vec<f64>,
 }
 
-/// The scale at which attainment is drawn by rate.
+/// The scale at which attainment is drawn by rate, and which what has but one plan is made for.
 pub(super) const DRAWN: f64 = 5.0;
 /// The paper's rates.
 const RATE_LEAST: f64 = 0.125;

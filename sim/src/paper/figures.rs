@@ -165,24 +165,8 @@ fn case(facts: &Facts<'_>) -> Vec<Chart> {
 
 fn convergence(facts: &Facts<'_>) -> Vec<Chart> {
     let Some(convergence) = &facts.search else { return Vec::new() };
-    let series = convergence.searches.iter().map(|(name, seeds)| {
-        // The middle of all seeds after each number of judgements that one of them rose at.
-        let mut at: Vec<f64> = seeds.iter().flatten().map(|(at, _)| *at).collect();
-        at.sort_by(f64::total_cmp);
-        at.dedup();
-        let after = |judged: f64| {
-            let best = |line: &Vec<(f64, f64)>| {
-                line.iter()
-                    .take_while(|(at, _)| *at <= judged)
-                    .last()
-                    .map_or(0.0, |(_, part)| *part)
-            };
-            let mut all: Vec<f64> = seeds.iter().map(best).collect();
-            all.sort_by(f64::total_cmp);
-            (judged.max(1.0), all.get(all.len() / 2).copied().unwrap_or(0.0))
-        };
-        line(*name, at.into_iter().map(after).collect())
-    });
+    let searches = convergence.searches.iter().enumerate();
+    let series = searches.map(|(number, (name, _))| line(*name, convergence.middle(number)));
     vec![Chart {
         title: "58 cards: rate in time, in parts of the initial assignment's".to_owned(),
         x: "partitions judged".to_owned(),

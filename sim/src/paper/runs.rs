@@ -8,13 +8,15 @@ use std::{
 
 use super::{
     curve::{Curve, Point},
-    extent::Extent,
+    extent::{DRAWN, Extent},
     system::System,
 };
-use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Wishes, cores, sweep};
+use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Served, Wishes, cores, sweep};
 
 /// Requests at the beginning that do not count, one in so many: the swarm fills.
 const WARM: usize = 20;
+/// Tokens of answers where one length stands for all.
+pub(super) const OUTPUT: u32 = 64;
 /// A rate is the last if fewer than this part of requests is done within the longest deadline.
 const LOST: f64 = 0.6;
 
@@ -51,6 +53,11 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// What is told of a system's plan where one plan stands for all.
+    pub(super) fn usual(system: System) -> Self {
+        Self { system, output_tokens: OUTPUT, scale: DRAWN }
+    }
+
     fn key(self) -> (System, u32, u64) {
         (self.system, self.output_tokens, self.scale.to_bits())
     }
@@ -88,16 +95,8 @@ impl Case {
         let scenario = Scenario::Serve(recipe.at_rate(requests_per_s, span).into());
         let (mut latencies, mut requests) = (Vec::new(), 0);
         for seed in extent.seeds.clone() {
-            let outcome = scenario.run(seed, Wishes::default());
-            let system = self.system.label();
-            if let Some(broken) = outcome.broken.first() {
-                return Err(PaperError::Broken { system, broken: broken.clone() });
-            }
-            let report = outcome.report.unwrap_or_default();
-            if let Some(why) = report.trouble {
-                return Err(PaperError::NoPlan { system, why });
-            }
-            let counted = &report.served[report.served.len() / WARM..];
+            let served = served(&scenario, seed, self.system.label())?;
+            let counted = &served[served.len() / WARM..];
             requests += counted.len();
             latencies.extend(counted.iter().filter_map(|served| served.latency));
         }
@@ -119,6 +118,23 @@ impl Case {
             }
         }
         Ok(Curve(points))
+    }
+}
+
+/// What became of a scenario's requests, if whatever must hold did, and there was a plan.
+pub(super) fn served(
+    scenario: &Scenario,
+    seed: u64,
+    system: &'static str,
+) -> Result<Vec<Served>, PaperError> {
+    let outcome = scenario.run(seed, Wishes::default());
+    if let Some(broken) = outcome.broken.into_iter().next() {
+        return Err(PaperError::Broken { system, broken });
+    }
+    let report = outcome.report.unwrap_or_default();
+    match report.trouble {
+        Some(why) => Err(PaperError::NoPlan { system, why }),
+        None => Ok(report.served),
     }
 }
 

@@ -12,11 +12,6 @@ use super::{
     system::System,
 };
 
-/// The scale of the deadline that is searched for.
-const SCALE: f64 = 5.0;
-/// Tokens of answers.
-const OUTPUT: u32 = 64;
-
 /// The best score after so many judgements, whenever it rose, in parts of what the initial assignment has.
 pub(super) type Progress = Vec<(f64, f64)>;
 
@@ -34,7 +29,7 @@ const SEARCHES: [(&str, Planner); 3] = [
 
 impl Convergence {
     pub(super) fn run(seeds: Range<u64>) -> Result<Self, PaperError> {
-        let recipe = Case { system: System::Full, output_tokens: OUTPUT, scale: SCALE }.recipe()?;
+        let recipe = Case::usual(System::Full).recipe()?;
         let jobs: Vec<(usize, u64)> =
             (0..=SEARCHES.len()).flat_map(|s| seeds.clone().map(move |seed| (s, seed))).collect();
         let found = beside(&jobs, |&(search, seed)| {
@@ -58,14 +53,28 @@ impl Convergence {
         Ok(Self { searches: searches.collect() })
     }
 
-    /// How much more than another's a search has at the end, the middle of all seeds.
-    pub(super) fn gain(&self, of: usize, over: usize) -> f64 {
-        let end = |search: usize| {
-            let last = |line: &Progress| line.last().map_or(0.0, |(_, part)| *part);
-            let mut all: Vec<f64> = self.searches[search].1.iter().map(last).collect();
+    /// How many judgements there were whenever a search rose with some seed, and the best score after
+    /// them: the middle of all seeds.
+    pub(super) fn middle(&self, search: usize) -> Progress {
+        let seeds = &self.searches[search].1;
+        let mut rises: Vec<f64> = seeds.iter().flatten().map(|(at, _)| *at).collect();
+        rises.sort_by(f64::total_cmp);
+        rises.dedup();
+        let after = |judged: f64| {
+            let best = |line: &Progress| {
+                let known = line.iter().take_while(|(at, _)| *at <= judged).last();
+                known.map_or(0.0, |(_, part)| *part)
+            };
+            let mut all: Vec<f64> = seeds.iter().map(best).collect();
             all.sort_by(f64::total_cmp);
-            all[all.len() / 2]
+            (judged.max(1.0), all.get(all.len() / 2).copied().unwrap_or(0.0))
         };
+        rises.into_iter().map(after).collect()
+    }
+
+    /// How much more than another's a search has at the end.
+    pub(super) fn gain(&self, of: usize, over: usize) -> f64 {
+        let end = |search| self.middle(search).last().map_or(0.0, |(_, part)| *part);
         end(of) / end(over) - 1.0
     }
 }
@@ -80,7 +89,7 @@ pub struct SearchTime {
 impl SearchTime {
     pub(super) fn run() -> Result<Self, PaperError> {
         let time = |system| {
-            let recipe = Case { system, output_tokens: OUTPUT, scale: SCALE }.recipe()?;
+            let recipe = Case::usual(system).recipe()?;
             let began = Instant::now();
             drop(recipe.fleet.propose(|ask| ask));
             Ok::<_, PaperError>(began.elapsed())

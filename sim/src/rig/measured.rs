@@ -8,7 +8,7 @@ use swarm_proto::ModelSpec;
 use super::{
     layers::{Card, Layers},
     load::Load,
-    roofline::Roofline,
+    roofline::{Roofline, weights},
 };
 
 /// A device whose layers take as long as they were measured to; what was not measured, drawing tokens
@@ -34,13 +34,10 @@ impl Measured {
         load: Load,
         (model, mates): (&ModelSpec, usize),
     ) -> Duration {
-        let weighs = |heads: f64, columns: f64| {
-            model.head_bytes as f64 * heads + model.column_bytes * columns
-        };
         let [heads, columns, layers] =
             [shard.kv_heads.len(), shard.ffn_columns.len(), shard.layers.len()].map(f64::from);
-        let whole = weighs(f64::from(model.kv_heads), f64::from(model.ffn));
-        let part = weighs(heads, columns) / whole;
+        let whole = weights(model, f64::from(model.kv_heads), f64::from(model.ffn));
+        let part = weights(model, heads, columns) / whole;
         let (prompt, steps) = (load.rows - load.steps, load.steps);
         let layer = match (self.card.get(&mates), self.card.get(&1)) {
             (Some(times), _) => times.ms(prompt, steps) / 1e3 * part * mates as f64,

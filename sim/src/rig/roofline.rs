@@ -24,6 +24,11 @@ pub struct Roofline {
     pub mate_bytes_per_s: f64,
 }
 
+/// Bytes of the weights of so many KV heads and FFN columns of a layer.
+pub(super) fn weights(model: &ModelSpec, heads: f64, columns: f64) -> f64 {
+    model.head_bytes as f64 * heads + model.column_bytes * columns
+}
+
 impl Roofline {
     /// Weights and KV cache are read once, every row is multiplied with every weight and looks at what
     /// came before it, and twice a layer the members on one machine add up their sums round a ring.
@@ -35,7 +40,7 @@ impl Roofline {
     ) -> Duration {
         let [heads, columns, layers] =
             [shard.kv_heads.len(), shard.ffn_columns.len(), shard.layers.len()].map(f64::from);
-        let weights = model.head_bytes as f64 * heads + model.column_bytes * columns;
+        let weights = weights(model, heads, columns);
         let cache = model.kv_bytes as f64 * heads * load.read;
         let queries = heads * f64::from(model.heads) / f64::from(model.kv_heads);
         let looked = 4.0 * queries * f64::from(model.head_dim) * load.seen;

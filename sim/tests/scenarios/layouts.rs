@@ -1,19 +1,7 @@
 //! Layouts made by hand, and engines that serve one request after the other.
 
-use std::io;
-
 use hexswarm_sim::{Report, Scenario, Wishes};
 
-const POOL: &str = "
-[[machine]]
-gpu = \"A100-SXM-40GB\"
-gpus = 8
-name = \"left\"
-[[machine]]
-gpu = \"A100-SXM-40GB\"
-gpus = 8
-name = \"right\"
-";
 const ALONE: &str = "
 [nodes]
 batch_sessions = 1
@@ -29,18 +17,8 @@ stages = [{ machine = \"left\", layers = 80 }]
 stages = [{ machine = \"right\", layers = 80 }]
 ";
 
-fn read(file: &str) -> io::Result<String> {
-    match file {
-        "pool.toml" => Ok(POOL.to_owned()),
-        _ => Err(io::ErrorKind::NotFound.into()),
-    }
-}
-
 fn scenario(more: &str) -> Result<Scenario, String> {
-    let text = format!(
-        "[swarm]\npool = \"pool.toml\"\nmodel = \"llama-2-70b\"\nentries = [\"left\"]\n{more}"
-    );
-    Scenario::parse(&text, &read).map_err(|e| e.to_string())
+    super::scenario(&format!("entries = [\"left\"]\n{more}"))
 }
 
 fn run(more: &str) -> Report {

@@ -1,5 +1,7 @@
 //! Scenarios in TOML: pools that serve, and what is said of those that cannot be.
 
+mod layouts;
+
 use std::io;
 
 use hexswarm_sim::{Draft, Outcome, Report, SHIPPED, Scenario, Served, Wishes};
