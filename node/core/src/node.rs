@@ -8,7 +8,7 @@ use swarm_proto::{
 };
 
 use crate::{
-    Body, ComputeFault, Config, Effect, Input, Notice, RequestId,
+    Body, ComputeFault, Config, Effect, Input, Notice, RequestId, Router,
     climb::{Climbers, Taken},
     council::{Candidate, Council},
     keys::Keys,
@@ -58,6 +58,13 @@ impl Node {
             wake: Time::ZERO,
             effects: Vec::new(),
         }
+    }
+
+    /// The same, with a router of one's own in place of [`Soonest`](crate::Soonest). It is no part of a
+    /// [`Config`]: code cannot be written down, so whoever replays such a node must bring it again.
+    pub fn routed_by(mut self, router: Box<dyn Router>) -> Self {
+        self.sessions.routed_by(router);
+        self
     }
 
     /// Takes in one input and gives out what follows from it.

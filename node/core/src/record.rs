@@ -7,7 +7,9 @@
 //! as the codec encodes it.
 //!
 //! Activations are written as their length. The node's private key is in no frame: what it signed
-//! is, signature by signature. Prompts are, token by token.
+//! is, signature by signature. Prompts are, token by token. A router of one's own is code, and in no
+//! frame: whoever plays the log again must bring it, or the first session that it sends elsewhere
+//! differs.
 
 mod frame;
 

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use bytes::Bytes;
 use swarm_proto::{FrameHeader, Load, NodeId, Plan, PlanId, SessionMessage, Time};
 
-use crate::{Ask, ComputeFault, Computed, Notice, RequestId, turn::Turn};
+use crate::{Ask, ComputeFault, Computed, Notice, RequestId, Router, turn::Turn};
 use entry::Entry;
 use post::Post;
 use stage::Stages;
@@ -37,6 +37,11 @@ pub(crate) struct CanaryDone {
 }
 
 impl Sessions {
+    /// Whoever decides which pipelines sessions take from now on.
+    pub(crate) fn routed_by(&mut self, router: Box<dyn Router>) {
+        self.entry.router = router;
+    }
+
     /// Another plan is being loaded: what runs here under the old one ends, and its entries are
     /// told. Their clients see a pause.
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {

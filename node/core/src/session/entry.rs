@@ -21,7 +21,7 @@ use super::{
     CanaryDone,
     post::{Post, Route},
 };
-use crate::{Answer, Ask, Effect, Refusal, RequestId, turn::Turn};
+use crate::{Answer, Ask, Effect, Refusal, RequestId, Router, turn::Turn};
 use busy::Busy;
 use route::{Lack, Load};
 use running::{Running, State};
@@ -40,6 +40,7 @@ pub(super) struct Entry {
     sessions: BTreeMap<SessionId, Running>,
     requests: BTreeMap<RequestId, SessionId>,
     live: Option<Arc<Plan>>,
+    pub(super) router: Box<dyn Router>,
     busy: Busy,
     canary: Option<Canary>,
     canary_done: Option<CanaryDone>,
@@ -263,7 +264,9 @@ impl Entry {
                 (State::Waiting, Some(_)) => {
                     let wanted = session.wanted(&loads, turn.config.stage_sessions_max);
                     let route = match active < turn.config.sessions_max {
-                        true => route::choose(self.live.as_ref(), gone, wanted),
+                        true => {
+                            route::routed(&mut *self.router, self.live.as_ref(), gone, wanted, turn)
+                        }
                         false => Err(Lack::Room),
                     };
                     match route {

@@ -7,7 +7,7 @@ use std::{
 
 use swarm_core::{
     Answer, Ask, Body, ComputeFault, Computed, Config, Effect, Input, Keys, Node, Notice,
-    RequestId, Shard,
+    RequestId, Router, Shard, Soonest,
 };
 use swarm_proto::{
     Attempt, Ballot, Batch, ColumnRange, Device, DeviceKind, Epoch, FrameHeader, Hash, HeadRange,
@@ -29,6 +29,8 @@ pub(crate) struct Lab {
     pub(crate) lose: Loss,
     /// What a test wants otherwise of every node.
     change: fn(&mut Config),
+    /// What decides where sessions of nodes go that start from now on.
+    pub(crate) router: fn() -> Box<dyn Router>,
     /// Machines that a plan needs at least.
     pub(crate) machines_min: u32,
     /// Nodes whose devices refuse what they are to load.
@@ -138,6 +140,7 @@ impl Lab {
     pub(crate) fn with(count: u8, change: fn(&mut Config)) -> Self {
         let mut lab = Self {
             change,
+            router: || Box::new(Soonest),
             now: Time::ZERO + Duration::from_millis(1),
             nodes: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -196,7 +199,7 @@ impl Lab {
         (self.change)(&mut config);
         let ballot = self.disks.get(&id(number)).cloned().unwrap_or_default();
         let node = Node::new(config, Box::new(LabKeys(id(number))), u64::from(number), ballot);
-        self.nodes.insert(id(number), node);
+        self.nodes.insert(id(number), node.routed_by((self.router)()));
         self.shards.remove(&id(number));
         self.give(number, Input::Measured(vec![device(b"lab")]));
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use swarm_core::{Answer, Config, Input, Refusal, RequestId};
-use swarm_proto::{Finish, FrameHeader, Message, Pulse, SessionMessage};
+use swarm_core::{Answer, Ask, Config, Input, Notice, Refusal, RequestId, Router, Way};
+use swarm_proto::{Finish, FrameHeader, Message, Pulse, SessionId, SessionMessage};
 
 use crate::lab::{Lab, id};
 
@@ -150,4 +150,45 @@ fn a_stranger_cannot_end_or_feed_a_session() {
 /// The session under way at node 2, as its opening named it.
 fn lab_attempt(lab: &Lab) -> swarm_proto::Attempt {
     lab.opened.last().copied().unwrap()
+}
+
+/// A node whose router says always the same.
+fn alone_with(router: fn() -> Box<dyn Router>) -> Lab {
+    let mut lab = Lab::new(1);
+    lab.router = router;
+    lab.start(1, true);
+    lab.served()
+}
+
+#[derive(Debug)]
+struct Always(Option<u16>);
+
+impl Router for Always {
+    fn choose(&mut self, _: SessionId, _: &Ask, _: &[Way<'_>]) -> Option<u16> {
+        self.0
+    }
+}
+
+#[test]
+fn a_router_that_names_no_way_is_not_believed_and_that_is_said() {
+    let refused = |lab: &Lab| {
+        lab.notices.iter().any(|(_, notice)| match notice {
+            Notice::Refused { peer, reason } => *peer == id(1) && reason.contains("pipeline 7"),
+            _ => false,
+        })
+    };
+    let mut right = alone_with(|| Box::new(Always(Some(0))));
+    right.ask(1, 1, 5);
+    assert_eq!((right.tokens(1), refused(&right)), (expected(5), false));
+    let mut wrong = alone_with(|| Box::new(Always(Some(7))));
+    wrong.ask(1, 1, 5);
+    assert_eq!((wrong.tokens(1), refused(&wrong)), (expected(5), true));
+}
+
+#[test]
+fn a_session_that_its_router_holds_back_is_told_that_all_is_busy_in_the_end() {
+    let mut lab = alone_with(|| Box::new(Always(None)));
+    lab.ask(1, 1, 5);
+    lab.until(120_000, |lab| ended(lab, 1).is_some());
+    assert_eq!(ended(&lab, 1), Some(Answer::Failed(Refusal::Busy)));
 }

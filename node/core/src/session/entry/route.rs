@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use swarm_proto::{NodeId, Pipeline, Plan, PlanId, Predicted, SessionId};
+use swarm_proto::{NodeId, Pipeline, Plan, PlanId, SessionId};
 
-use crate::session::post::Route;
+use crate::{Ask, Effect, Notice, Router, Soonest, Way, session::post::Route, turn::Turn};
 
 /// A pipeline of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Route {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) session: SessionId,
-    pub(super) answer_tokens_max: u32,
+    pub(super) ask: &'a Ask,
     /// Where its last try came to nothing.
     pub(super) tried: Option<Place>,
     /// Whether it is to go there again, if it can; else it goes elsewhere, if it can.
@@ -58,61 +58,77 @@ pub(super) enum Lack {
     Plan,
     /// Its turn.
     Room,
+    /// A router that does not send it through a pipeline that it cannot take, as it did with this one.
+    Sense(u16),
 }
 
-/// The pipeline for a session: of those whose members are all here, the one that would likely be done
-/// with it first; of equals, one by the session's id. Without predictions, the one with the fewest
-/// sessions.
-pub(super) fn choose(
+/// The pipeline that the router chooses for a session. If it cannot take that, [`Soonest`] decides.
+pub(super) fn routed(
+    router: &mut dyn Router,
+    live: Option<&Arc<Plan>>,
+    gone: &BTreeSet<NodeId>,
+    wanted: Wanted<'_>,
+    turn: &mut Turn<'_>,
+) -> Result<Route, Lack> {
+    match choose(router, live, gone, wanted) {
+        Err(Lack::Sense(number)) => {
+            let reason = format!("its router chose pipeline {number}, which a session cannot take");
+            turn.emit(Effect::Notice(Notice::Refused { peer: turn.me(), reason }));
+            choose(&mut Soonest, live, gone, wanted)
+        }
+        route => route,
+    }
+}
+
+/// What the router makes of the pipelines whose members are all here and that have room.
+fn choose(
+    router: &mut dyn Router,
     live: Option<&Arc<Plan>>,
     gone: &BTreeSet<NodeId>,
     wanted: Wanted<'_>,
 ) -> Result<Route, Lack> {
     let plan = live.ok_or(Lack::Plan)?;
     let here = |p: &Pipeline| p.members().all(|member| !gone.contains(&member.node));
-    let mut whole: Vec<(&Pipeline, u16)> =
-        plan.pipelines.iter().zip(0u16..).filter(|(p, _)| here(p)).collect();
-    let lack = if whole.is_empty() { Lack::Plan } else { Lack::Room };
-    let load = |number: u16| wanted.loads.get(usize::from(number)).copied().unwrap_or_default();
-    let most = |p: &Pipeline| wanted.stage_sessions_max.saturating_mul(p.stages.len() as u32);
-    whole.retain(|(p, number)| load(*number).own < most(p));
-    let tried = |number: u16| wanted.tried == Some(Place { plan: plan.id, pipeline: number });
-    let likes = |number: u16| tried(number) == wanted.again;
-    if wanted.tried.is_some() && whole.iter().any(|(_, number)| likes(*number)) {
-        whole.retain(|(_, number)| likes(*number));
+    let whole = plan.pipelines.iter().zip(0u16..).filter(|(p, _)| here(p));
+    let mut ways: Vec<Way<'_>> =
+        whole.map(|(pipeline, number)| wanted.way(pipeline, number)).collect();
+    if ways.is_empty() {
+        return Err(Lack::Plan);
     }
-    // Of a pipeline that nobody predicts it is not known how slow it is.
-    let known = whole.iter().all(|(p, _)| p.predicted.sessions > 0);
-    let done = |(p, number): &(&Pipeline, u16)| {
-        let load = load(*number).under_way;
-        if known { done_at(&p.predicted, wanted.answer_tokens_max, load) } else { load.into() }
-    };
-    let first = whole.iter().map(done).min().ok_or(lack)?;
-    whole.retain(|pipeline| done(pipeline) == first);
-    let equal = whole.len() as u128;
-    let (_, pipeline) = whole[(wanted.session.0 % equal) as usize];
-    Ok(Route { plan: Arc::clone(plan), pipeline })
+    let most = |p: &Pipeline| wanted.stage_sessions_max.saturating_mul(p.stages.len() as u32);
+    ways.retain(|way| way.own < most(way.pipeline));
+    let tried = |number: u16| wanted.tried == Some(Place { plan: plan.id, pipeline: number });
+    let likes = |way: &Way<'_>| tried(way.number) == wanted.again;
+    if wanted.tried.is_some() && ways.iter().any(likes) {
+        ways.retain(likes);
+    }
+    if ways.is_empty() {
+        return Err(Lack::Room);
+    }
+    let pipeline = router.choose(wanted.session, wanted.ask, &ways).ok_or(Lack::Room)?;
+    match ways.iter().any(|way| way.number == pipeline) {
+        true => Ok(Route { plan: Arc::clone(plan), pipeline }),
+        false => Err(Lack::Sense(pipeline)),
+    }
 }
 
-/// How much an answer's time weighs beside what is under way: a step takes the longer the more share
-/// it, and one more waits for whoever is there.
-const LOAD_WEIGHT: u128 = 5;
-
-/// What tells when an answer would be done, to compare pipelines by: its time, the longer the nearer
-/// the pipeline is to as many sessions as it serves at once, or the further beyond.
-fn done_at(predicted: &Predicted, answer_tokens_max: u32, load: u32) -> u128 {
-    let each = u128::from(predicted.tpot_us) * u128::from(answer_tokens_max);
-    let time_us = u128::from(predicted.ttft_us) + each;
-    let at_once = u128::from(predicted.sessions.max(1));
-    // In thousandths, so that no small difference is lost; what is absurd stays so.
-    let weight = 1000 * (at_once + LOAD_WEIGHT * (u128::from(load) + 1)) / at_once;
-    time_us.saturating_mul(weight)
+impl Wanted<'_> {
+    fn way<'p>(&self, pipeline: &'p Pipeline, number: u16) -> Way<'p> {
+        let Load { under_way, own } =
+            self.loads.get(usize::from(number)).copied().unwrap_or_default();
+        Way { number, pipeline, under_way, own }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use swarm_proto::Predicted;
+
     use super::{
-        super::made::{self, plan},
+        super::{
+            made::{self, plan},
+            running::canary,
+        },
         *,
     };
 
@@ -134,16 +150,17 @@ mod tests {
     ) -> ([u32; N], Option<Lack>) {
         let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
         let (mut loads, mut lack) = ([Load::default(); N], None);
+        let ask = Ask { answer_tokens_max: 10, ..canary() };
         for id in 0..sessions {
             let wanted = Wanted {
                 session: SessionId(id),
-                answer_tokens_max: 10,
+                ask: &ask,
                 tried: None,
                 again: false,
                 loads: &loads,
                 stage_sessions_max,
             };
-            match choose(Some(plan), &gone, wanted) {
+            match choose(&mut Soonest, Some(plan), &gone, wanted) {
                 Ok(route) => loads[usize::from(route.pipeline)].add(),
                 Err(what) => lack = Some(what),
             }
@@ -182,18 +199,19 @@ mod tests {
     #[test]
     fn a_try_that_came_to_nothing_is_made_again_there_or_elsewhere_if_that_can_be() {
         let two = plan(vec![pipeline(1, 100, 4), pipeline(2, 300, 4)]);
+        let ask = canary();
         let next = |gone: &[u8], pipeline, again| {
             let gone = gone.iter().map(|node| NodeId([*node; 32])).collect();
             let tried = Some(Place { plan: two.id, pipeline });
             let wanted = Wanted {
                 session: SessionId(7),
-                answer_tokens_max: 1,
+                ask: &ask,
                 tried,
                 again,
                 loads: &[],
                 stage_sessions_max: u32::MAX,
             };
-            choose(Some(&two), &gone, wanted).unwrap().pipeline
+            choose(&mut Soonest, Some(&two), &gone, wanted).unwrap().pipeline
         };
         assert_eq!(next(&[], 0, false), 1);
         assert_eq!(next(&[], 1, false), 0);
@@ -202,17 +220,42 @@ mod tests {
         assert_eq!(next(&[2], 1, true), 0, "it is gone");
     }
 
-    #[test]
-    fn absurd_predictions_are_no_trouble() {
-        let most = Predicted {
-            ttft_us: u64::MAX,
-            tpot_us: u64::MAX,
-            requests_per_ks: u64::MAX,
-            sessions: 1,
+    /// Says always the same.
+    #[derive(Debug)]
+    struct Always(Option<u16>);
+
+    impl Router for Always {
+        fn choose(&mut self, _: SessionId, _: &Ask, ways: &[Way<'_>]) -> Option<u16> {
+            assert!(!ways.is_empty(), "there is nothing to choose");
+            self.0
+        }
+    }
+
+    /// Where a router that says always the same sends a session, of four pipelines of which the first is
+    /// the fastest, the third is not whole and the last has no room.
+    fn sent(number: Option<u16>) -> Result<u16, Lack> {
+        let slow: Vec<_> = (1..5).map(|node| pipeline(node, 100 * u64::from(node), 4)).collect();
+        let four = plan(slow);
+        let (ask, full) = (canary(), Load { under_way: 1, own: 1 });
+        let loads = [Load::default(), Load::default(), Load::default(), full];
+        let wanted = Wanted {
+            session: SessionId(7),
+            ask: &ask,
+            tried: None,
+            again: false,
+            loads: &loads,
+            stage_sessions_max: 1,
         };
-        assert_eq!(done_at(&most, u32::MAX, u32::MAX), u128::MAX);
-        let many = Predicted { sessions: u32::MAX, ..most };
-        assert!(done_at(&many, 1, 0) < done_at(&many, 1, u32::MAX));
-        assert_eq!(done_at(&Predicted::default(), 0, 0), 0);
+        let gone = BTreeSet::from([NodeId([3; 32])]);
+        choose(&mut Always(number), Some(&four), &gone, wanted).map(|route| route.pipeline)
+    }
+
+    #[test]
+    fn a_router_decides_among_pipelines_that_can_be_taken() {
+        assert_eq!((sent(Some(0)), sent(Some(1))), (Ok(0), Ok(1)));
+        assert_eq!(sent(None), Err(Lack::Room), "the session waits for its turn");
+        for number in [2, 3, 4, u16::MAX] {
+            assert_eq!(sent(Some(number)), Err(Lack::Sense(number)));
+        }
     }
 }

@@ -245,13 +245,12 @@ impl Running {
     }
 
     /// What decides where the next try goes.
-    pub(super) fn wanted<'a>(&self, loads: &'a [Load], stage_sessions_max: u32) -> Wanted<'a> {
+    pub(super) fn wanted<'a>(&'a self, loads: &'a [Load], stage_sessions_max: u32) -> Wanted<'a> {
         // After one failed try the next is to go there again: what was computed lies in that
         // pipeline's KV cache. Not where there is no room.
         let again = !self.failures.is_multiple_of(2) && self.fault != Some(Fault::Full);
-        let (session, tried) = (self.id, self.tried);
-        let answer_tokens_max = self.ask.answer_tokens_max;
-        Wanted { session, answer_tokens_max, tried, again, loads, stage_sessions_max }
+        let (session, ask, tried) = (self.id, &self.ask, self.tried);
+        Wanted { session, ask, tried, again, loads, stage_sessions_max }
     }
 
     /// Tells every member node that the try is over.
