@@ -10,6 +10,7 @@ use swarm_core::{Config, Meetings, Node};
 use swarm_proto::{Ballot, Device, ModelSpec, NodeId, Time};
 
 use crate::{
+    Routers,
     clock::Clock,
     device::Shape,
     disk::Disk,
@@ -83,6 +84,7 @@ pub(crate) struct Host {
     pub(crate) number: usize,
     model: ModelSpec,
     knobs: Knobs,
+    routers: Routers,
     pub(crate) node: Node,
     pub(crate) workers: BTreeMap<u8, Worker>,
     pub(crate) meetings: Meetings<Arc<[u64]>>,
@@ -126,6 +128,7 @@ impl Host {
         rigs: &[Rig],
         model: &ModelSpec,
         (knobs, mesh_max): (Knobs, usize),
+        routers: Routers,
     ) -> Self {
         let shape = Shape::of(model);
         let worker = |rig: &Rig| (rig.told.index, Worker::new(rig.clone(), shape));
@@ -135,6 +138,7 @@ impl Host {
             model: model.clone(),
             knobs,
             node: mind((number, mesh_max), (model, knobs), number == 0, (0, 0), Ballot::default()),
+            routers,
             workers,
             meetings: Meetings::new(node_id(number)),
             disk: Disk::default(),
@@ -155,7 +159,8 @@ impl Host {
     /// Starts a process that finds `ballot` on disk; its devices are empty.
     pub(crate) fn start(&mut self, seed: u64, ballot: Ballot) {
         let (who, told) = ((self.number, self.mesh_max), (&self.model, self.knobs));
-        self.node = mind(who, told, self.founds, (self.life, seed), ballot);
+        let node = mind(who, told, self.founds, (self.life, seed), ballot);
+        self.node = node.routed_by(self.routers.make());
         self.wished.clear();
         self.seeks = false;
         self.gossip = Gossip::default();

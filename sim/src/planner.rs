@@ -1,7 +1,7 @@
-//! Who answers [`swarm_core::Effect::Plan`]: the scheduler that nodes run, or a layout that a
-//! scenario wants to see.
+//! Who answers [`swarm_core::Effect::Plan`]: the scheduler that nodes run, a layout that a scenario
+//! wants to see, or a planner of one's own.
 
-use std::sync::Arc;
+use std::{fmt::Debug, sync::Arc};
 
 use swarm_proto::{
     ColumnRange, HeadRange, LayerRange, Member, NodeId, Pipeline, Plan, PlanId, Pool, Predicted,
@@ -9,6 +9,14 @@ use swarm_proto::{
 };
 
 use crate::{Fleet, memo::Memo, model};
+
+/// A planner of one's own. It is asked for a plan whenever a swarm has none or may need another, and is
+/// told who is here. The swarm checks what it says, and refuses what cannot be.
+pub trait Plans: Debug + Send + Sync {
+    /// A plan for these machines, or why there is none. Its number, its author and what is expected
+    /// of its pipelines may be left as they are by default: then they are filled in.
+    fn plan(&self, pool: &Pool) -> Result<Plan, String>;
+}
 
 /// Where plans come from.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +31,8 @@ pub enum Planner {
     Fleet(Arc<Fleet>),
     /// Always these, as soon as all of their members are here: see [`crate::node_id`].
     Given(Arc<[Pipeline]>),
+    /// One's own.
+    Own(Arc<dyn Plans>),
 }
 
 /// Plans are the same for the same pool, and many runs plan the same pools.
@@ -35,6 +45,7 @@ impl Planner {
             Self::Scheduler => scheduled(pool),
             Self::Pairs => pairs(pool),
             Self::Given(pipelines) => given(pool, pipelines),
+            Self::Own(plans) => plans.plan(pool).map(|plan| expected(pool, plan)),
         }
     }
 }
@@ -48,6 +59,16 @@ fn given(pool: &Pool, pipelines: &[Pipeline]) -> Result<Plan, String> {
         return Err("not all members of the given plan are here".to_owned());
     }
     Ok(swarm_scheduler::predicted(pool, plan))
+}
+
+/// A plan with what the scheduler expects of its pipelines, if it does not say itself: entries go by
+/// that.
+fn expected(pool: &Pool, plan: Plan) -> Plan {
+    let silent = |pipeline: &Pipeline| pipeline.predicted == Predicted::default();
+    match plan.pipelines.iter().all(silent) {
+        true => swarm_scheduler::predicted(pool, plan),
+        false => plan,
+    }
 }
 
 fn scheduled(pool: &Pool) -> Result<Plan, String> {

@@ -22,7 +22,7 @@ use self::{
     swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
 };
 use crate::{
-    Fleet, Knobs, Truth,
+    Fleet, Knobs, Planner, Plans, Routers, Setup, Truth,
     churn::Churn,
     fleet::Planned,
     fleets::Fleets,
@@ -100,6 +100,10 @@ pub struct Recipe {
     pub churn: Option<Churn>,
     /// What was left out or assumed.
     pub notes: Vec<String>,
+    /// Who plans in place of the fleet's planner.
+    plans: Option<Arc<dyn Plans>>,
+    /// Who decides which pipelines sessions take.
+    routers: Routers,
 }
 
 /// A scenario's TOML, as it stands or with keys set anew.
@@ -222,6 +226,8 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         faults,
         churn,
         notes,
+        plans: None,
+        routers: Routers::default(),
         fleet: fleets.only(Fleet::new(pool, model, belief, planned)),
     })
 }
@@ -238,6 +244,23 @@ impl Recipe {
             recorded => recorded.clone(),
         };
         Self { source, span, ..self.clone() }
+    }
+
+    /// The same, planned by a planner of one's own.
+    pub fn planned_by(&self, plans: impl Plans + 'static) -> Self {
+        Self { plans: Some(Arc::new(plans)), ..self.clone() }
+    }
+
+    /// The same, with routers of one's own.
+    pub fn routed_by(&self, routers: Routers) -> Self {
+        Self { routers, ..self.clone() }
+    }
+
+    /// The swarm that serves.
+    pub fn setup(&self) -> Setup {
+        let setup = self.fleet.setup(&self.truth);
+        let planner = self.plans.clone().map_or(setup.planner, Planner::Own);
+        Setup { planner, routers: self.routers.clone(), knobs: self.knobs, ..setup }
     }
 
     /// What goes wrong for a seed.

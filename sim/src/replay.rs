@@ -16,7 +16,7 @@ use std::{
 };
 
 use swarm_core::{
-    Effect, Input, Node,
+    Effect, Input, Node, Router,
     record::{Digest, End, Head, Outcome},
 };
 use swarm_proto::{Signature, Time};
@@ -80,6 +80,12 @@ impl<R: Read> Replay<R> {
         let Head { config, seed, ballot, .. } = head.clone();
         let node = Node::new(config, Box::new(keys), seed, ballot);
         Ok(Self { file, node, head, signatures, next: None, played: 0, end: None })
+    }
+
+    /// The same through another router: that of the node that was recorded, if it had one of its own
+    /// (a log does not say), or one that is to be tried. It is to be told before anything is played.
+    pub fn routed_by(self, router: Box<dyn Router>) -> Self {
+        Self { node: self.node.routed_by(router), ..self }
     }
 
     /// What the core is made of.

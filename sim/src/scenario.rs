@@ -208,9 +208,7 @@ impl Scenario {
             Self::Storm => unreported(storm::play(script, seed, wishes)),
             Self::Scripted(scenario, _) => return scenario.play(script, seed, wishes),
             Self::Serve(recipe) => {
-                let setup = recipe.fleet.setup(&recipe.truth);
-                let setup = wishes.of(Setup { knobs: recipe.knobs, ..setup });
-                let mut world = World::new(setup, seed);
+                let mut world = World::new(wishes.of(recipe.setup()), seed);
                 let report = serve::run(&mut world, recipe, (seed, script)).map(Some);
                 (world, report)
             }
@@ -231,6 +229,12 @@ impl Scenario {
             broken: std::mem::take(&mut world.broken),
             report,
         }
+    }
+}
+
+impl From<Recipe> for Scenario {
+    fn from(recipe: Recipe) -> Self {
+        Self::Serve(Arc::new(recipe))
     }
 }
 

@@ -15,7 +15,7 @@ use swarm_proto::{LinkReport, ModelSpec, NodeId, Pool, Time};
 use swarm_scheduler::Ways;
 
 use crate::{
-    Planner, Sabotage,
+    Planner, Routers, Sabotage,
     check::{Broken, Watch},
     client::Clients,
     clock::Clock,
@@ -64,6 +64,8 @@ pub struct Setup {
     pub skew_ppm: u32,
     /// Who plans.
     pub planner: Planner,
+    /// Who decides which pipelines sessions take.
+    pub routers: Routers,
     /// What goes wrong that must not.
     pub sabotage: Sabotage,
     /// Whether everything that happens is written down.
@@ -89,6 +91,7 @@ impl Default for Setup {
             noise: 0.0,
             skew_ppm: 0,
             planner: Planner::default(),
+            routers: Routers::default(),
             sabotage: Sabotage::default(),
             record: false,
             film: false,
@@ -114,6 +117,9 @@ impl Setup {
     }
 }
 
+/// Something that is done beside what nodes do.
+type Act = Box<dyn FnOnce(&mut World)>;
+
 /// Clocks that are further off than this are broken.
 pub(crate) const SKEW_MAX_PPM: u32 = 100_000;
 
@@ -122,6 +128,9 @@ pub struct World {
     pub(crate) now: Time,
     pub(crate) rng: ChaCha8Rng,
     queue: Queue,
+    /// What is to be done beside, and when.
+    acts: BTreeMap<(Time, u64), Act>,
+    planned: u64,
     pub(crate) hosts: Hosts,
     pub(crate) links: Links,
     pub(crate) clients: Clients,
@@ -147,12 +156,15 @@ impl World {
     pub fn new(setup: Setup, seed: u64) -> Self {
         let hosts = setup.machines.iter().enumerate();
         let hosts = hosts.map(|(number, rigs)| {
-            Host::new(number, rigs, &setup.model, (setup.knobs, setup.mesh_max))
+            let told = (setup.knobs, setup.mesh_max);
+            Host::new(number, rigs, &setup.model, told, setup.routers.clone())
         });
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),
             queue: Queue::default(),
+            acts: BTreeMap::new(),
+            planned: 0,
             hosts: hosts.collect(),
             links: Links::of(setup.ways.clone()),
             clients: Clients::of(&setup.model),
@@ -209,9 +221,8 @@ impl World {
         if done(self) {
             return Ok(true);
         }
-        while let Some((at, entry)) = self.queue.pop_until(end) {
-            self.now = at;
-            if let Err(broken) = self.step(entry) {
+        while let Some(outcome) = self.next(end) {
+            if let Err(broken) = outcome {
                 self.broken.push(broken.clone());
                 if !self.setup.lenient {
                     return Err(broken);
@@ -223,6 +234,21 @@ impl World {
         }
         self.now = end;
         Ok(false)
+    }
+
+    /// Does what comes next, if anything does until then: what is to be done beside goes first.
+    fn next(&mut self, end: Time) -> Option<Result<(), Broken>> {
+        let act = self.acts.first_key_value().map(|(key, _)| *key).filter(|(at, _)| *at <= end);
+        let before = act.map_or(end, |(at, _)| Time(at.0.saturating_sub(1)));
+        if let Some((at, entry)) = self.queue.pop_until(before) {
+            self.now = at;
+            return Some(self.step(entry));
+        }
+        let key = act?;
+        let act = self.acts.remove(&key)?;
+        self.now = key.0;
+        act(self);
+        Some(Ok(()))
     }
 
     fn step(&mut self, entry: Entry) -> Result<(), Broken> {
@@ -427,6 +453,13 @@ impl World {
         if at < Time::NEVER {
             self.queue.push(at, entry);
         }
+    }
+
+    /// Does something after so long, while the swarm runs: a fault of one's own. What is done may call
+    /// for more to be done later.
+    pub fn after(&mut self, span: Duration, act: impl FnOnce(&mut Self) + 'static) {
+        self.acts.insert((self.now + span, self.planned), Box::new(act));
+        self.planned += 1;
     }
 
     /// A time drawn between two numbers of milliseconds.

@@ -1,15 +1,12 @@
 //! `hexswarm-sim compare`: two scenarios, seed by seed.
 
 mod page;
-mod told;
 
-use std::{collections::BTreeMap, io, io::Write as _, ops::Range, path::PathBuf};
+use std::{io, io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
-use hexswarm_sim::{
-    Draft, Figure, Foreseen, Grid, GridError, Paired, Ran, Recipe, Setting, Wishes,
-};
-use serde_json::{Value, json};
+use hexswarm_sim::{Comparison, Draft, Foreseen, Grid, GridError, Ran, Setting, Wishes};
+use serde_json::json;
 
 use super::{
     failures::Failures,
@@ -71,49 +68,39 @@ impl Compare {
         html::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
         let mut failures = Failures::new(self.options.all);
-        let mut sides = [Side::default(), Side::default()];
+        let mut comparison = Comparison::of(figures.clone());
         grid.run(self.options.threads(), Wishes::default(), |ran| {
             bar.inc(1);
             let Ran { point, draft, seed, outcome } = ran;
             if let Some(report) = outcome.report {
                 let name = if point == 0 { "a" } else { "b" }.to_owned();
                 sheet.row([name].into_iter().chain(cells(seed, &report, &figures)));
-                let own = figures.iter().map(|figure| figure.of(&[&report])).collect();
-                let side = &mut sides[point as usize];
-                side.values.insert(seed, own);
-                side.troubles.extend(report.trouble.map(|why| (seed, why)));
+                comparison.take(point as usize, seed, &report);
             }
             failures.note(&bar, &draft, seed, &outcome.broken)
         })?;
         bar.finish_and_clear();
-        let pairs = paired(&sides, &figures);
         if let Some(path) = &self.html {
             let notes: Vec<String> = notes.iter().chain(&unlike).cloned().collect();
-            let sections = [
-                html::asked(self.command(), &notes, &[&a, &b]),
-                page::section(&pairs, sides.each_ref().map(|side| &side.troubles[..])),
-            ];
+            let sections =
+                [html::asked(self.command(), &notes, &[&a, &b]), page::section(&comparison)];
             html::write(path, &format!("{} beside {}", self.a, self.b), &sections)?;
         }
+        let sides = comparison.sides();
         let mut out = io::stdout().lock();
         if self.options.json {
             let Range { start, end } = self.seeds;
-            let figures: Vec<Value> = pairs.iter().map(told::document).collect();
-            let [first, second] = &sides;
+            let [first, second] = sides;
             let document = json!({
                 "a": a.to_string(), "b": b.to_string(), "seeds": [start, end], "unlike": unlike,
-                "figures": figures, "broken": failures.told(),
+                "figures": comparison.document(), "broken": failures.told(),
                 "troubles": { "a": first.troubled(), "b": second.troubled() },
             });
             writeln!(out, "{document}")?;
         } else {
-            writeln!(out, "A: {a}\nB: {b}")?;
-            if !pairs.is_empty() {
-                writeln!(out, "{}", told::table(&pairs))?;
-                told::words(&pairs).iter().try_for_each(|words| writeln!(out, "{words}"))?;
-            }
+            write!(out, "A: {a}\nB: {b}\n{comparison}")?;
         }
-        for (draft, side) in [&a, &b].into_iter().zip(&sides) {
+        for (draft, side) in [&a, &b].into_iter().zip(sides) {
             let Some((seed, why)) = side.troubles.first() else { continue };
             let (again, many) = (draft.again(*seed), side.troubles.len());
             eprintln!("{again}: there is no plan: {why} (so with {many} seeds)");
@@ -147,47 +134,11 @@ impl Compare {
     }
 }
 
-/// What runs of A or of B came to.
-#[derive(Default)]
-struct Side {
-    /// Of each seed all figures.
-    values: BTreeMap<u64, Vec<Option<f64>>>,
-    /// Seeds in which there was no plan, and why.
-    troubles: Vec<(u64, String)>,
-}
-
-impl Side {
-    fn troubled(&self) -> Vec<Value> {
-        let told = |(seed, why): &(u64, String)| json!({ "seed": seed, "trouble": why });
-        self.troubles.iter().map(told).collect()
-    }
-}
-
-/// The figures that both have, of the seeds in which both have them.
-fn paired([a, b]: &[Side; 2], figures: &[Figure]) -> Vec<(Figure, Paired)> {
-    let pairs = figures.iter().enumerate().filter_map(|(place, figure)| {
-        let of = |(seed, own): (&u64, &Vec<Option<f64>>)| {
-            Some((own[place]?, b.values.get(seed)?[place]?))
-        };
-        let values: Vec<(f64, f64)> = a.values.iter().filter_map(of).collect();
-        Some((*figure, Paired::of(&values)?))
-    });
-    pairs.collect()
-}
-
 /// Why figures of A and B may be of unlike things.
 fn unlike(a: &Draft, b: &Draft, seed: u64) -> Result<Vec<String>, GridError> {
     let (first, second) = (a.scenario()?, b.scenario()?);
     let (Some(first), Some(second)) = (first.recipe(), second.recipe()) else {
         return Ok(Vec::new());
     };
-    let mut unlike = Vec::new();
-    if first.arrivals(seed) != second.arrivals(seed) {
-        unlike.push("A and B are not asked the same".to_owned());
-    }
-    let s = |recipe: &Recipe| recipe.unit.as_secs_f64();
-    if first.unit != second.unit {
-        unlike.push(format!("1x is {:.3} s in A and {:.3} s in B", s(first), s(second)));
-    }
-    Ok(unlike)
+    Ok(hexswarm_sim::unlike(first, second, seed))
 }

@@ -2,18 +2,10 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, Table, presets};
+pub(super) use hexswarm_sim::table;
 use hexswarm_sim::{Among, Draft, Report, SHIPPED, Scaled, Spread};
 use serde_json::{Value, json};
-
-/// A table whose first column is of words, and all others of figures.
-pub(super) fn table(heads: impl IntoIterator<Item = impl Into<Cell>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_FULL_CONDENSED);
-    table.set_header(heads.into_iter().map(Into::into).collect::<Vec<Cell>>());
-    table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
-    table
-}
 
 /// A table of words, as wide as the window.
 pub(super) fn words(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {

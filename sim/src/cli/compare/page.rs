@@ -1,21 +1,20 @@
 //! What a comparison's page shows.
 
 use hexswarm_sim::{
-    Figure, Paired,
+    Comparison, Figure, Paired,
     report::{Forest, Interval, Section},
 };
 
-use super::told;
 use crate::cli::html::grid;
 
 /// The table, its words, and all differences below each other.
-pub(super) fn section(pairs: &[(Figure, Paired)], troubles: [&[(u64, String)]; 2]) -> Section {
-    let mut words = told::words(pairs);
-    for (side, troubles) in ["A", "B"].into_iter().zip(troubles) {
-        if let Some((seed, why)) = troubles.first() {
-            let many = troubles.len();
+pub(super) fn section(comparison: &Comparison) -> Section {
+    let (pairs, mut words) = (comparison.paired(), comparison.words());
+    for (name, side) in ["A", "B"].into_iter().zip(comparison.sides()) {
+        if let Some((seed, why)) = side.troubles.first() {
+            let many = side.troubles.len();
             words.push(format!(
-                "{side}, seed {seed}: there is no plan: {why} (so with {many} seeds)"
+                "{name}, seed {seed}: there is no plan: {why} (so with {many} seeds)"
             ));
         }
     }
@@ -32,7 +31,7 @@ pub(super) fn section(pairs: &[(Figure, Paired)], troubles: [&[(u64, String)]; 2
     Section {
         title: "What came of it".to_owned(),
         words,
-        table: grid(&told::table(pairs)),
+        table: grid(&comparison.table()),
         pictures: vec![forest.svg()],
         ..Section::default()
     }
@@ -45,6 +44,6 @@ fn interval((figure, paired): &(Figure, Paired)) -> Option<Interval> {
         label: figure.name(),
         middle: part(paired.difference),
         ends: paired.interval.map(|(low, high)| (part(low), part(high))),
-        better: told::better(*figure, paired),
+        better: figure.better(paired),
     })
 }

@@ -1,17 +1,58 @@
 //! What is said of a comparison.
 
+use std::fmt;
+
 use comfy_table::Table;
-use hexswarm_sim::{Figure, Paired, Verdict};
 use serde_json::{Value, json};
 
-use crate::cli::print;
+use super::{Comparison, Side};
+use crate::{Figure, Paired, Verdict, table as of_figures};
 
-/// Whether B is better, if that is not by chance.
-pub(super) fn better(figure: Figure, paired: &Paired) -> Option<bool> {
-    match paired.verdict() {
-        Verdict::More => Some(!figure.is_cost()),
-        Verdict::Less => Some(figure.is_cost()),
-        _ => None,
+/// A table, and which of its differences are told from chance; nothing if nothing was measured.
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs = self.paired();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "{}", table(&pairs))?;
+        words(&pairs).iter().try_for_each(|words| writeln!(f, "{words}"))
+    }
+}
+
+impl Comparison {
+    /// A row for each figure.
+    pub fn table(&self) -> Table {
+        table(&self.paired())
+    }
+
+    /// Which differences are told from chance.
+    pub fn words(&self) -> Vec<String> {
+        words(&self.paired())
+    }
+
+    /// All figures, for programs.
+    pub fn document(&self) -> Value {
+        self.paired().iter().map(document).collect()
+    }
+}
+
+impl Side {
+    /// Seeds in which there was no plan, for programs.
+    pub fn troubled(&self) -> Value {
+        let told = |(seed, why): &(u64, String)| json!({ "seed": seed, "trouble": why });
+        self.troubles.iter().map(told).collect()
+    }
+}
+
+impl Figure {
+    /// Whether B is better, if that is not by chance.
+    pub fn better(self, paired: &Paired) -> Option<bool> {
+        match paired.verdict() {
+            Verdict::More => Some(!self.is_cost()),
+            Verdict::Less => Some(self.is_cost()),
+            _ => None,
+        }
     }
 }
 
@@ -21,9 +62,9 @@ fn better_in(figure: Figure, paired: &Paired) -> usize {
 }
 
 /// For people.
-pub(super) fn table(pairs: &[(Figure, Paired)]) -> Table {
+fn table(pairs: &[(Figure, Paired)]) -> Table {
     let heads = ["figure", "A", "B", "B - A", "95 % interval", "B / A", "B better in"];
-    let mut table = print::table(heads);
+    let mut table = of_figures(heads);
     for (figure, paired) in pairs {
         let Paired { a, b, difference, interval, seeds, .. } = *paired;
         let told = |value| figure.told(value);
@@ -44,14 +85,14 @@ pub(super) fn table(pairs: &[(Figure, Paired)]) -> Table {
 }
 
 /// Which differences are told from chance.
-pub(super) fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
+fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
     let say = |what: &str, which: &dyn Fn(&Figure, &Paired) -> bool| {
         let named = pairs.iter().filter(|(figure, paired)| which(figure, paired));
         let named: Vec<String> = named.map(|(figure, _)| figure.name()).collect();
         (!named.is_empty()).then(|| format!("{what}: {}", named.join(", ")))
     };
     let is = |verdict| move |_: &Figure, paired: &Paired| paired.verdict() == verdict;
-    let is_better = |wanted| move |f: &Figure, paired: &Paired| better(*f, paired) == Some(wanted);
+    let is_better = |wanted| move |f: &Figure, paired: &Paired| f.better(paired) == Some(wanted);
     let all = [
         say("B is better, and not by chance", &is_better(true)),
         say("B is worse, and not by chance", &is_better(false)),
@@ -63,9 +104,9 @@ pub(super) fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
 }
 
 /// For programs.
-pub(super) fn document((figure, paired): &(Figure, Paired)) -> Value {
+fn document((figure, paired): &(Figure, Paired)) -> Value {
     let Paired { seeds, a, b, difference, interval, .. } = *paired;
-    let verdict = match (better(*figure, paired), paired.verdict()) {
+    let verdict = match (figure.better(paired), paired.verdict()) {
         (Some(true), _) => "better",
         (Some(false), _) => "worse",
         (None, Verdict::Same) => "same",
