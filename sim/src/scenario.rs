@@ -42,7 +42,9 @@ pub enum Scenario {
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// Neither a name nor a file.
-    #[error("`{name}` is neither a scenario of the simulator's ({known}) nor a file: {reason}")]
+    #[error(
+        "`{name}` is neither a scenario of the simulator's ({known}) nor a file: {reason}{near}"
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -50,6 +52,8 @@ pub enum ScenarioError {
         known: String,
         /// Why it is no file.
         reason: String,
+        /// Which may be meant.
+        near: String,
     },
     /// What is written there cannot be.
     #[error("in {name}: {reason}")]

@@ -61,5 +61,8 @@ pub(crate) fn text(texts: &Texts, name: &str) -> Option<&'static str> {
 /// The text of a file that a shipped scenario names.
 pub(crate) fn read(path: &str) -> io::Result<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
-    text(&FILES, name).map(str::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
+    text(&FILES, name).map(str::to_owned).ok_or_else(|| {
+        let why = "no file of the simulator's; a scenario in a file of yours may name any file";
+        io::Error::new(io::ErrorKind::NotFound, why)
+    })
 }

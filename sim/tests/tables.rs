@@ -159,7 +159,7 @@ fn what_is_wrong_is_told_with_its_exit_code() {
         (&["sweep", "hexgen30", "--threads", "0"], 2, "1..=1024"),
         (&["sweep", "storm"], 2, "serves no workload"),
         (&["compare", "story", "hexgen30"], 2, "serves no workload"),
-        (&["compare", "hexgen30", "hexgen3"], 2, "neither a scenario"),
+        (&["compare", "hexgen30", "hexgen3"], 2, "did you mean `hexgen30`?"),
         (&["run", "story", "--csv", "no.csv"], 2, "serves no workload"),
         (&["run", "story", "--set", "run.seconds=1"], 2, "`run`"),
         (&["sweep", "hexgen30", "--csv", "no/such/folder/a.csv"], 1, "folder"),

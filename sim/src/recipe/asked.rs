@@ -47,13 +47,13 @@ pub(super) fn source(
 ) -> Result<(Source, Vec<String>), RecipeError> {
     let Some(file) = &work.trace else {
         let only = [
-            ("speed", work.speed.is_some()),
-            ("from_s", work.from_s.is_some()),
-            ("input_tokens_max", work.input_tokens_max.is_some()),
-            ("output_tokens_max", work.output_tokens_max.is_some()),
+            ("speed", work.speed),
+            ("from_s", work.from_s),
+            ("input_tokens_max", work.input_tokens_max.map(f64::from)),
+            ("output_tokens_max", work.output_tokens_max.map(f64::from)),
         ];
-        return match only.into_iter().find(|(_, said)| *said) {
-            Some((key, _)) => Err(wrong(key, "said", "is for a trace: name one")),
+        return match only.into_iter().find_map(|(key, said)| Some((key, said?))) {
+            Some((key, said)) => Err(wrong(key, said, "is for a trace: name one")),
             None => Ok((Source::Drawn(drawn(work)?), Vec::new())),
         };
     };

@@ -123,7 +123,7 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a number of tokens, 1 or more, or a list of such numbers")]
 pub(super) enum OneOrMany {
     One(u32),
     Many(Vec<u32>),

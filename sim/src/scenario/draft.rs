@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use swarm_scheduler::catalogue;
+
 use super::{Scenario, ScenarioError};
 use crate::{
     Sabotage, Setting,
@@ -44,6 +46,7 @@ impl Draft {
             name: name.to_owned(),
             known: shipped::SHIPPED.map(|(known, _)| known).join(", "),
             reason: e.to_string(),
+            near: near(name),
         })?;
         let folder = Path::new(name).parent().unwrap_or(Path::new("."));
         Self::new(name, &text, Some(folder.to_owned()))
@@ -155,6 +158,13 @@ fn read_script(path: &Path) -> Result<String, String> {
         true => Err(format!("it is longer than {SCRIPT_BYTES_MAX} bytes")),
         false => Ok(text),
     }
+}
+
+/// Which scenario may be meant, for the end of a sentence.
+fn near(name: &str) -> String {
+    let known = shipped::SHIPPED.iter().map(|(known, _)| *known);
+    catalogue::nearest_name(name, known)
+        .map_or(String::new(), |near| format!("; did you mean `{near}`?"))
 }
 
 fn wrong(name: &str, reason: RecipeError) -> ScenarioError {

@@ -88,13 +88,17 @@ impl FromStr for Trace {
     type Err = TraceError;
 
     fn from_str(text: &str) -> Result<Self, TraceError> {
+        if text.trim().is_empty() {
+            return Err(TraceError::Empty);
+        }
         let first = text.lines().next().unwrap_or_default();
         let format = told_by(first)
             .ok_or_else(|| TraceError::Unknown { begins: first.chars().take(80).collect() })?;
         let mut reading = Reading::new(format);
         match format {
             Format::Mooncake => {
-                for (number, line) in (1..).zip(text.lines()) {
+                let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+                for (number, line) in lines {
                     let row = mooncake(line).map_err(|reason| at(number, reason))?;
                     reading.take(number, row)?;
                 }
@@ -159,7 +163,12 @@ struct MooncakeRow {
 }
 
 fn mooncake(line: &str) -> Result<Row, String> {
-    let row: MooncakeRow = serde_json::from_str(line).map_err(|e| e.to_string())?;
+    let row: MooncakeRow = serde_json::from_str(line).map_err(|e| {
+        // Its line is always the first; which line of the trace it is, is told with it.
+        let text = e.to_string();
+        text.split_once(" at line 1 ")
+            .map_or(text.clone(), |(what, place)| format!("{what} ({place})"))
+    })?;
     Ok(Row {
         seconds: row.timestamp / 1e3,
         input_tokens: row.input_length,
@@ -173,14 +182,15 @@ fn row(
     record: &csv::StringRecord,
     heads: &csv::StringRecord,
 ) -> Result<Row, String> {
-    let cell = |name: &str| {
-        let place = heads.iter().position(|head| plain(head) == name);
-        place.and_then(|place| record.get(place)).unwrap_or_default()
-    };
+    let place = |name: &str| heads.iter().position(|head| plain(head) == name);
+    let cell = |name: &str| place(name).and_then(|place| record.get(place)).unwrap_or_default();
     let tokens = |name: &str| {
         let cell = cell(name);
         cell.parse::<u64>().map_err(|_| match cell {
-            "" => format!("a hole where {name} should be"),
+            "" => {
+                let head = place(name).and_then(|place| heads.get(place));
+                format!("a hole where `{}` should be", head.unwrap_or(name))
+            }
             _ => format!("`{cell}` is no count of tokens"),
         })
     };
@@ -267,7 +277,7 @@ impl Reading {
         let wrong = |reason: String| Err(at(line, reason));
         // Dates are seconds since 1970; all others count from a beginning of their own.
         if !row.seconds.is_finite() || row.seconds < 0.0 && self.trace.format != Format::Azure {
-            return wrong(format!("a time of {} s", row.seconds));
+            return wrong(format!("a time of {} s; 0 and more may be", row.seconds));
         }
         if row.seconds < self.last_s {
             return wrong(format!(

@@ -61,7 +61,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("nan,5,5", "line 3: a time of NaN s"),
         ("1e300,5,5", "more than a year"),
         (",5,5", "line 3: a hole where its time"),
-        ("1,,5", "line 3: a hole where inputtokens"),
+        ("1,,5", "line 3: a hole where `input_tokens`"),
         ("1,5", "line 3: 2 cells, where the header has 3"),
         ("1,0,5", "a prompt of 0 tokens"),
         ("1,5,0", "an answer of 0 tokens"),
@@ -85,7 +85,15 @@ fn what_is_wrong_is_told_with_its_line() {
     let azure = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
     assert!(told(&format!("{azure}yesterday,5,5\n")).contains("`yesterday` is no date"));
     assert!(told("{\"timestamp\": 0}\n").contains("line 1: missing field `input_length`"));
-    assert!(told("").contains("not a trace"));
     assert!(told("time,prompt\n1,2\n").contains("begins with `time,prompt`"));
     assert!(told("timestamp_s,input_tokens,output_tokens\n").contains("no request"));
+}
+
+#[test]
+fn blank_lines_are_nothing_and_a_line_of_json_is_told_by_its_number_in_the_file() {
+    let row = "{\"timestamp\": 5, \"input_length\": 3, \"output_length\": 2}\n";
+    assert_eq!(read(&format!("{row}\n{row}\n")).arrivals.len(), 2);
+    let said = told(&format!("{row}\n{{\"timestamp\": 5, \"input_length\": 3}}\n"));
+    assert_eq!(said, "line 3: missing field `output_length` (column 35)");
+    assert_eq!((told(""), told(" \n\n")), (TraceError::Empty.to_string(), told("")));
 }
