@@ -26,13 +26,13 @@ impl Router for InTurn {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let scenario = Scenario::named("hexgen58")?;
     let recipe = scenario.recipe().ok_or("hexgen58 serves a workload")?;
-    // Few requests, and as many as keep every pipeline busy.
+    // Few requests, and many.
     for requests_per_s in [1.0, 20.0] {
         let asked = recipe.at_rate(requests_per_s, Duration::from_secs(30));
         let usual = Scenario::from(asked.clone());
         let in_turn = Scenario::from(asked.routed_by(Routers::of(InTurn::default)));
         println!("{requests_per_s} requests a second; A: usual, B: in turn");
-        println!("{}", Comparison::run([&usual, &in_turn], 0..5, cores())?);
+        print!("{}", Comparison::run([&usual, &in_turn], 0..5, cores())?);
     }
     Ok(())
 }

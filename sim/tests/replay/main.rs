@@ -5,10 +5,10 @@ mod pair;
 
 use hexswarm_sim::replay::{Ending, Replay, ReplayError, Step, Tally, kind};
 use swarm_core::{
-    Input,
+    Ask, Input, Router, Soonest, Way,
     record::{Claim, End, Fault, Frame, Frames, OPENING, Why},
 };
-use swarm_proto::Time;
+use swarm_proto::{SessionId, Time};
 
 /// Plays a log to its end: all steps, and what stopped it.
 fn play(log: &[u8]) -> (Vec<Step>, Result<Ending, ReplayError>) {
@@ -237,4 +237,26 @@ fn a_fault_is_told_by_its_kind() {
     let bytes = frames.take();
     let (claim, content) = bytes.split_first_chunk().unwrap();
     assert_eq!(Claim::read(*claim).unwrap().open(content), Ok(Frame::End(end)));
+}
+
+/// Lets all sessions wait.
+#[derive(Debug)]
+struct Never;
+
+impl Router for Never {
+    fn choose(&mut self, _: SessionId, _: &Ask, _: &[Way<'_>]) -> Option<u16> {
+        None
+    }
+}
+
+#[test]
+fn a_log_is_played_through_the_router_that_is_brought_along() {
+    let log = pair::recorded();
+    let first_other = |router: Box<dyn Router>| {
+        let mut replay = Replay::open(&log[..]).unwrap().routed_by(router);
+        let mut steps = std::iter::from_fn(|| replay.step(Time::NEVER).unwrap());
+        steps.find(|step| step.same == Some(false)).map(|step| kind(&step.input))
+    };
+    assert_eq!(first_other(Box::new(Soonest)), None);
+    assert_eq!(first_other(Box::new(Never)), Some("asked"));
 }
