@@ -3,7 +3,8 @@
 Fenced blocks, in their order: one whose first line names a file (```toml FILE) is written to it; each
 line of ```sh is run at the top of the tree (```sh exit 2: and must end so); ```text right after it is
 what they print. `--write` puts what they print now into the page. Of a command that builds, and of
-progress on stderr, nothing is shown.
+progress on stderr, nothing is shown. Words are compared exactly, figures within a tenth: processors
+round in ways of their own, and tables are spaced by what stands in them.
 """
 
 import os
@@ -20,6 +21,17 @@ BLOCK = re.compile(
     r"^```(?P<kind>\w+) ?(?P<rest>[^\n]*)\n(?P<body>.*?)^```\n(?:\n```text\n(?P<said>.*?)^```\n)?",
     re.M | re.S,
 )
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+ROUNDING = 0.1
+
+
+def is_like(said, shown):
+    """Whether the words are the same and the figures nearly."""
+    words = [" ".join(re.sub("-+", "-", NUMBER.sub("0", text)).split()) for text in (said, shown)]
+    figures = zip(NUMBER.findall(said), NUMBER.findall(shown))
+    return words[0] == words[1] and all(
+        abs(float(one) - float(other)) <= 1 + ROUNDING * float(other) for one, other in figures
+    )
 
 
 def run(command, wanted):
@@ -44,7 +56,7 @@ def followed(block):
         return whole
     wanted = int(rest.removeprefix("exit ") or 0)
     said = "".join(run(command, wanted) for command in body.splitlines())
-    if said != (block["said"] or "") and "--write" not in sys.argv:
+    if not is_like(said, block["said"] or "") and "--write" not in sys.argv:
         sys.exit(f"{PAGE}: this is what is printed now (--write puts it there)\n{said}")
     return whole + (f"\n```text\n{said}```\n" if said else "")
 
