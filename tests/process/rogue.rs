@@ -127,8 +127,9 @@ async fn unreadable_messages_cut_their_sender_off(victims: &mut Victims) {
 }
 
 async fn other_versions_and_swarms_are_named(victims: &mut Victims) {
+    let ours = format!("speaks version 0 of the protocol, we speak version {PROTOCOL_VERSION}");
     let cases = [
-        (0, None, "speaks version 0 of the protocol, we speak version 4"),
+        (0, None, ours.as_str()),
         (PROTOCOL_VERSION, Some("elsewhere"), "it belongs to the swarm"),
     ];
     for (version, swarm, complaint) in cases {
