@@ -30,7 +30,8 @@ def is_like(said, shown):
     words = [" ".join(re.sub("-+", "-", NUMBER.sub("0", text)).split()) for text in (said, shown)]
     figures = zip(NUMBER.findall(said), NUMBER.findall(shown))
     return words[0] == words[1] and all(
-        abs(float(one) - float(other)) <= 1 + ROUNDING * float(other) for one, other in figures
+        abs(float(one) - float(other)) <= ROUNDING * (float(other) + ("." in other))
+        for one, other in figures
     )
 
 

@@ -417,7 +417,7 @@ impl Membership {
     }
 
     /// Who has just come does not know yet how large the swarm is and so whom to tell, or which swarm
-    /// it is. Whom it meets it greets with its advert.
+    /// it is. Whom it meets it greets with its advert. While it has met nobody, its word is its own.
     fn waits(&self, turn: &Turn<'_>) -> bool {
         let Some(since) = self.met.map(|met| turn.now.since(met)) else { return false };
         let lost = self.size.is_large() && self.origin.is_none();

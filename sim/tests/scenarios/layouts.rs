@@ -1,6 +1,6 @@
 //! Layouts made by hand, and engines that serve one request after the other.
 
-use hexswarm_sim::{Report, Scenario, Wishes};
+use hexswarm_sim::Report;
 
 const ALONE: &str = "
 [nodes]
@@ -17,14 +17,12 @@ stages = [{ machine = \"left\", layers = 80 }]
 stages = [{ machine = \"right\", layers = 80 }]
 ";
 
-fn scenario(more: &str) -> Result<Scenario, String> {
-    super::scenario(&format!("entries = [\"left\"]\n{more}"))
+fn from_left(more: &str) -> String {
+    format!("entries = [\"left\"]\n{more}")
 }
 
 fn run(more: &str) -> Report {
-    let outcome = scenario(more).unwrap().run(1, Wishes::default());
-    assert_eq!(outcome.broken, [], "{more}");
-    outcome.report.unwrap()
+    super::run(&from_left(more), 1).report.unwrap()
 }
 
 /// Requests a second, for so long.
@@ -79,7 +77,6 @@ fn layouts_that_cannot_be_are_told_with_their_key() {
         ("[nodes]\nstage_sessions = 0", "stage_sessions = 0: may be from 1"),
         ("[nodes]\nbatch = 1", "unknown field `batch`"),
     ] {
-        let said = scenario(&format!("{more}\n{work}")).map(|_| ()).unwrap_err();
-        assert!(said.contains(words), "{more}: {said}");
+        super::refused(&from_left(&format!("{more}\n{work}")), words);
     }
 }

@@ -43,6 +43,12 @@ fn run(more: &str, seed: u64) -> Outcome {
     outcome
 }
 
+/// It cannot be, and is told so in these words.
+fn refused(more: &str, words: &str) {
+    let said = scenario(more).map(|_| ()).unwrap_err();
+    assert!(said.contains(words), "{more}: {said}");
+}
+
 /// Of those that are asked for more than they can serve the first seconds only.
 fn briefly(name: &str, mut draft: Draft) -> Scenario {
     if name.starts_with("helix") {
@@ -301,8 +307,7 @@ fn what_cannot_be_is_told_with_its_key() {
         (&format!("{work}[belief]\nbandwidth = 0"), "belief.bandwidth = 0: may be"),
         (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),
     ] {
-        let said = scenario(more).map(|_| ()).unwrap_err();
-        assert!(said.contains(words), "{more}: {said}");
+        refused(more, words);
     }
     let other = |text: &str| Scenario::parse(text, &read).map(|_| ()).unwrap_err().to_string();
     assert!(other("play = \"serve\"").contains("needs [swarm]"));
