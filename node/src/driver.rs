@@ -227,7 +227,7 @@ impl Driver {
 
     /// The core asks for one ballot at a time, and until it is durable neither votes nor asks for
     /// another. The folder stays ours until the write is over, also while the node stops.
-    fn persist(&self, ballot: swarm_proto::Ballot) {
+    fn persist(&self, ballot: Box<swarm_proto::Ballot>) {
         let (state, inputs) = (Arc::clone(&self.state), self.inputs.clone());
         self.runtime.spawn(async move {
             loop {

@@ -68,7 +68,7 @@ impl Pump {
                     tracing::warn!(peer = %view::peer(author), "refused an advert for another");
                     None
                 }
-                Ok(advert) => Some(Input::Heard(advert)),
+                Ok(advert) => Some(Input::Heard(Box::new(advert))),
                 Err(error) => {
                     tracing::warn!(peer = %view::peer(author), %error, "refused an advert");
                     None

@@ -16,6 +16,9 @@ pub(crate) struct Clock {
 impl Clock {
     /// What it says at a time of the world.
     pub(crate) fn says(self, world: Time) -> Time {
+        if self == Self::default() {
+            return world; // as it nearly always is
+        }
         let gone = i128::from(world.0) * self.rate() / MILLION;
         let says = i128::from(self.began_ns) + gone;
         Time(u64::try_from(says).unwrap_or(u64::MAX))
@@ -24,8 +27,8 @@ impl Clock {
     /// When it first says so. Earlier, a node would find that its alarm rang too soon, and wait for
     /// ever.
     pub(crate) fn when(self, says: Time) -> Time {
-        if says == Time::NEVER {
-            return Time::NEVER;
+        if says == Time::NEVER || self == Self::default() {
+            return says;
         }
         let gone = says.0.saturating_sub(self.began_ns);
         let world = (i128::from(gone) * MILLION + self.rate() - 1) / self.rate();

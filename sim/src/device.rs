@@ -7,7 +7,7 @@
 //! same for one layer as for eighty. Members of a tensor-parallel stage each add up a part for their own
 //! heads and columns in the same way, and the leader's rows are right only if the parts are whole.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use swarm_core::{Body, ComputeFault, Computed, Shard};
@@ -30,9 +30,9 @@ pub(crate) struct Shape {
     vocab: u32,
 }
 
-/// What a device keeps in its KV blocks: a number for each place.
+/// What a device keeps in its KV blocks, up to the last that was written: a number for each place.
 #[derive(Debug, Default)]
-pub(crate) struct Cache(BTreeMap<u32, [u64; BLOCK_TOKENS as usize]>);
+pub(crate) struct Cache(Vec<[u64; BLOCK_TOKENS as usize]>);
 
 /// A row on its way through the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,9 +174,11 @@ impl Cache {
     }
 
     fn place(&mut self, item: &Item, position: u32) -> Option<&mut u64> {
-        let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)?;
-        let kept = self.0.entry(block).or_insert(UNWRITTEN);
-        kept.get_mut((position % BLOCK_TOKENS) as usize)
+        let block = *item.blocks.get((position / BLOCK_TOKENS) as usize)? as usize;
+        if block >= self.0.len() {
+            self.0.resize(block + 1, UNWRITTEN);
+        }
+        self.0[block].get_mut((position % BLOCK_TOKENS) as usize)
     }
 
     /// What the first row of an item comes to after what is kept of those before it; none if it is the
@@ -184,15 +186,15 @@ impl Cache {
     pub(crate) fn continued(&self, item: &Item) -> Option<u64> {
         let before = item.position.checked_sub(1)?;
         let block = item.blocks.get((before / BLOCK_TOKENS) as usize)?;
-        let places = self.0.get(block).unwrap_or(&UNWRITTEN);
+        let places = self.0.get(*block as usize).unwrap_or(&UNWRITTEN);
         let kept = places.get((before % BLOCK_TOKENS) as usize)?;
         Some(mix(*kept, Row::of(*item.tokens.first()?, item.position).is))
     }
 
     /// Two blocks change places.
-    pub(crate) fn swap(&mut self, one: u32, other: u32) {
-        if let (Some(first), Some(second)) = (self.0.remove(&one), self.0.remove(&other)) {
-            self.0.extend([(one, second), (other, first)]);
+    pub(crate) fn swap(&mut self, one: usize, other: usize) {
+        if self.0.len() > one.max(other) {
+            self.0.swap(one, other);
         }
     }
 

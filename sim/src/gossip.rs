@@ -82,7 +82,7 @@ impl World {
             return Ok(());
         }
         self.spread(at, &rumour);
-        self.feed(at, Input::Heard((*rumour.advert).clone()))
+        self.feed(at, Input::Heard(Box::new((*rumour.advert).clone())))
     }
 
     fn spread(&mut self, by: NodeId, rumour: &Rumour) {

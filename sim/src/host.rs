@@ -88,6 +88,8 @@ pub(crate) struct Host {
     pub(crate) node: Node,
     pub(crate) workers: BTreeMap<u8, Worker>,
     pub(crate) meetings: Meetings<Arc<[u64]>>,
+    /// Whether whoever waits there may find something else than when it last looked.
+    pub(crate) stirred: bool,
     pub(crate) disk: Disk,
     pub(crate) state: State,
     /// Whether it was asked to leave.
@@ -141,6 +143,7 @@ impl Host {
             routers,
             workers,
             meetings: Meetings::new(node_id(number)),
+            stirred: false,
             disk: Disk::default(),
             state: State::Down,
             drains: false,
@@ -175,6 +178,12 @@ impl Host {
 
     pub(crate) fn id(&self) -> NodeId {
         self.node.id()
+    }
+
+    /// Where its devices meet others, which is about to change.
+    pub(crate) fn meetings(&mut self) -> &mut Meetings<Arc<[u64]>> {
+        self.stirred = true;
+        &mut self.meetings
     }
 
     /// Whether its process is there, running or stopped.

@@ -8,7 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
 use swarm_scheduler::Ways;
 
-use crate::keys::{node_id, number_of};
+use crate::{
+    keys::{node_id, number_of},
+    world::Via,
+};
 
 /// What a message over a way of a pool file may take beside its delay, of that.
 const JITTER: f64 = 0.05;
@@ -55,7 +58,7 @@ pub(crate) struct Link {
     /// Nothing gets through, and nobody says so.
     pub(crate) cut: bool,
     /// Number of the connection: what an earlier one carried is lost.
-    pub(crate) connection: u64,
+    pub(crate) connection: u32,
     /// Whether the near end has been told that the far end is here.
     pub(crate) up: bool,
     /// When the last message of each lane arrives.
@@ -102,9 +105,14 @@ impl Link {
         Fate::Arrives(*last)
     }
 
+    /// The connection as it is now, of which `from` is the near end.
+    pub(crate) fn via(&self, from: NodeId) -> Via {
+        Via { from: number_of(from) as u32, connection: self.connection }
+    }
+
     /// The connection is gone, and all that it carried.
     pub(crate) fn reset(&mut self) {
-        self.connection += 1;
+        self.connection = self.connection.wrapping_add(1);
         self.arrives = [Time::ZERO; 2];
         self.busy = Time::ZERO;
     }
@@ -162,7 +170,11 @@ impl Links {
 
     /// From one node to another.
     pub(crate) fn get(&mut self, from: NodeId, to: NodeId) -> &mut Link {
-        let (from, to) = pair(from, to);
+        self.numbered(pair(from, to))
+    }
+
+    /// The same, of nodes with these numbers.
+    pub(crate) fn numbered(&mut self, (from, to): (usize, usize)) -> &mut Link {
         let place = match self.links.get(from).map(|spokes| spokes.ends.binary_search(&(to as u32)))
         {
             Some(Ok(place)) => place,

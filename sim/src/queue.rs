@@ -1,6 +1,9 @@
 //! What is to come: earliest first and, of two at the same time, the one scheduled first.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 use swarm_proto::Time;
 
@@ -14,11 +17,19 @@ pub(crate) struct Queue {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     scheduled: u64,
+    /// The time of the last event that was taken out,
+    now: Time,
+    /// and what was scheduled for that time since, which is much of all: it comes after what was
+    /// before, in its own order.
+    at_once: VecDeque<Entry>,
 }
 
 impl Queue {
     /// Schedules an event.
     pub(crate) fn push(&mut self, at: Time, entry: Entry) {
+        if at == self.now {
+            return self.at_once.push_back(entry);
+        }
         let place = self.free.pop().unwrap_or_else(|| {
             self.entries.push(None);
             self.entries.len() as u32 - 1
@@ -30,8 +41,13 @@ impl Queue {
 
     /// Takes out the next event, if it is not after `end`.
     pub(crate) fn pop_until(&mut self, end: Time) -> Option<(Time, Entry)> {
+        let next = self.order.peek().map(|next| next.0.0);
+        if !self.at_once.is_empty() && self.now <= end && next.is_none_or(|at| at > self.now) {
+            return self.at_once.pop_front().map(|entry| (self.now, entry));
+        }
         let Reverse((at, _, place)) = *self.order.peek().filter(|next| next.0.0 <= end)?;
         self.order.pop();
+        self.now = at;
         self.free.push(place);
         let entry = self.entries[place as usize].take();
         Some((at, entry.expect("what is ordered has an event")))
@@ -39,7 +55,7 @@ impl Queue {
 
     /// All events, in no order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().flatten()
+        self.entries.iter().flatten().chain(&self.at_once)
     }
 }
 

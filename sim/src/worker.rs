@@ -25,6 +25,10 @@ pub(crate) struct Worker {
     pub(crate) running: Option<Running>,
     /// Numbers what runs, so that an alarm for something that is over rings for nothing.
     pub(crate) serial: u64,
+    /// Until when it waits for others, if it does,
+    pub(crate) waits_until: Time,
+    /// and whether an alarm for that is set: one is enough, however often it meets them until then.
+    pub(crate) watched: bool,
     /// How many times slower than it was measured to be.
     pub(crate) slow: f64,
     /// Until when it stands still,
@@ -92,6 +96,8 @@ impl Worker {
             queue: VecDeque::new(),
             running: None,
             serial: 0,
+            waits_until: Time::ZERO,
+            watched: false,
             slow: 1.0,
             still_until: Time::ZERO,
             owed: Duration::ZERO,

@@ -33,7 +33,7 @@ use crate::{
     traffic::Traffic,
 };
 
-pub(crate) use event::{Entry, Event, Part};
+pub(crate) use event::{Entry, Event, Part, Via};
 
 /// Whoever hears what a node is handed, and what it wants done.
 type Ear = Box<dyn FnMut(Time, usize, &Input, &[Effect])>;
@@ -263,8 +263,8 @@ impl World {
             return Ok(());
         }
         let Entry { to, via, event, .. } = entry;
-        if let Some((from, connection)) = via
-            && self.links.get(from, to).connection != connection
+        if let Some(Via { from, connection }) = via
+            && self.links.numbered((from as usize, number_of(to))).connection != connection
         {
             return Ok(());
         }
@@ -284,7 +284,7 @@ impl World {
             Event::Rumour(rumour) => self.rumoured(to, rumour),
             Event::Part { from, part } => self.part(to, from, part),
             Event::Written(ballot) => {
-                host.disk.written(ballot.clone());
+                host.disk.written((*ballot).clone());
                 if self.setup.sabotage != Sabotage::HastyDisk {
                     let delay = self.between(0.05, 0.5);
                     self.push(self.now + delay, to, Event::Input(Input::Persisted(ballot)));
@@ -292,6 +292,7 @@ impl World {
                 Ok(())
             }
             Event::Due { device, serial } => self.due(to, device, serial),
+            Event::Overdue { device } => self.overdue(to, device),
             Event::Idle(peer) => {
                 self.disconnect(to, peer);
                 Ok(())
@@ -308,7 +309,7 @@ impl World {
         let Some(host) = self.hosts.get_mut(&to) else { return Ok(()) };
         let (mut seek, down) = (false, matches!(input, Input::PeerDown(_)));
         if let Input::PeerDown(peer) = input {
-            host.meetings.break_up_with(peer);
+            host.meetings().break_up_with(peer);
             seek = host.wished.contains(&peer) && !std::mem::replace(&mut host.seeks, true);
         }
         self.events += 1;
@@ -352,7 +353,7 @@ impl World {
                 Ok(())
             }
             Effect::Publish(advert) => {
-                self.gossip(from, advert);
+                self.gossip(from, *advert);
                 Ok(())
             }
             Effect::Wish { peers, .. } => {
@@ -394,7 +395,7 @@ impl World {
             Effect::Answer { request, event } => self.answer(request, &event),
             Effect::Absent(peer) => {
                 if let Some(host) = self.hosts.get_mut(&from) {
-                    host.meetings.break_up_with(peer);
+                    host.meetings().break_up_with(peer);
                 }
                 Ok(())
             }
@@ -410,7 +411,7 @@ impl World {
         }
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         match notice {
-            Notice::Lost(peer) => host.meetings.break_up_with(peer),
+            Notice::Lost(peer) => host.meetings().break_up_with(peer),
             Notice::Stranded { .. } => host.stranded = true,
             Notice::Live(_) => {
                 let Some(plan) = host.node.live_plan() else { return Ok(()) };
@@ -443,7 +444,7 @@ impl World {
 
     /// Schedules an event that is lost if the connection from `via` is.
     pub(crate) fn push_via(&mut self, at: Time, to: NodeId, via: Option<NodeId>, event: Event) {
-        let via = via.map(|from| (from, self.links.get(from, to).connection));
+        let via = via.map(|from| self.links.get(from, to).via(from));
         let life = self.hosts.get(&to).map_or(0, |host| host.life);
         self.requeue(at, Entry { to, life, via, event });
     }

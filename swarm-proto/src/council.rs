@@ -95,7 +95,7 @@ pub enum CouncilMessage {
         term: Term,
     },
     /// A vote, for an election or for a change of the set.
-    Voted(Signed<Vote>),
+    Voted(Box<Signed<Vote>>),
     /// Who leads, with proof.
     Certified(Box<Certificate>),
     /// The leader is alive. To voters, several times a second.

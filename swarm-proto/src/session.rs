@@ -24,7 +24,7 @@ pub struct Attempt {
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum SessionMessage {
     /// Entry to every member node: make room.
-    Open(Open),
+    Open(Box<Open>),
     /// Member node to entry: there is room, and this many leading blocks are cached already.
     Opened {
         /// Of which try.

@@ -161,7 +161,7 @@ impl Council {
                 self.asked(from, term, (set_term, set), pre, turn);
             }
             CouncilMessage::Could { term } => self.could(from, term, turn),
-            CouncilMessage::Voted(vote) => self.count(vote, turn),
+            CouncilMessage::Voted(vote) => self.count(*vote, turn),
             CouncilMessage::Certified(certificate) => {
                 self.certified(from, *certificate, turn);
             }
@@ -310,7 +310,7 @@ impl Council {
     fn persist(&mut self, turn: &mut Turn<'_>) {
         if self.persisting.is_none() {
             self.persisting = Some(self.ballot.clone());
-            turn.emit(Effect::Persist(self.ballot.clone()));
+            turn.emit(Effect::Persist(Box::new(self.ballot.clone())));
         }
     }
 

@@ -19,7 +19,7 @@ pub enum Effect {
         message: Message,
     },
     /// Gossip our advert to everyone, in a swarm where everyone knows everyone.
-    Publish(Signed<Advert>),
+    Publish(Box<Signed<Advert>>),
     /// Be connected with these peers and stay so, as far as they can be reached.
     Wish {
         /// With whom.
@@ -40,7 +40,7 @@ pub enum Effect {
         body: Body,
     },
     /// Write this ballot to disk, then say [`crate::Input::Persisted`].
-    Persist(Ballot),
+    Persist(Box<Ballot>),
     /// Plan this pool, then say [`crate::Input::Planned`].
     Plan {
         /// To be repeated in the answer.

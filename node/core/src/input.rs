@@ -25,7 +25,7 @@ pub enum Input {
         message: Message,
     },
     /// An advert came by gossip.
-    Heard(Signed<Advert>),
+    Heard(Box<Signed<Advert>>),
     /// Something for this peer could not be delivered.
     Undeliverable(NodeId),
     /// A frame came on the data plane.
@@ -42,7 +42,7 @@ pub enum Input {
     /// A link of ours was measured.
     LinkMeasured(LinkReport),
     /// This ballot is on disk.
-    Persisted(Ballot),
+    Persisted(Box<Ballot>),
     /// The answer to [`crate::Effect::Plan`].
     Planned {
         /// Which question.

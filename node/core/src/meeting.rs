@@ -164,17 +164,14 @@ impl<T: Clone> Meetings<T> {
         let Some(stage) = self.stages.get_mut(&(plan, pipeline, stage)) else { return Found::Gone };
         let others = (0..stage.members.len() as u16).filter(|member| *member != seat.member);
         let here = |member: &u16| stage.parts.contains_key(&(batch, seat.index, *member));
-        let missing: Vec<u16> = others.clone().filter(|member| !here(member)).collect();
-        if missing.is_empty() {
+        let mut missing = others.clone().filter(|member| !here(member)).peekable();
+        if missing.peek().is_none() {
             return Found::All(
                 others.filter_map(|of| stage.take((batch, seat.index, of))).collect(),
             );
         }
-        if stage.losses != seat.losses || missing.iter().any(|member| stage.is_past(batch, *member))
-        {
-            return Found::Gone;
-        }
-        Found::Some
+        let gone = stage.losses != seat.losses || missing.any(|of| stage.is_past(batch, of));
+        if gone { Found::Gone } else { Found::Some }
     }
 
     fn stage(&self, seat: &Seat) -> Option<&Stage<T>> {

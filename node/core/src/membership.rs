@@ -142,16 +142,18 @@ impl Membership {
         back
     }
 
-    /// Whether a neighbour's beat says what its last one said, and nothing waits for it. Then it was only
-    /// heard once more.
-    pub(crate) fn felt_again(&mut self, peer: NodeId, pulse: &Pulse, now: Time) -> bool {
-        let Some(neighbour) = self.neighbours.get_mut(&peer) else { return false };
-        let same = neighbour.pulse == *pulse && neighbour.lags.is_none() && !neighbour.lost;
-        // Sessions that it holds are told anew as long as it holds any.
-        if same && pulse.sessions == 0 {
-            neighbour.heard = now;
+    /// If a neighbour's beat says what its last one said, but for how many sessions it holds, and nothing
+    /// waits for it, it was only heard once more: how many sessions it held before.
+    pub(crate) fn felt_again(&mut self, peer: NodeId, pulse: &Pulse, now: Time) -> Option<u32> {
+        let neighbour = self.neighbours.get_mut(&peer)?;
+        let before = neighbour.pulse.sessions;
+        let same = Pulse { sessions: before, ..*pulse } == neighbour.pulse;
+        if !same || neighbour.lags.is_some() || neighbour.lost {
+            return None;
         }
-        same && pulse.sessions == 0
+        neighbour.heard = now;
+        neighbour.pulse.sessions = pulse.sessions;
+        Some(before)
     }
 
     /// What a neighbour's beat says, and whether it shows that it lacks something.

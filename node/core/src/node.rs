@@ -200,11 +200,19 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Whether this is only a beat that says what the last one said: most are, and of what it changes
-    /// nothing follows.
+    /// Whether this is only a beat that says what the last one said: most are, and all that follows is
+    /// that its author is here, and as busy as it says.
     fn knows(&mut self, input: &Input, turn: &Turn<'_>) -> bool {
         let Input::Received { from, message: Message::Beat(pulse) } = input else { return false };
-        !self.council.leads(turn.me()) && self.membership.felt_again(*from, pulse, turn.now)
+        if self.council.leads(turn.me()) && !self.rounds.expects(pulse, self.council) {
+            return false;
+        }
+        let Some(before) = self.membership.felt_again(*from, pulse, turn.now) else { return false };
+        // Who holds sessions is heard anew each time: what was sent there since counts beside them.
+        if before.max(pulse.sessions) > 0 {
+            self.sessions.felt(*from, pulse.sessions, turn.now);
+        }
+        true
     }
 
     fn dispatch(&mut self, input: Input, turn: &mut Turn<'_>) {
@@ -217,7 +225,7 @@ impl Parts<'_> {
                 self.receive(from, message, turn);
             }
             Input::Heard(advert) => {
-                if self.membership.hear(advert, turn) == Some(true) {
+                if self.membership.hear(*advert, turn) == Some(true) {
                     self.rounds.lead.stir();
                 }
             }
@@ -486,7 +494,7 @@ impl Parts<'_> {
         if let Some(advert) = self.membership.advertise(load, turn) {
             match self.membership.size.is_large() {
                 true => self.say(Word::Advert(Box::new(advert)), turn),
-                false => turn.emit(Effect::Publish(advert)),
+                false => turn.emit(Effect::Publish(Box::new(advert))),
             }
         }
         self.climbers.tick(self.council, self.membership, turn);
@@ -509,12 +517,12 @@ impl Parts<'_> {
             self.known.tended = None;
             return;
         }
-        if !self.council.could_tend() {
-            return;
-        }
         let seen = (self.membership.changes(), self.council.pulse().1);
         let large = self.membership.size.is_large();
         if self.known.tended == Some(seen) || large && turn.now < self.known.tend_at {
+            return;
+        }
+        if !self.council.could_tend() {
             return;
         }
         self.known.tended = Some(seen);

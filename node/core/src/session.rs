@@ -206,7 +206,7 @@ impl Sessions {
     fn message(&mut self, from: NodeId, message: SessionMessage, turn: &mut Turn<'_>) {
         let Self { entry, stages, post, .. } = self;
         match message {
-            SessionMessage::Open(open) => stages.open(from, open, post, turn),
+            SessionMessage::Open(open) => stages.open(from, *open, post, turn),
             SessionMessage::Opened { attempt, cached_blocks, blocks_max } => {
                 entry.opened(from, attempt, (cached_blocks, blocks_max), post, turn);
             }

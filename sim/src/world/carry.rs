@@ -121,7 +121,7 @@ impl World {
         };
         match fate {
             Fate::Arrives(at) => {
-                let via = Some((from, link.connection));
+                let via = Some(link.via(from));
                 self.requeue(at + waits, Entry { to, life, via, event });
             }
             Fate::Vanishes => {}

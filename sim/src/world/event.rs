@@ -23,9 +23,11 @@ pub(crate) enum Event {
     /// A member's part of a tensor-parallel batch comes.
     Part { from: NodeId, part: Part },
     /// The disk has written.
-    Written(Ballot),
-    /// A device is done with something, or has waited too long.
+    Written(Box<Ballot>),
+    /// A device is done with something.
     Due { device: u8, serial: u64 },
+    /// A device that waits for others may have done so for too long.
+    Overdue { device: u8 },
     /// Its connection to a peer has been silent for too long.
     Idle(NodeId),
     /// A stopped process goes on.
@@ -39,6 +41,13 @@ pub(crate) struct Part {
     pub(crate) values: Arc<[u64]>,
 }
 
+/// A connection: its far end's number, and its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Via {
+    pub(crate) from: u32,
+    pub(crate) connection: u32,
+}
+
 /// An event and whom it is for.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -46,6 +55,6 @@ pub(crate) struct Entry {
     /// Of which life of the host.
     pub(crate) life: u32,
     /// The connection that brings it, if one does: it is lost with it.
-    pub(crate) via: Option<(NodeId, u64)>,
+    pub(crate) via: Option<Via>,
     pub(crate) event: Event,
 }

@@ -29,7 +29,7 @@ impl World {
         shard: Shard,
     ) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
-        host.meetings.form(plan, &shard);
+        host.meetings().form(plan, &shard);
         let number = host.number;
         let Some(worker) = host.workers.get_mut(&device) else { return Ok(()) };
         let memory_bytes = match self.setup.sabotage {
@@ -107,48 +107,51 @@ impl World {
 
     /// Begins the next job of a device that has none.
     fn next_job(&mut self, node: NodeId, device: u8) {
-        let load_span = self.between(20.0, 200.0);
-        let noise = self.noise();
-        let now = self.now;
         loop {
-            let Some(host) = self.hosts.get_mut(&node) else { return };
-            let Some(worker) = host.workers.get_mut(&device) else { return };
-            if worker.running.is_some() {
-                return;
-            }
+            let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) else { return };
             let Some(job) = worker.queue.pop_front() else { return };
             worker.serial += 1;
-            let serial = worker.serial;
-            let goes_on = worker.still_until.max(now);
-            let span = match job {
-                Job::Unload => {
-                    worker.holds = None;
-                    continue;
+            if let Some(span) = self.begin(node, device, job)
+                && let Some(worker) = self.worker(node, device)
+            {
+                let (serial, goes_on) = (worker.serial, worker.still_until);
+                let at = goes_on.max(self.now) + span;
+                return self.push(at, node, Event::Due { device, serial });
+            }
+        }
+    }
+
+    /// Begins a job, and says how long it takes; of one that is over at once, nothing.
+    fn begin(&mut self, node: NodeId, device: u8, job: Job) -> Option<Duration> {
+        let drawn = match job {
+            Job::Load { .. } => self.between(20.0, 200.0),
+            _ => Duration::ZERO,
+        };
+        let noise = self.noise();
+        let host = self.hosts.get_mut(&node)?;
+        let worker = host.workers.get_mut(&device)?;
+        match job {
+            Job::Unload => {
+                worker.holds = None;
+                None
+            }
+            Job::Load { load, plan, shard } => {
+                let held = worker.holds.take();
+                let kept = held.is_some_and(|(_, held)| shard.same_weights(&held));
+                worker.cache.clear();
+                worker.running = Some(Running::Load { load, plan, shard });
+                Some(if kept { Duration::ZERO } else { drawn })
+            }
+            Job::Compute(work) => {
+                let span = times(worker.span(node, &work.batch, &self.setup.model), noise);
+                let seat = work.group.map(|key| host.meetings.seat(key, device));
+                if seat.is_some_and(|seat| seat.is_none()) {
+                    self.computed(node, device, work.job, Err(ComputeFault::Group));
+                    return None;
                 }
-                Job::Load { load, plan, shard } => {
-                    let held = worker.holds.take();
-                    let kept = held.is_some_and(|(_, held)| shard.same_weights(&held));
-                    worker.cache.clear();
-                    worker.running = Some(Running::Load { load, plan, shard });
-                    if kept { Duration::ZERO } else { load_span }
-                }
-                Job::Compute(work) => {
-                    let span = worker.span(node, &work.batch, &self.setup.model);
-                    let span = times(span, noise);
-                    let seat = work.group.map(|key| host.meetings.seat(key, device));
-                    if seat.is_some_and(|seat| seat.is_none()) {
-                        self.computed(node, device, work.job, Err(ComputeFault::Group));
-                        continue;
-                    }
-                    let seat = seat.flatten();
-                    if let Some(worker) = host.workers.get_mut(&device) {
-                        worker.running = Some(Running::Compute { work, seat });
-                    }
-                    span
-                }
-            };
-            self.push(goes_on + span, node, Event::Due { device, serial });
-            return;
+                worker.running = Some(Running::Compute { work, seat: seat.flatten() });
+                Some(span)
+            }
         }
     }
 
@@ -159,7 +162,7 @@ impl World {
         drawn.map_or(1.0, |times| times.sample(&mut self.rng))
     }
 
-    /// A device is done with what it does alone, or has waited too long for others.
+    /// A device is done with what it does alone.
     pub(super) fn due(&mut self, node: NodeId, device: u8, serial: u64) -> Result<(), Broken> {
         let sabotage = self.setup.sabotage;
         let Some(worker) = self.worker(node, device) else { return Ok(()) };
@@ -193,17 +196,46 @@ impl World {
                 self.push(self.now, node, Event::Input(input));
             }
             Some(Running::Compute { work, seat }) => self.worked(node, device, work, seat),
-            Some(Running::Meet { work, .. }) => {
-                self.computed(node, device, work.job, Err(ComputeFault::Group));
-            }
+            meets @ Some(Running::Meet { .. }) => worker.running = meets,
             None => {}
         }
         self.next_job(node, device);
         self.poll(node)
     }
 
+    /// Nobody waits for others for ever.
+    pub(super) fn overdue(&mut self, node: NodeId, device: u8) -> Result<(), Broken> {
+        let now = self.now;
+        let Some(worker) = self.worker(node, device) else { return Ok(()) };
+        worker.watched = false;
+        match worker.running.take() {
+            Some(Running::Meet { work, .. }) if worker.waits_until <= now => {
+                self.computed(node, device, work.job, Err(ComputeFault::Group));
+                self.next_job(node, device);
+            }
+            running => {
+                let waits = matches!(running, Some(Running::Meet { .. }));
+                worker.running = running;
+                if waits {
+                    self.watch_over(node, device);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets an alarm for when a device has waited too long, if none is set.
+    fn watch_over(&mut self, node: NodeId, device: u8) {
+        let Some(worker) = self.worker(node, device) else { return };
+        let until = worker.waits_until;
+        if !std::mem::replace(&mut worker.watched, true) {
+            self.push(until, node, Event::Overdue { device });
+        }
+    }
+
     /// A device has computed its part.
     fn worked(&mut self, node: NodeId, device: u8, work: Work, seat: Option<Seat>) {
+        let now = self.now;
         let Some(worker) = self.worker(node, device) else { return };
         let outcome = match worker.compute(&work) {
             Ok(outcome) => outcome,
@@ -216,10 +248,10 @@ impl World {
         let part = Part { header: seat.header(), values: outcome.part.clone() };
         let layers = worker.holds.as_ref().map_or(0, |(_, shard)| shard.layers.len());
         worker.running = Some(Running::Meet { work, seat, outcome });
-        let serial = worker.serial;
-        self.push(self.now + MEETING_MAX, node, Event::Due { device, serial });
+        worker.waits_until = now + MEETING_MAX;
+        self.watch_over(node, device);
         let Some(host) = self.hosts.get_mut(&node) else { return };
-        host.meetings.give(&seat, part.values.clone());
+        host.meetings().give(&seat, part.values.clone());
         for other in host.meetings.hosts(&seat) {
             self.carry_part(node, other, part.clone(), layers);
         }
@@ -229,14 +261,18 @@ impl World {
     pub(super) fn part(&mut self, to: NodeId, from: NodeId, part: Part) -> Result<(), Broken> {
         if let Some(host) = self.hosts.get_mut(&to) {
             // One that is refused is late, or of another time: the node logs it and goes on.
-            let _ = host.meetings.arrived(from, part.header, part.values);
+            let _ = host.meetings().arrived(from, part.header, part.values);
         }
         self.poll(to)
     }
 
     /// Whoever waits for others looks whether they are there.
     pub(crate) fn poll(&mut self, node: NodeId) -> Result<(), Broken> {
-        let devices = self.hosts.get(&node).map_or(0, |host| host.workers.len() as u8);
+        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
+        if !std::mem::take(&mut host.stirred) {
+            return Ok(());
+        }
+        let devices = host.workers.len() as u8;
         for device in 0..devices {
             let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
             let Some(worker) = host.workers.get_mut(&device) else { continue };

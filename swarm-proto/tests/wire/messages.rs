@@ -81,7 +81,7 @@ variants! { faults: Fault {
 } }
 
 variants! { sessions: SessionMessage {
-    Open(_) => of(structs::open(), "00", Open),
+    Open(_) => of(structs::open(), "00", |known| Open(Box::new(known))),
     Opened { .. } => of_attempt("01", "01 02", |attempt| {
         Opened { attempt, cached_blocks: 1_u32, blocks_max: 2_u32 }
     }),
@@ -100,7 +100,7 @@ variants! { councils: CouncilMessage {
         Ask { term: Term(5), set_term: Term(4), set, pre: true }
     }),
     Could { .. } => plain(Could { term: Term(5) }, "01 05"),
-    Voted(_) => of(structs::vote(), "02", Voted),
+    Voted(_) => of(structs::vote(), "02", |known| Voted(Box::new(known))),
     Certified(_) => of(structs::certificate(), "03", |known| Certified(Box::new(known))),
     Lead { .. } => plain(Lead { term: Term(5) }, "04 05"),
     Following { .. } => plain(Following { term: Term(5), set: 6 }, "05 05 06"),

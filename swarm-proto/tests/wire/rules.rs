@@ -75,7 +75,7 @@ fn sampling_is_in_range() {
     }
     refused(&change(|s| s.logprobs = Some(LOGPROBS_MAX + 1)), "top_logprobs");
     let open = with(structs::open().0, |open| open.sampling.top_p = 0.0);
-    refused(&Message::Session(SessionMessage::Open(open)), "top_p");
+    refused(&Message::Session(SessionMessage::Open(Box::new(open))), "top_p");
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn the_fullest_messages_are_taken() {
         end_tokens: vec![u32::MAX; END_TOKENS_MAX],
         ..structs::open().0
     };
-    taken(&Message::Session(SessionMessage::Open(open)));
+    taken(&Message::Session(SessionMessage::Open(Box::new(open))));
     let rows = structs::rows().0;
     let item = RowsItem { tokens: vec![u32::MAX], ..rows.items[0].clone() };
     taken(&RowsHeader { items: vec![item; BATCH_ROWS_MAX], ..rows });

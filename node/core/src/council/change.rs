@@ -96,7 +96,7 @@ impl Council {
         self.ballot.set = Some(set);
         self.ballot.set_term = term;
         let signed = turn.keys.signed(vote);
-        self.acts.push(Act::Send(from, CouncilMessage::Voted(signed)));
+        self.acts.push(Act::Send(from, CouncilMessage::Voted(Box::new(signed))));
         self.persist(turn);
     }
 

@@ -62,7 +62,7 @@ impl Council {
         self.wait(turn);
         if let Some(vote) = self.vote_for(from, &set) {
             let vote = turn.keys.signed(vote);
-            self.acts.push(Act::Send(from, CouncilMessage::Voted(vote)));
+            self.acts.push(Act::Send(from, CouncilMessage::Voted(Box::new(vote))));
             self.persist(turn);
         }
     }

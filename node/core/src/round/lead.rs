@@ -190,6 +190,14 @@ impl Rounds {
         }
     }
 
+    /// Whether such a beat, if it is not the first of its author's, is nothing to a leader: who sends it
+    /// follows the plan that serves, and holds it or nothing of our term.
+    pub(crate) fn expects(&self, pulse: &Pulse, council: &Council) -> bool {
+        let live = self.live_id();
+        let idle = pulse.holds == live || pulse.holds.term != council.term();
+        pulse.live == live && idle && self.lead.failing.is_empty()
+    }
+
     fn is_behind(&self) -> bool {
         self.lead.seen > self.live_id()
     }

@@ -349,7 +349,7 @@ impl Lab {
             }
             Effect::Persist(ballot) => {
                 if !self.slow_disks.contains(&from) {
-                    self.disks.insert(from, ballot.clone());
+                    self.disks.insert(from, (*ballot).clone());
                     say(Input::Persisted(ballot));
                 }
             }

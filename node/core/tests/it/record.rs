@@ -45,7 +45,7 @@ fn inputs() -> Vec<Input> {
         Input::Undeliverable(id(3)),
         Input::Arrived { from: id(2), header: rows(), body: body(300) },
         Input::Measured(Vec::new()),
-        Input::Persisted(Ballot::default()),
+        Input::Persisted(Box::default()),
         Input::Planned { request: 4, outcome: Err("nobody is here".to_owned()) },
         Input::Loaded { load: 5, device: 1, outcome: Ok(()) },
         computed(Ok(Computed::Activations(body(64)))),
@@ -84,7 +84,7 @@ fn effects() -> Vec<Effect> {
     vec![
         Effect::Send { to: id(2), message: Message::Beat(Pulse::default()) },
         Effect::Forward { to: id(2), header: rows(), body: body(8) },
-        Effect::Persist(Ballot::default()),
+        Effect::Persist(Box::default()),
         Effect::Load { load: 1, plan: PlanId::default(), device: 2, shard },
         Effect::Unload { device: 3 },
         Effect::Compute {

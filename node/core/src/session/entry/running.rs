@@ -128,7 +128,7 @@ impl Running {
         let prefill = turn.config.stall_max_of_prompt_token * prompt;
         self.alarm = turn.now + turn.config.stall_max + prefill;
         for node in nodes {
-            post.say(node, SessionMessage::Open(open.clone()), turn);
+            post.say(node, SessionMessage::Open(Box::new(open.clone())), turn);
         }
     }
 
