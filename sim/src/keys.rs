@@ -1,6 +1,8 @@
 //! Signatures that are cheap to make: a hash keyed by the author. Whoever can read this file can
 //! forge one, and [`crate::Sabotage`] does; a real forger is tested where signatures are checked.
 
+use std::sync::LazyLock;
+
 use swarm_core::Keys;
 use swarm_proto::{Hash, NodeId, Signature, Signed, Statement, signed_bytes};
 
@@ -10,7 +12,13 @@ pub(crate) struct SimKeys(pub(crate) NodeId);
 /// The id of the node of that number, which its end tells; the order of ids is another than that of
 /// numbers.
 pub fn node_id(number: usize) -> NodeId {
-    let number = number as u32;
+    IDS.get(number).copied().unwrap_or_else(|| made(number as u32))
+}
+
+/// Those of the first, for they are asked for all the time.
+static IDS: LazyLock<Vec<NodeId>> = LazyLock::new(|| (0..1 << 14).map(made).collect());
+
+fn made(number: u32) -> NodeId {
     let mut id = Hash::of(&number.to_le_bytes()).0;
     id[28..].copy_from_slice(&number.to_le_bytes());
     NodeId(id)

@@ -78,4 +78,23 @@ mod tests {
         assert_eq!(order, [(1, 1), (1, 3), (5, 0), (5, 2)]);
         assert_eq!(queue.entries().count(), 1);
     }
+
+    #[test]
+    fn what_is_scheduled_for_now_comes_after_what_was_before() {
+        let mut queue = Queue::default();
+        let push = |queue: &mut Queue, at, number| {
+            let entry = Entry { to: node_id(number), life: 0, via: None, event: Event::Resume };
+            queue.push(Time(at), entry);
+        };
+        let pop = |queue: &mut Queue, end| {
+            let next = queue.pop_until(Time(end));
+            next.map(|(at, entry)| (at.0, crate::keys::number_of(entry.to)))
+        };
+        [(5, 0), (5, 1), (6, 2)].map(|(at, number)| push(&mut queue, at, number));
+        assert_eq!(pop(&mut queue, 9), Some((5, 0)));
+        [(5, 3), (6, 4), (5, 5)].map(|(at, number)| push(&mut queue, at, number));
+        assert_eq!(pop(&mut queue, 4), None);
+        let rest: Vec<_> = std::iter::from_fn(|| pop(&mut queue, 9)).collect();
+        assert_eq!(rest, [(5, 1), (5, 3), (5, 5), (6, 2), (6, 4)]);
+    }
 }

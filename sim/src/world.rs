@@ -316,7 +316,7 @@ impl World {
         self.log.input(self.now, to, &input);
         let heard = self.ear.is_some().then(|| input.clone());
         let mut effects = std::mem::take(&mut self.effects);
-        effects.extend(host.node.handle(host.clock.says(self.now), input));
+        host.node.handle_into(host.clock.says(self.now), input, &mut effects);
         if let (Some(ear), Some(input)) = (&mut self.ear, heard) {
             ear(self.now, host.number, &input, &effects);
         }

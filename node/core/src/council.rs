@@ -380,8 +380,9 @@ impl Council {
         self.told().any(|voter| voter == peer)
     }
 
-    pub(crate) fn deadline(&self, me: NodeId) -> Time {
-        if self.votes_here(me) { self.deadline } else { Time::NEVER }
+    /// When something is due here, if that is before then; else then.
+    pub(crate) fn deadline(&self, me: NodeId, then: Time) -> Time {
+        if self.deadline < then && self.votes_here(me) { self.deadline } else { then }
     }
 }
 

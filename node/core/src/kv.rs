@@ -5,7 +5,10 @@
 //! the turn before. A block that nobody uses stays until its place is needed, the longest unused
 //! one first.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use swarm_proto::Hash;
 
@@ -139,9 +142,12 @@ impl KvPool {
     /// already, this one stays nameless.
     pub(crate) fn name(&mut self, table: &Table, index: usize, name: Hash) {
         let Some(block) = table.blocks.get(index).copied() else { return };
-        if !self.named.contains_key(&name) && self.blocks[block as usize].name.is_none() {
-            self.blocks[block as usize].name = Some(name);
-            self.named.insert(name, block);
+        let state = &mut self.blocks[block as usize];
+        if state.name.is_none()
+            && let Entry::Vacant(place) = self.named.entry(name)
+        {
+            place.insert(block);
+            state.name = Some(name);
         }
     }
 

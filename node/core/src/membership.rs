@@ -363,6 +363,7 @@ impl Membership {
 
     /// Whether we are to know the whole of a large swarm, since we vote.
     pub(crate) fn knows_all(&mut self, whole: bool) {
+        self.changes += u64::from(self.whole != whole);
         self.whole = whole;
     }
 
@@ -402,7 +403,9 @@ impl Membership {
             api: turn.config.api.clone(),
         };
         let heard = Heard { advert: advert.clone(), at: turn.now };
-        self.adverts.insert(turn.me(), heard);
+        let before = self.adverts.insert(turn.me(), heard);
+        let news = before.is_none_or(|before| offers(&before.advert) != offers(&advert));
+        self.changes += u64::from(news);
         turn.keys.signed(advert)
     }
 

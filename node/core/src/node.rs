@@ -69,6 +69,18 @@ impl Node {
 
     /// Takes in one input and gives out what follows from it.
     pub fn handle(&mut self, now: Time, input: Input) -> impl Iterator<Item = Effect> {
+        self.take(now, input);
+        self.effects.drain(..)
+    }
+
+    /// The same; what follows goes to the end of `effects`, and is moved but once.
+    pub fn handle_into(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        std::mem::swap(&mut self.effects, effects);
+        self.take(now, input);
+        std::mem::swap(&mut self.effects, effects);
+    }
+
+    fn take(&mut self, now: Time, input: Input) {
         let Self { config, keys, rng, started, effects, .. } = self;
         let turn = &mut Turn { now, config, keys: &**keys, rng, effects };
         if !std::mem::replace(started, true) {
@@ -84,12 +96,11 @@ impl Node {
             known: &mut self.known,
         };
         if turn.now < self.wake && parts.knows(&input, turn) {
-            return self.effects.drain(..);
+            return;
         }
         parts.dispatch(input, turn);
         parts.tick(turn);
         self.wake = self.next();
-        self.effects.drain(..)
     }
 
     /// When this node wants an [`Input::Tick`] at the latest.
@@ -98,13 +109,8 @@ impl Node {
     }
 
     fn next(&self) -> Time {
-        let deadlines = [
-            self.membership.deadline(),
-            self.council.deadline(self.id()),
-            self.rounds.deadline(),
-            self.sessions.deadline(),
-        ];
-        deadlines.into_iter().min().unwrap_or(Time::NEVER)
+        let rest = self.membership.deadline().min(self.rounds.deadline());
+        self.council.deadline(self.id(), rest.min(self.sessions.deadline()))
     }
 
     /// Who we are.
@@ -204,8 +210,11 @@ impl Parts<'_> {
     /// that its author is here, and as busy as it says.
     fn knows(&mut self, input: &Input, turn: &Turn<'_>) -> bool {
         let Input::Received { from, message: Message::Beat(pulse) } = input else { return false };
-        if self.council.leads(turn.me()) && !self.rounds.expects(pulse, self.council) {
-            return false;
+        if self.council.leads(turn.me()) {
+            let lacks = lacks(self.council, self.rounds, *from, pulse);
+            if lacks || !self.rounds.expects(pulse, self.council) {
+                return false;
+            }
         }
         let Some(before) = self.membership.felt_again(*from, pulse, turn.now) else { return false };
         // Who holds sessions is heard anew each time: what was sent there since counts beside them.

@@ -108,7 +108,9 @@ impl World {
     /// Begins the next job of a device that has none.
     fn next_job(&mut self, node: NodeId, device: u8) {
         loop {
-            let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) else { return };
+            let Some(worker) = self.worker(node, device).filter(|w| w.running.is_none()) else {
+                return;
+            };
             let Some(job) = worker.queue.pop_front() else { return };
             worker.serial += 1;
             if let Some(span) = self.begin(node, device, job)

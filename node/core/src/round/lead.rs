@@ -6,8 +6,8 @@ use std::{
 };
 
 use swarm_proto::{
-    Epoch, Machine, Message, ModelSpec, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage, Signed,
-    Time,
+    Epoch, Machine, Member, Message, ModelSpec, NodeId, Plan, PlanId, Pool, Pulse, RoundMessage,
+    Signed, Time,
 };
 
 use super::{Rounds, World};
@@ -35,6 +35,9 @@ pub(crate) struct Lead {
     suspects: BTreeSet<NodeId>,
     /// Members of the live plan that cannot hold their share of it.
     failing: BTreeSet<NodeId>,
+    /// Which plan serves, and of which view it was last looked whether a member of it leaves or is gone;
+    /// and whether one does.
+    looked: Option<((PlanId, u64, bool), bool)>,
     /// The latest plan of an earlier term that a peer said serves: if it is later than the one we
     /// know, we cannot endorse what serves and must plan anew.
     seen: PlanId,
@@ -223,13 +226,22 @@ impl Rounds {
     }
 
     /// Whether the live plan cannot serve, or there is none.
-    fn broken(&self, membership: &Membership, turn: &Turn<'_>) -> bool {
+    fn broken(&mut self, membership: &Membership, turn: &Turn<'_>) -> bool {
         let Some(plan) = self.live_plan() else { return true };
-        plan.members().any(|member| {
+        let fails = |member: &Member| self.lead.failing.contains(&member.node);
+        if !self.lead.failing.is_empty() && plan.members().any(fails) {
+            return true;
+        }
+        let view = (plan.id, membership.changes(), membership.size.is_large());
+        if let Some((_, missed)) = self.lead.looked.filter(|(seen, _)| *seen == view) {
+            return missed;
+        }
+        let missed = plan.members().any(|member| {
             let draining = membership.advert(member.node).is_some_and(|advert| advert.draining);
-            let gone = !membership.is_alive(member.node, turn.me());
-            draining || gone || self.lead.failing.contains(&member.node)
-        })
+            draining || !membership.is_alive(member.node, turn.me())
+        });
+        self.lead.looked = Some((view, missed));
+        missed
     }
 
     fn ask(&mut self, world: &World<'_>, turn: &mut Turn<'_>) {

@@ -20,13 +20,13 @@ use crate::{Body, ComputeFault, Computed, Effect, GroupKey, turn::Turn};
 impl Stages {
     /// Gives every stage that has nothing to do its next batch.
     pub(in super::super) fn start(&mut self, post: &mut Post, turn: &mut Turn<'_>) {
-        let Some(plan) = self.plan.clone() else { return };
-        let resting = |(_, own): &(&StageKey, &OwnStage)| own.running.is_none();
-        let resting: Vec<StageKey> = self.own.iter().filter(resting).map(|(key, _)| *key).collect();
-        for key in resting {
+        let Some(plan) = self.plan.as_ref().map(|plan| plan.id) else { return };
+        let ready = self.own.iter().filter(|(_, own)| own.could_start());
+        let ready: Vec<StageKey> = ready.map(|(key, _)| *key).collect();
+        for key in ready {
             let Some(own) = self.own.get_mut(&key) else { continue };
             let next = if own.leads {
-                self.gather(key, plan.id, post, turn)
+                self.gather(key, plan, post, turn)
             } else {
                 own.inbound.pop_front()
             };

@@ -57,6 +57,12 @@ impl OwnStage {
         }
     }
 
+    /// Whether it has nothing to do and something waits.
+    pub(super) fn could_start(&self) -> bool {
+        let waits = if self.leads { self.waiting() > 0 } else { !self.inbound.is_empty() };
+        self.running.is_none() && waits
+    }
+
     /// The session whose turn it is.
     pub(super) fn next_session(&mut self) -> Option<SessionId> {
         self.decode.pop_front().or_else(|| self.prefill.pop_front())
