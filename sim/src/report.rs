@@ -5,6 +5,7 @@ mod film;
 mod forest;
 mod page;
 mod served;
+mod sizes;
 mod steps;
 
 pub use chart::{Chart, Drawn, Key, Series};
@@ -12,3 +13,4 @@ pub use film::{Shown, show};
 pub use forest::{Forest, Interval};
 pub use page::{Grid, Section, page};
 pub use served::{Runs, over_time, spreads, under_way};
+pub use sizes::sizes;

@@ -33,7 +33,8 @@ const LATE: std::time::Duration = std::time::Duration::from_millis(250);
 const HELP_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// How often our advert goes out at most.
 const ADVERT_PAUSE: std::time::Duration = std::time::Duration::from_millis(250);
-/// How long a newcomer to a large swarm finds neighbours before it tells voters of its links.
+/// How long a newcomer finds neighbours and measures the ways to them: of a small swarm it tells at once
+/// of what changes then, to voters of a large one of what has come of it.
 const MOVED_PAUSE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// How long a node that leaves waits until those who stay can elect a leader without it.
@@ -431,9 +432,11 @@ impl Membership {
 
     fn advert_due(&self, config: &crate::Config) -> Time {
         let every = self.size.advert_every(config);
+        let young = self.met.is_some_and(|met| self.advertised < met + MOVED_PAUSE);
         let pause = match (self.dirty, self.moved) {
             (true, _) => ADVERT_PAUSE,
-            (_, true) if !self.size.is_large() => ADVERT_PAUSE,
+            (_, true) if !self.size.is_large() && young => ADVERT_PAUSE,
+            (_, true) if !self.size.is_large() => ADVERT_PAUSE.max(self.size.moved_every()),
             // Links of a large swarm change all the time; a newcomer has hardly had any yet.
             (_, true) if self.climbed < 2 => every.min(MOVED_PAUSE),
             _ => every,

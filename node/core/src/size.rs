@@ -8,6 +8,9 @@ use crate::Config;
 
 /// Adverts a second, from all peers together, that voters take in.
 const ADVERTS_PER_S: u32 = 32;
+/// Links a second, of all adverts together, that everyone takes in where everyone tells of its way to
+/// all others.
+const LINKS_PER_S: u32 = 32;
 /// How often a leader says anew how many there are, if they are as many as before.
 const RECOUNT_EVERY: Duration = Duration::from_secs(30);
 /// Peers that nobody's word can go beyond.
@@ -99,8 +102,19 @@ impl Size {
     pub(crate) fn advert_every(&self, config: &Config) -> Duration {
         match self.large {
             true => config.advert_every.max(Duration::from_secs(1) * self.peers() / ADVERTS_PER_S),
-            false => config.advert_every,
+            false => config.advert_every.max(self.links_every()),
         }
+    }
+
+    /// How often our links are told of if they have changed, in a swarm that is not large: gossip brings
+    /// an advert several times, and each has as many links as there are peers.
+    pub(crate) fn moved_every(&self) -> Duration {
+        self.links_every() / 4
+    }
+
+    fn links_every(&self) -> Duration {
+        let peers = self.peers().min(1 << 12);
+        Duration::from_secs(1) * (peers * peers) / LINKS_PER_S
     }
 
     /// How long a view is left to come to rest before it is planned anew while a plan serves: in a
@@ -149,6 +163,18 @@ mod tests {
             assert!(rate <= 32.1, "{rate} a second of {peers}");
         }
         assert_eq!(size.settle(&config), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn all_links_together_come_at_a_bounded_rate() {
+        let (config, mut size) = (made(), Size::default());
+        for peers in [2_u32, 12, 30, 64] {
+            size.see(peers as usize, &config);
+            assert!(!size.is_large());
+            let rate = f64::from(peers * peers) / size.advert_every(&config).as_secs_f64();
+            assert!(rate <= 32.1, "{rate} a second of {peers}");
+        }
+        assert!(size.moved_every() < size.advert_every(&config));
     }
 
     #[test]

@@ -4,10 +4,13 @@ use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Among, Scale, Scaled};
+use hexswarm_sim::{
+    Among, Scale, Scaled,
+    report::{Section, sizes},
+};
 use serde_json::json;
 
-use super::print;
+use super::{html, print};
 
 /// Peers of a swarm at most: of more than this a node's number does not fit its id's place in a plan.
 const PEERS_MAX: usize = 100_000;
@@ -20,8 +23,8 @@ Examples:
       What it costs to be one of 10, 100, 1,000 and 10,000
   hexswarm-sim scale --peers 1000 --seconds 30
       One size, for half a minute
-  hexswarm-sim scale --peers 100,1000 --csv scale.csv
-      For a plot
+  hexswarm-sim scale --peers 100,1000 --csv scale.csv --pictures .
+      For plots of one's own, and ours
 
 Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage")]
 pub(crate) struct Cli {
@@ -40,6 +43,12 @@ pub(crate) struct Cli {
     /// Write a line a size to this file too
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Write a page with the table and pictures
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the pictures to this folder too: scale-bytes.svg, scale-messages.svg, scale-times.svg
+    #[arg(long, value_name = "FOLDER")]
+    pictures: Option<PathBuf>,
 }
 
 fn peers(text: &str) -> Result<usize, String> {
@@ -50,6 +59,7 @@ fn peers(text: &str) -> Result<usize, String> {
 impl Cli {
     /// Lets them live. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
+        html::create(self.html.as_deref())?;
         let mut rows = Vec::new();
         for peers in &self.peers {
             let span = Duration::from_secs(self.seconds);
@@ -68,6 +78,16 @@ impl Cli {
                 format!("{} was not written: is its folder there?", path.display())
             })?;
         }
+        let seen: Vec<_> = rows.iter().map(|(seen, _)| seen.clone()).collect();
+        for (name, chart) in self.pictures.iter().flat_map(|_| sizes(&seen)) {
+            let path = self.pictures.iter().collect::<PathBuf>().join(format!("{name}.svg"));
+            std::fs::write(&path, chart.svg()).wrap_err_with(|| {
+                format!("{} was not written: is its folder there?", path.display())
+            })?;
+        }
+        if let Some(path) = &self.html {
+            self.page(path, &rows, &seen)?;
+        }
         let mut out = std::io::stdout().lock();
         if self.json {
             let rows: Vec<_> = rows.iter().map(document).collect();
@@ -76,6 +96,33 @@ impl Cli {
             writeln!(out, "{}", print::scale(&rows))?;
         }
         Ok(true)
+    }
+
+    fn page(
+        &self,
+        path: &std::path::Path,
+        rows: &[(Scaled, Option<u64>)],
+        seen: &[Scaled],
+    ) -> color_eyre::Result<()> {
+        let sizes_asked: Vec<_> = self.peers.iter().map(usize::to_string).collect();
+        let (peers, seconds, seed) = (sizes_asked.join(","), self.seconds, self.seed);
+        let command = format!(
+            "hexswarm-sim scale --peers {peers} --seconds {seconds} --seed {seed} --html FILE"
+        );
+        let words = "One peer of ten thousand goes and comes back each second, one in ten seconds at least; then a \
+                     stage's leader is lost, and the swarm's. Bytes and messages are those of control, without the \
+                     data plane.";
+        let section = Section {
+            title: "Swarms at rest".to_owned(),
+            words: vec![words.to_owned()],
+            table: html::grid(&print::scale(rows)),
+            commands: vec![command],
+            ..Section::default()
+        };
+        let charts = sizes(seen).map(|(_, chart)| chart);
+        let about = "Simulated with the core of hexswarm: all but the last rows of the table is of virtual time, \
+                     and the same on any machine.";
+        html::write_about(path, "Sizes of swarms", about, &[section.with(&charts)])
     }
 }
 
