@@ -15,7 +15,7 @@ mod vote;
 use swarm_core::{Effect, Notice};
 use swarm_proto::{Ballot, NodeId, Plan, PlanId, Term, Time};
 
-pub(crate) use device::{fits, known_blocks};
+pub(crate) use device::{fits, known_blocks, one_piece};
 pub(crate) use kv::meant_blocks;
 
 /// A property that did not hold. Nodes are named by their numbers.
@@ -150,6 +150,14 @@ pub enum Broken {
     /// A device was given a batch while it had one.
     #[error("device {device} of node {node} was given a second batch")]
     TwoBatches {
+        /// Whose.
+        node: usize,
+        /// Which.
+        device: u8,
+    },
+    /// A batch has two pieces of one session.
+    #[error("device {device} of node {node} was given two pieces of a session in one batch")]
+    TwoPieces {
         /// Whose.
         node: usize,
         /// Which.

@@ -1,7 +1,9 @@
 //! Devices hold what they have memory for, and are asked only for what they hold.
 
+use std::sync::Arc;
+
 use swarm_core::Shard;
-use swarm_proto::{Batch, ModelSpec};
+use swarm_proto::{Batch, Item, ModelSpec};
 
 use super::Broken;
 
@@ -21,6 +23,18 @@ pub(crate) fn fits(
         return Err(Broken::Memory { node, device, bytes, memory_bytes });
     }
     Ok(())
+}
+
+/// Whether each session has one piece of a batch: of two the later would go on from what the earlier has
+/// not come to yet. Pieces of one session have its table, which is nobody else's.
+pub(crate) fn one_piece(node: usize, device: u8, batch: &Batch) -> Result<(), Broken> {
+    let table = |item: &Item| Arc::as_ptr(&item.blocks).cast::<u32>();
+    let mut tables: Vec<_> = batch.items.iter().map(table).collect();
+    tables.sort_unstable();
+    match tables.windows(2).any(|pair| pair[0] == pair[1]) {
+        true => Err(Broken::TwoPieces { node, device }),
+        false => Ok(()),
+    }
 }
 
 /// Whether a batch names only blocks that the shard has.

@@ -10,7 +10,7 @@ use swarm_proto::{LayerRange, NodeId, PlanId};
 use super::{Event, Part};
 use crate::{
     Sabotage, World,
-    check::{Broken, fits, known_blocks, meant_blocks},
+    check::{Broken, fits, known_blocks, meant_blocks, one_piece},
     model,
     worker::{Job, Running, Work, Worker, times},
 };
@@ -72,6 +72,7 @@ impl World {
             && worker.queue.is_empty()
         {
             known_blocks(number, device, shard, &work.batch)?;
+            one_piece(number, device, &work.batch)?;
             if worker.running.is_none() {
                 let held = (shard, &worker.cache);
                 meant_blocks((number, device), held, &work.batch, &self.clients)?;

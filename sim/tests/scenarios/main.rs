@@ -378,3 +378,13 @@ fn a_pool_that_no_plan_fits_says_why() {
     assert!(report.trouble.unwrap().contains("no plan"), "it says nothing");
     assert!(report.served.is_empty());
 }
+
+/// Prompts of a piece and one token more: where batches wait, both are there when the next is gathered.
+#[test]
+fn a_session_has_one_piece_of_a_batch() {
+    let mut draft = Draft::named("hexgen58").unwrap();
+    let rest = ["workload.requests_per_s=45", "workload.input_tokens=[129,257]", "run.seconds=4"];
+    rest.map(|setting| draft.set(&setting.parse().unwrap()).unwrap());
+    let outcome = draft.scenario().unwrap().run(0, Wishes::default());
+    assert_eq!(outcome.broken, []);
+}

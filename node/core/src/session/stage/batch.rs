@@ -68,10 +68,17 @@ impl Stages {
                 self.fault(attempt, Fault::Full, post, turn);
                 continue;
             }
-            own.queue(session, seat);
             room -= rows;
             items.push(item);
             bodies.push(body);
+        }
+        // Only now, or one of them would have its turn twice.
+        for item in &items {
+            let guest = self.guests.get_mut(&item.attempt.session);
+            let seat = guest.and_then(|guest| guest.seats.get_mut(&key.1));
+            if let (Some(own), Some(seat)) = (self.own.get_mut(&key), seat) {
+                own.queue(item.attempt.session, seat);
+            }
         }
         if items.is_empty() {
             return None;
