@@ -25,7 +25,7 @@ const CALL_MS: u64 = 30;
 impl World {
     /// Whether there are so few nodes that all find and call each other.
     pub(crate) fn all_meet(&self) -> bool {
-        self.hosts.len() <= self.setup.mesh_max
+        self.hosts.len() <= self.setup.told.mesh_max
     }
 
     /// A node that starts finds others: all of them if they are few, some if they are many.
@@ -39,8 +39,8 @@ impl World {
         }
         let there = |other: &&Host| other.is_there() && other.number != number;
         let here = self.hosts.values().filter(there).map(Host::id);
-        let here: Vec<_> = here.take(self.setup.mesh_max + 1).collect();
-        if here.len() <= self.setup.mesh_max {
+        let here: Vec<_> = here.take(self.setup.told.mesh_max + 1).collect();
+        if here.len() <= self.setup.told.mesh_max {
             return here.into_iter().for_each(|other| self.connect(id, other));
         }
         for _ in 0..INTRODUCED {

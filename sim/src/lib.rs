@@ -61,7 +61,6 @@ pub use figure::Figure;
 pub use film::{Asked, Counts, Ending, Film, Held, Moment, Seen, Shape, Source, Tokens};
 pub use fleet::{Belief, Fleet, Truth};
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
-pub use host::Knobs;
 pub use keys::node_id;
 pub use link::Quality;
 pub use paired::{Paired, Verdict};

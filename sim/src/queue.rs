@@ -90,9 +90,9 @@ mod tests {
             let next = queue.pop_until(Time(end));
             next.map(|(at, entry)| (at.0, crate::keys::number_of(entry.to)))
         };
-        [(5, 0), (5, 1), (6, 2)].map(|(at, number)| push(&mut queue, at, number));
+        [(5, 0), (5, 1), (6, 2)].into_iter().for_each(|(at, number)| push(&mut queue, at, number));
         assert_eq!(pop(&mut queue, 9), Some((5, 0)));
-        [(5, 3), (6, 4), (5, 5)].map(|(at, number)| push(&mut queue, at, number));
+        [(5, 3), (6, 4), (5, 5)].into_iter().for_each(|(at, number)| push(&mut queue, at, number));
         assert_eq!(pop(&mut queue, 4), None);
         let rest: Vec<_> = std::iter::from_fn(|| pop(&mut queue, 9)).collect();
         assert_eq!(rest, [(5, 1), (5, 3), (5, 5), (6, 2), (6, 4)]);

@@ -13,6 +13,7 @@ mod swarm;
 use std::{io, sync::Arc, time::Duration};
 
 use serde::Deserialize;
+use swarm_core::Config;
 
 pub use self::fault::{Fault, What};
 use self::{
@@ -22,7 +23,7 @@ use self::{
     swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
 };
 use crate::{
-    Fleet, Knobs, Planner, Plans, Routers, Setup, Truth,
+    Fleet, Planner, Plans, Routers, Setup, Truth,
     churn::Churn,
     fleet::Planned,
     fleets::Fleets,
@@ -82,7 +83,7 @@ pub struct Recipe {
     /// How fast they are.
     pub truth: Truth,
     /// What nodes are told.
-    pub knobs: Knobs,
+    pub told: Config,
     /// Whom clients ask, one after the other.
     pub entries: Vec<usize>,
     source: Source,
@@ -216,7 +217,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     }
     Ok(Recipe {
         truth: truth(&keys.truth, &model, reads)?,
-        knobs: nodes::knobs(keys.nodes)?,
+        told: nodes::told(keys.nodes)?,
         entries,
         source,
         span,
@@ -260,7 +261,7 @@ impl Recipe {
     pub fn setup(&self) -> Setup {
         let setup = self.fleet.setup(&self.truth);
         let planner = self.plans.clone().map_or(setup.planner, Planner::Own);
-        Setup { planner, routers: self.routers.clone(), knobs: self.knobs, ..setup }
+        Setup { planner, routers: self.routers.clone(), told: self.told.clone(), ..setup }
     }
 
     /// What goes wrong for a seed.

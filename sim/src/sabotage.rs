@@ -39,6 +39,10 @@ pub enum Sabotage {
     SmallDevices,
     /// Every control message is carried many times over.
     Echo,
+    /// Whatever opens a session comes thousands of times.
+    EchoOpens,
+    /// Devices are given the pieces of prompts in two.
+    SplitPieces,
     /// One node never hears of a plan.
     DeafToPlans,
     /// Disks say that they have written before they have.

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use swarm_core::{Body, ComputeFault, GroupKey, Seat, Shard};
-use swarm_proto::{Batch, ModelSpec, NodeId, PlanId, Time};
+use swarm_proto::{Batch, Item, ModelSpec, NodeId, PlanId, Time};
 
 use crate::{
     device::{Cache, Outcome, Shape},
@@ -56,6 +56,19 @@ pub(crate) struct Work {
     pub(crate) batch: Batch,
     pub(crate) input: Option<Body>,
     pub(crate) group: Option<GroupKey>,
+}
+
+impl Work {
+    /// Makes two pieces of the last, if it has rows for two.
+    pub(crate) fn split_last(&mut self) {
+        let Some(last) = self.batch.items.last_mut().filter(|last| last.tokens.len() > 1) else {
+            return;
+        };
+        let tokens = last.tokens.split_off(1);
+        let rest = Item { position: last.position + 1, tokens, ..last.clone() };
+        last.sample = None;
+        self.batch.items.push(rest);
+    }
 }
 
 /// What a device does now.

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use swarm_core::{Body, Effect, Input, Notice};
+use swarm_core::{Body, Config, Effect, Input, Notice};
 use swarm_proto::{LinkReport, ModelSpec, NodeId, Pool, Time};
 use swarm_scheduler::Ways;
 
@@ -20,7 +20,7 @@ use crate::{
     client::Clients,
     clock::Clock,
     film::{Film, Seen},
-    host::{Host, Knobs, State},
+    host::{Host, State, usual},
     hosts::Hosts,
     keys::number_of,
     link::Links,
@@ -52,12 +52,10 @@ pub struct Setup {
     pub believed: BTreeMap<(usize, usize), LinkReport>,
     /// Bytes of a row of activations on its way.
     pub row_bytes: u64,
-    /// Nodes up to which all find each other and are connected.
-    pub mesh_max: usize,
     /// Nodes that are there only once they are started.
     pub late: Vec<usize>,
-    /// What nodes are told.
-    pub knobs: Knobs,
+    /// What nodes are told, but for their model, which is that of above, and what is each one's own.
+    pub told: Config,
     /// How much the times of one batch differ: their standard deviation over their mean.
     pub noise: f64,
     /// By how many millionths nodes' clocks are fast or slow, at most.
@@ -85,9 +83,9 @@ impl Default for Setup {
             ways: None,
             believed: BTreeMap::new(),
             row_bytes: model::ROW_WIRE_BYTES,
-            mesh_max: 64,
             late: Vec::new(),
-            knobs: Knobs::default(),
+            // Sessions whose end was lost are to be let go of while a story still looks.
+            told: Config { idle_max: Duration::from_secs(30), ..usual() },
             noise: 0.0,
             skew_ppm: 0,
             planner: Planner::default(),
@@ -155,10 +153,7 @@ impl World {
     /// A swarm whose nodes have just been started.
     pub fn new(setup: Setup, seed: u64) -> Self {
         let hosts = setup.machines.iter().enumerate();
-        let hosts = hosts.map(|(number, rigs)| {
-            let told = (setup.knobs, setup.mesh_max);
-            Host::new(number, rigs, &setup.model, told, setup.routers.clone())
-        });
+        let hosts = hosts.map(|(number, rigs)| Host::new(number, rigs, &setup));
         let mut world = Self {
             now: Time::ZERO,
             rng: ChaCha8Rng::seed_from_u64(seed),

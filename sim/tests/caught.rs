@@ -20,6 +20,7 @@ fn planted(broken: &Broken) -> Sabotage {
         Broken::Memory { .. } => Sabotage::SmallDevices,
         Broken::NoSuchBlock { .. } => Sabotage::FewBlocks,
         Broken::TwoBatches { .. } => Sabotage::EarlyDone,
+        Broken::TwoPieces { .. } => Sabotage::SplitPieces,
         Broken::WrongKv { .. } => Sabotage::SwapBlocks,
         Broken::Unheld { .. } => Sabotage::HalfLoads,
         Broken::LackUnknown { .. } => Sabotage::MutePlanner,
@@ -69,6 +70,21 @@ fn corrupt_parts_of_a_tensor_parallel_stage() {
 #[test]
 fn tokens_told_twice() {
     caught(Scenario::Story, Sabotage::DoubleToken, |b| matches!(b, Broken::WrongToken { .. }));
+}
+
+#[test]
+fn two_pieces_of_a_session_in_one_batch() {
+    caught_by_its_check(Scenario::Story, Sabotage::SplitPieces);
+}
+
+/// Frames have a bound of their own, far above that of control messages.
+#[test]
+fn frames_without_bound() {
+    caught(
+        Scenario::Story,
+        Sabotage::EchoOpens,
+        |broken| matches!(broken, Broken::Flood { messages, .. } if *messages > 6_000),
+    );
 }
 
 #[test]

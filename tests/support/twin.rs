@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
-use hexswarm_sim::{Knobs, Pace, Planner, Rig, Sabotage, Setup, World, node_id, replay::Step};
+use hexswarm_sim::{Pace, Planner, Rig, Sabotage, Setup, World, node_id, replay::Step};
 use swarm_core::{Ask, Config};
 use swarm_proto::{Device, LinkReport, Member, NodeId, Pipeline, Stage};
 use swarm_scheduler::{Way, Ways};
@@ -48,7 +48,7 @@ impl Twin {
             ways: Some(Arc::new(between(names.len(), ways))),
             believed,
             row_bytes: 4 * u64::from(config.model.hidden),
-            knobs: Knobs::of(config),
+            told: config.clone(),
             late: vec![0],
             ..Setup::default()
         };

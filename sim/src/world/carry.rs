@@ -64,6 +64,13 @@ impl World {
                 bytes[at] ^= 1;
                 body = bytes.into();
             }
+            (Sabotage::EchoOpens, FrameHeader::Session(SessionMessage::Open(_))) => {
+                for _ in 0..8_000 {
+                    let body = Body(body.clone());
+                    let copy = Input::Arrived { from, header: header.clone(), body };
+                    self.carry(from, to, Lane::Data, MESSAGE_BYTES, Event::Input(copy));
+                }
+            }
             (Sabotage::LoseClose, FrameHeader::Session(SessionMessage::Close { .. }))
                 if self.rng.random_bool(0.5) =>
             {

@@ -55,7 +55,15 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn compute(&mut self, node: NodeId, device: u8, work: Work) -> Result<(), Broken> {
+    pub(super) fn compute(
+        &mut self,
+        node: NodeId,
+        device: u8,
+        mut work: Work,
+    ) -> Result<(), Broken> {
+        if self.setup.sabotage == Sabotage::SplitPieces {
+            work.split_last();
+        }
         let forgets = self.setup.sabotage == Sabotage::ForgetBlocks && self.rng.random_bool(0.02);
         let hasty = self.setup.sabotage == Sabotage::EarlyDone && work.group.is_none();
         let swaps = self.setup.sabotage == Sabotage::SwapBlocks && self.rng.random_bool(0.2);

@@ -384,7 +384,9 @@ fn a_pool_that_no_plan_fits_says_why() {
 fn a_session_has_one_piece_of_a_batch() {
     let mut draft = Draft::named("hexgen58").unwrap();
     let rest = ["workload.requests_per_s=45", "workload.input_tokens=[129,257]", "run.seconds=4"];
-    rest.map(|setting| draft.set(&setting.parse().unwrap()).unwrap());
+    for setting in rest {
+        draft.set(&setting.parse().unwrap()).unwrap();
+    }
     let outcome = draft.scenario().unwrap().run(0, Wishes::default());
     assert_eq!(outcome.broken, []);
 }
