@@ -12,6 +12,7 @@ mod curve;
 mod estimate;
 mod extent;
 mod figures;
+mod followups;
 mod ratios;
 mod runs;
 mod search;
@@ -23,6 +24,7 @@ pub use curve::{Curve, Point};
 pub use estimate::Estimate;
 pub use extent::Extent;
 pub use figures::Figure;
+pub use followups::FollowUps;
 pub use runs::PaperError;
 pub use search::{Convergence, SearchTime};
 pub use system::System;
@@ -30,7 +32,7 @@ pub use system::System;
 use runs::Runs;
 
 /// The paper's figures, and what we call what is in none of them.
-pub const FIGURES: [(u32, &str); 9] = [
+pub const FIGURES: [(u32, &str); 10] = [
     (1, "the case study: why stages differ"),
     (2, "attainment by rate: pools and planners"),
     (3, "half the price, beside Petals"),
@@ -40,6 +42,7 @@ pub const FIGURES: [(u32, &str); 9] = [
     (7, "beside an engine with batches"),
     (8, "the same with continuous batching (not in the paper)"),
     (9, "estimated beside simulated attainment"),
+    (10, "systems that came after (not in the paper)"),
 ];
 
 /// All that was measured.
@@ -80,7 +83,8 @@ pub fn evaluate(
     let search = wants(6).then(|| Convergence::run(extent.seeds.clone())).transpose()?;
     let time = figure.is_none().then(SearchTime::run).transpose()?;
     let estimate = wants(9).then(|| Estimate::run(extent)).transpose()?;
-    let facts = claims::Facts { extent, runs: &runs, case, search, time, estimate };
+    let followups = wants(10).then(|| FollowUps::run(extent)).transpose()?;
+    let facts = claims::Facts { extent, runs: &runs, case, search, time, estimate, followups };
     Ok(Paper {
         claims: claims::all(&facts),
         figures: figures::all(&facts).into_iter().filter(|f| wants(f.number)).collect(),

@@ -5,6 +5,7 @@ use super::{
     claim::{Claim, Verdict},
     estimate::{self, Estimate},
     extent::{DRAWN, Extent},
+    followups::FollowUps,
     ratios::{Factors, deadlines, rates},
     runs::Runs,
     search::{Convergence, SearchTime},
@@ -19,6 +20,7 @@ pub(super) struct Facts<'a> {
     pub(super) search: Option<Convergence>,
     pub(super) time: Option<SearchTime>,
     pub(super) estimate: Option<Estimate>,
+    pub(super) followups: Option<FollowUps>,
 }
 
 /// Where a published value is known from.
@@ -37,6 +39,7 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Claim> {
     claims.extend(facts.search.as_ref().map(search));
     claims.extend(facts.time.as_ref().map(time));
     claims.extend(facts.estimate.as_ref().map(estimated));
+    claims.extend(facts.followups.as_ref().map(FollowUps::claims).into_iter().flatten());
     claims
 }
 

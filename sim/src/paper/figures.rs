@@ -7,6 +7,7 @@ use super::{
     curve::Point,
     estimate::Estimated,
     extent::DRAWN,
+    followups::FollowUps,
     ratios::scale_at,
     system::System,
 };
@@ -54,6 +55,13 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Figure> {
         System::Tgi,
     ];
     let factors = "published: the paper's layout is up to 2 and 19 times as fast";
+    let mut later = figure(
+        10,
+        "published: what Helix' artifact expects of its own simulator",
+        facts.followups.as_ref().map(FollowUps::charts).unwrap_or_default(),
+        &[],
+    );
+    later.commands = facts.followups.as_ref().map(FollowUps::commands).unwrap_or_default();
     vec![
         figure(1, factors, case(facts), &[]),
         figure(2, NONE, by_rate(facts, &pools), &pools),
@@ -69,6 +77,7 @@ pub(super) fn all(facts: &Facts<'_>) -> Vec<Figure> {
             &batches,
         ),
         figure(9, "published: 92 % and 94 %, at one point", estimate(facts), &[]),
+        later,
     ]
 }
 

@@ -1,0 +1,186 @@
+//! What came after the paper: Helix' pools with the layer times that it measured, and what the rules of
+//! Helix, Parallax and HexGen-2 are worth on the paper's own pools.
+
+use swarm_scheduler::{Ask, Objective, Planner};
+
+use super::{
+    claim::{Claim, Verdict},
+    extent::Extent,
+    runs::{Case, PaperError, beside},
+    system::System,
+};
+use crate::{
+    Draft, Setting, Wishes,
+    report::{Chart, Drawn, Key, Series},
+};
+
+/// Helix' pools: scenario, name, and what its artifact expects of its own simulator, in tokens of
+/// answers a second, for its placement, Swarm's and separate pipelines.
+const POOLS: [(&str, &str, [f64; 3]); 3] = [
+    ("helix24", "24 machines", [252.1, 124.7, 124.3]),
+    ("helix-geo24", "24 in three places", [98.0, 51.9, 61.9]),
+    ("helix42", "42 machines", [645.6, 473.2, 219.3]),
+];
+const PUBLISHED: [&str; 3] = ["published: Helix", "published: Swarm", "published: pipelines apart"];
+/// Planners whose plans a swarm runs, and whether replicas that share a device must be left out for that.
+const PLANNERS: [(&str, &str, bool); 5] = [
+    ("ours", "replicas", false),
+    ("HexGen's search", "hexgen", false),
+    ("symmetric", "symmetric", false),
+    ("Petals' rule", "petals", true),
+    ("Parallax' rule", "parallax", true),
+];
+/// Planners that are only judged: HexGen-2's and Helix' plans are none that a swarm of ours runs.
+const JUDGED: [(&str, Planner); 5] = [
+    ("ours", Planner::Replicas),
+    ("HexGen's search", Planner::Hexgen),
+    ("Parallax' rule", Planner::Parallax),
+    ("Helix' rule", Planner::Helix),
+    ("HexGen-2's rule", Planner::Hexgen2),
+];
+const CARDS: [(System, &str); 2] = [(System::OursFull, "58 cards"), (System::OursHalf, "30 cards")];
+/// How long each pool is asked for more than it can serve.
+const WHOLE_S: u32 = 660;
+const QUICK_S: u32 = 330;
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FollowUps {
+    /// Tokens of answers a second, by Helix' pools and planners.
+    simulated: Vec<[f64; PLANNERS.len()]>,
+    /// Requests a second by our sums, by the paper's pools and planners; none without a plan.
+    judged: Vec<[Option<f64>; JUDGED.len()]>,
+}
+
+impl FollowUps {
+    pub(super) fn run(extent: &Extent) -> Result<Self, PaperError> {
+        let seconds = if *extent == Extent::quick() { QUICK_S } else { WHOLE_S };
+        let pools = if *extent == Extent::quick() { 1 } else { POOLS.len() };
+        // The largest first, for they take longest.
+        let jobs: Vec<(usize, usize)> =
+            (0..pools).rev().flat_map(|pool| (0..PLANNERS.len()).map(move |p| (pool, p))).collect();
+        let tokens = beside(&jobs, |&(pool, planner)| simulated(pool, planner, seconds));
+        let mut simulated = vec![[0.0; PLANNERS.len()]; pools];
+        for ((pool, planner), tokens) in jobs.into_iter().zip(tokens) {
+            simulated[pool][planner] = tokens?;
+        }
+        let judged = CARDS.iter().map(|(system, _)| judged(*system)).collect::<Result<_, _>>()?;
+        Ok(Self { simulated, judged })
+    }
+
+    pub(super) fn charts(&self) -> Vec<Chart> {
+        let dots = |label: &str, values: Vec<Option<f64>>| Series {
+            label: label.to_owned(),
+            points: (0..).map(f64::from).zip(values).filter_map(|(x, y)| Some((x, y?))).collect(),
+            drawn: Drawn::Dots,
+        };
+        let pools = POOLS.iter().take(self.simulated.len());
+        let ours = PLANNERS.iter().enumerate().map(|(number, (label, ..))| {
+            let above = |tokens: f64| Some(tokens).filter(|tokens| *tokens > 0.0);
+            dots(label, self.simulated.iter().map(|pool| above(pool[number])).collect())
+        });
+        let published = PUBLISHED.iter().enumerate();
+        let theirs = published
+            .map(|(number, label)| dots(label, pools.clone().map(|p| Some(p.2[number])).collect()));
+        let chart = |title: &str, y: &str, names: Vec<&str>, series| Chart {
+            title: title.to_owned(),
+            y: y.to_owned(),
+            names: names.into_iter().map(str::to_owned).collect(),
+            key: Key::UpperRight,
+            series,
+            ..Chart::default()
+        };
+        let simulated = chart(
+            "Helix' pools, asked for more than they can serve",
+            "tokens of answers a second",
+            pools.clone().map(|pool| pool.1).collect(),
+            ours.chain(theirs).collect(),
+        );
+        let judged = JUDGED.iter().enumerate().map(|(number, (label, _))| {
+            dots(label, self.judged.iter().map(|pool| pool[number]).collect())
+        });
+        let judged = chart(
+            "the paper's pools by our sums, nothing run",
+            "requests a second",
+            CARDS.map(|(_, label)| label).to_vec(),
+            judged.collect(),
+        );
+        vec![simulated, judged]
+    }
+
+    pub(super) fn claims(&self) -> Vec<Claim> {
+        let figure = 10;
+        let pools = self.simulated.iter().zip(POOLS).map(|(tokens, (_, name, published))| Claim {
+            what: format!("Helix' {name}: tokens of answers a second"),
+            published: format!(
+                "Helix {}, Swarm {}, pipelines apart {}",
+                published[0], published[1], published[2]
+            ),
+            source: "its artifact's table, of its own simulator",
+            ours: PLANNERS.iter().zip(tokens).map(|((label, ..), t)| format!("{label} {t:.0}")).collect::<Vec<_>>().join(", "),
+            verdict: Verdict::NotComparable,
+            why: "cards, mean links, layer times and lengths are the same, the engine is not: ours reads weights once \
+                  for prompts and steps together, and fills the KV cache"
+                .to_owned(),
+            figure,
+        });
+        let mut claims: Vec<_> = pools.collect();
+        let hexgen = |pool: &[Option<f64>; 5], of: usize| Some(pool[of]? / pool[1]?);
+        let over = |what: &str, published: &str, of: usize| {
+            let times =
+                self.judged.iter().zip(CARDS).map(|(pool, (_, label))| match hexgen(pool, of) {
+                    Some(times) => format!("{times:.2}x on {label}"),
+                    None => format!("no plan for {label}"),
+                });
+            Claim {
+                what: format!("{what} over HexGen: rate, whatever requests take"),
+                published: published.to_owned(),
+                source: "summaries of its paper",
+                ours: format!("{}, by our sums", times.collect::<Vec<_>>().join(", ")),
+                verdict: Verdict::NotComparable,
+                why: "its rule by our sums on HexGen's pools; its own pools, models and engines are others".to_owned(),
+                figure,
+            }
+        };
+        claims.push(over("Parallax", "up to 3.6x, average 1.58x", 2));
+        claims.push(over("HexGen-2", "up to 1.5x, average 1.4x", 4));
+        claims
+    }
+
+    /// What runs a point of it.
+    pub(super) fn commands(&self) -> Vec<String> {
+        let pools = POOLS.iter().take(self.simulated.len());
+        let each = pools.flat_map(|(name, ..)| {
+            PLANNERS.map(|(label, planner, disjoint)| {
+                let disjoint = if disjoint { " --set planner.disjoint=true" } else { "" };
+                format!(
+                    "hexswarm-sim run {name} --set planner.name={planner}{disjoint}   # {label}"
+                )
+            })
+        });
+        each.collect()
+    }
+}
+
+/// Tokens of answers a second; none if no replica is left that fits.
+fn simulated(pool: usize, planner: usize, seconds: u32) -> Result<f64, PaperError> {
+    let ((name, ..), (system, planner, disjoint)) = (POOLS[pool], PLANNERS[planner]);
+    let mut draft = Draft::named(name)?;
+    draft.set(&Setting::new("planner.name", planner))?;
+    draft.set(&Setting::new("planner.disjoint", &disjoint.to_string()))?;
+    draft.set(&Setting::new("run.seconds", &seconds.to_string()))?;
+    let outcome = draft.scenario()?.run(0, Wishes::default());
+    match outcome.broken.into_iter().next() {
+        Some(broken) => Err(PaperError::Broken { system, broken }),
+        None => Ok(outcome.report.map_or(0.0, |report| report.decode_tokens_per_s())),
+    }
+}
+
+fn judged(system: System) -> Result<[Option<f64>; JUDGED.len()], PaperError> {
+    let recipe = Case::usual(system).recipe()?;
+    Ok(JUDGED.map(|(_, planner)| {
+        let objective = Objective::Throughput;
+        let found = recipe.fleet.propose(|ask| Ask { planner, objective, ..ask });
+        found.map(|found| found.requests_per_s)
+    }))
+}
