@@ -91,6 +91,9 @@ async fn figures_count_what_happened() {
         "hexswarm_plan_epoch 4",
         "hexswarm_link_sent_bytes_total{peer=\"far\"} 7",
         "hexswarm_link_received_bytes_total{peer=\"far\"} 8",
+        "hexswarm_gossip_mesh_peers 0",
+        "hexswarm_gossip_received_bytes_total 0",
+        "hexswarm_gossip_duplicate_messages_total 0",
     ] {
         assert!(reply.body.lines().any(|other| other == line), "{line}:\n{}", reply.body);
     }
