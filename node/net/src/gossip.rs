@@ -39,8 +39,6 @@ pub struct GossipCounts {
     pub duplicates: u64,
     /// Messages that were asked for, because a peer outside the mesh had them first.
     pub asked: u64,
-    /// How often peers said that they have a message already.
-    pub unwanted: u64,
 }
 
 impl Gossip {
@@ -61,7 +59,6 @@ impl Gossip {
                 "topic_msg_recv_bytes_unfiltered_total" => &mut counts.received_bytes,
                 "topic_msg_recv_counts_total" => &mut filtered,
                 "topic_iwant_msgs_total" => &mut counts.asked,
-                "idontwant_msgs_ids_total" => &mut counts.unwanted,
                 _ => continue,
             };
             let value = line.rsplit(' ').next().and_then(|value| value.parse::<u64>().ok());

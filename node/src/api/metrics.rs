@@ -66,7 +66,6 @@ struct Gossip {
     received_bytes: Counter,
     duplicates: Counter,
     asked: Counter,
-    unwanted: Counter,
 }
 
 impl Default for Metrics {
@@ -211,7 +210,6 @@ impl Gossip {
             ("gossip_received", "Gossip that came from peers", Unit::Bytes, &self.received_bytes),
             ("gossip_duplicate", "Gossip that was here already", messages(), &self.duplicates),
             ("gossip_asked", "Gossip missed and asked for", messages(), &self.asked),
-            ("gossip_unwanted", "Gossip that peers had already", messages(), &self.unwanted),
         ] {
             registry.register_with_unit(name, help, unit, counter.clone());
         }
@@ -226,7 +224,6 @@ impl Gossip {
             (&self.received_bytes, counts.received_bytes),
             (&self.duplicates, counts.duplicates),
             (&self.asked, counts.asked),
-            (&self.unwanted, counts.unwanted),
         ] {
             counter.inner().store(value, Ordering::Relaxed);
         }
