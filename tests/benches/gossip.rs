@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 use swarm_tests::Gossiped;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_hexswarm");
+/// Simulated swarms beside each live one: who is in whose mesh is drawn.
+const SEEDS: u64 = 10;
+/// A live swarm, and simulated ones.
+type Beside = (Gossiped, Vec<Gossiped>);
 
 /// Gossip in live swarms beside simulated ones.
 #[derive(Debug, Parser)]
@@ -59,57 +63,80 @@ fn per_s(of: &Gossiped, count: f64) -> f64 {
 #[tokio::main]
 async fn main() {
     let options = Options::parse();
-    let mut pairs = Vec::new();
+    let mut swarms: Vec<Beside> = Vec::new();
     for nodes in &options.nodes {
         eprintln!("{nodes} nodes, {} s", options.seconds);
         let span = Duration::from_secs(u64::from(options.seconds));
         let live = Gossiped::live(Path::new(BINARY), usize::from(*nodes), span).await;
-        let simulated = Gossiped::simulated(&live, 0);
-        pairs.push((live, simulated));
+        let simulated = (0..SEEDS).map(|seed| Gossiped::simulated(&live, seed)).collect();
+        swarms.push((live, simulated));
     }
     if options.json {
-        println!("{}", document(&pairs));
+        println!("{}", document(&swarms));
     } else {
-        print(&pairs);
+        print(&swarms);
     }
 }
 
-fn print(pairs: &[(Gossiped, Gossiped)]) {
+/// A figure of a live swarm; of simulated ones, the mean, the least and the most.
+struct Row {
+    figure: &'static str,
+    live: f64,
+    simulated: f64,
+    least: f64,
+    most: f64,
+}
+
+fn rows((live, simulated): &Beside) -> Vec<Row> {
+    let row = |(figure, of): Figure| {
+        let all = || simulated.iter().map(of);
+        Row {
+            figure,
+            live: of(live),
+            simulated: all().sum::<f64>() / simulated.len() as f64,
+            least: all().fold(f64::INFINITY, f64::min),
+            most: all().fold(f64::NEG_INFINITY, f64::max),
+        }
+    };
+    FIGURES.map(row).into()
+}
+
+fn print(swarms: &[Beside]) {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
-    table.set_header(["nodes", "figure", "live", "simulated", "ratio"]);
-    for (live, simulated) in pairs {
-        for (name, of) in FIGURES {
-            let (live_is, simulated_is) = (of(live), of(simulated));
+    table.set_header(["nodes", "figure", "live", "simulated", "ratio", "of one seed"]);
+    for beside in swarms {
+        for Row { figure, live, simulated, least, most } in rows(beside) {
+            let ratio = simulated / live;
             table.add_row([
-                live.counts.len().to_string(),
-                name.to_owned(),
-                format!("{live_is:.2}"),
-                format!("{simulated_is:.2}"),
-                format!("{:.2}", simulated_is / live_is),
+                beside.0.counts.len().to_string(),
+                figure.to_owned(),
+                format!("{live:.2}"),
+                format!("{simulated:.2}"),
+                if ratio.is_finite() { format!("{ratio:.2}") } else { "-".to_owned() },
+                format!("{least:.2} to {most:.2}"),
             ]);
         }
     }
     println!("{table}");
-    for (live, _) in pairs {
+    for (live, _) in swarms {
         let (nodes, seconds) = (live.counts.len(), live.span.as_secs());
         let (rtt_ms, spread_ms) = (live.rtt_ms, live.rtt_spread_ms);
         println!("{nodes} nodes: {seconds} s, round trips of {rtt_ms:.2} ms, +- {spread_ms:.2}");
     }
 }
 
-fn document(pairs: &[(Gossiped, Gossiped)]) -> Value {
-    let swarms = pairs.iter().map(|(live, simulated)| {
-        let figure = |(name, of): &Figure| {
-            let (live, simulated) = (of(live), of(simulated));
-            let ratio = simulated / live;
-            let said = json!({ "live": live, "simulated": simulated, "ratio": ratio });
-            ((*name).to_owned(), said)
-        };
-        let figures: serde_json::Map<_, _> = FIGURES.iter().map(figure).collect();
+fn document(swarms: &[Beside]) -> Value {
+    let swarm = |beside: &Beside| {
+        let figures = rows(beside).into_iter().map(|row| {
+            let Row { figure, live, simulated, least, most } = row;
+            json!({ "figure": figure, "live": live, "simulated": simulated,
+                "ratio": simulated / live, "least": least, "most": most })
+        });
+        let live = &beside.0;
         json!({ "nodes": live.counts.len(), "seconds": live.span.as_secs_f64(),
-            "rtt_ms": live.rtt_ms,
-            "rtt_spread_ms": live.rtt_spread_ms, "figures": figures })
-    });
-    json!({ "swarms": swarms.collect::<Vec<_>>() })
+            "rtt_ms": live.rtt_ms, "rtt_spread_ms": live.rtt_spread_ms,
+            "figures": figures.collect::<Vec<_>>() })
+    };
+    json!({ "swarms": swarms.iter().map(swarm).collect::<Vec<_>>() })
 }
