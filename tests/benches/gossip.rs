@@ -41,7 +41,7 @@ struct Options {
 /// One of a swarm's figures.
 type Figure = (&'static str, fn(&Gossiped) -> f64);
 
-const FIGURES: [Figure; 10] = [
+const FIGURES: [Figure; 11] = [
     ("adverts_per_s", |of| per_s(of, of.adverts as f64)),
     ("heard_by_others", |of| of.copies.iter().sum::<usize>() as f64 / of.adverts as f64),
     ("mesh_peers", |of| of.mean(|counts| counts.mesh_peers)),
@@ -50,6 +50,7 @@ const FIGURES: [Figure; 10] = [
     ("advert_bytes", |of| {
         of.mean(|counts| counts.received_bytes) / of.mean(|counts| counts.received)
     }),
+    ("received_per_advert", |of| of.mean(|counts| counts.received) / of.adverts as f64),
     ("received_per_s", |of| per_s(of, of.mean(|counts| counts.received))),
     ("received_bytes_per_s", |of| per_s(of, of.mean(|counts| counts.received_bytes))),
     ("delay_p50_ms", |of| of.delay_ms(0.5)),
