@@ -200,8 +200,7 @@ impl Seen {
 impl Gossip {
     fn register(&self, registry: &mut Registry) {
         let help = "Peers to whom all gossip that is new is handed on";
-        let peers = Unit::Other("peers".to_owned());
-        registry.register_with_unit("gossip_mesh", help, peers, self.mesh.clone());
+        registry.register("gossip_mesh_peers", help, self.mesh.clone());
         let messages = || Unit::Other("messages".to_owned());
         for (name, help, unit, counter) in [
             ("gossip_sent", "Gossip handed to peers", messages(), &self.sent),

@@ -142,7 +142,7 @@ async fn figures_are_in_the_form_that_prometheus_reads() {
     families.push(family);
     for family in &families[1..] {
         assert!(family.help.ends_with('.') && family.help.len() > 10, "{family:?}");
-        let of_a_unit = ["seconds", "tokens", "bytes", "blocks"];
+        let of_a_unit = ["seconds", "tokens", "bytes", "blocks", "messages"];
         let unit = of_a_unit.into_iter().find(|unit| family.name.ends_with(&format!("_{unit}")));
         assert_eq!(family.unit, unit.unwrap_or_default(), "{family:?}");
     }
