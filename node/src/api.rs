@@ -33,6 +33,7 @@ use axum::{
 use bytes::Bytes;
 use futures::StreamExt;
 use serde_json::json;
+use swarm_net::Gossip;
 use swarm_proto::ModelSpec;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,7 @@ pub struct ApiState {
     text: Arc<ModelText>,
     model: Arc<ModelInfo>,
     metrics: Arc<Metrics>,
+    gossip: Gossip,
     origins: Arc<Origins>,
     turns: Arc<Semaphore>,
     reads: Arc<Semaphore>,
@@ -79,8 +81,14 @@ struct ModelInfo {
 }
 
 impl ApiState {
-    /// An API for the node behind `handle`, and for pages of these origins.
-    pub fn new(handle: Handle, text: Arc<ModelText>, spec: &ModelSpec, origins: Origins) -> Self {
+    /// An API for the node behind `handle`, which gossips, and for pages of these origins.
+    pub fn new(
+        handle: Handle,
+        gossip: Gossip,
+        text: Arc<ModelText>,
+        spec: &ModelSpec,
+        origins: Origins,
+    ) -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let model = ModelInfo {
             name: spec.name.clone(),
@@ -93,6 +101,7 @@ impl ApiState {
             text,
             model: Arc::new(model),
             metrics: Arc::default(),
+            gossip,
             origins: Arc::new(origins),
             turns: Arc::new(Semaphore::new(ANSWERS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
@@ -224,7 +233,7 @@ async fn ready(State(state): State<ApiState>) -> Response {
 
 async fn figures(State(state): State<ApiState>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = state.metrics.text(&state.handle.status());
+    let text = state.metrics.text(&state.handle.status(), state.gossip.counts());
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 

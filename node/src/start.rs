@@ -156,7 +156,7 @@ pub async fn start(settings: Settings) -> color_eyre::Result<Running> {
     tokio::spawn(pump.run(events));
 
     let origins = Origins::new(settings.api_origins, api_address);
-    let api = api::ApiState::new(handle.clone(), Arc::new(text), &spec, origins);
+    let api = api::ApiState::new(handle.clone(), net.gossip(), Arc::new(text), &spec, origins);
     let closing = CancellationToken::new();
     let serve = tokio::spawn(api::serve(listener, api, closing.clone()));
     Ok(Running { peer, api: api_address, about, handle, driver, net, serve, closing, arbiter })

@@ -1,6 +1,7 @@
-//! Adverts, as gossipsub carries them: each node hands what is new to it to a few of those that it is
-//! connected with (its mesh), and offers it to some of the others at its next heartbeat. Heartbeats
-//! are reckoned when there is something to carry, so a swarm that says nothing costs nothing.
+//! Adverts, as gossipsub carries them: an author tells all that it is connected with, each node hands
+//! what is new to it to a few of them (its mesh), and offers it to some of the others at its next
+//! heartbeat. Heartbeats are reckoned when there is something to carry, so a swarm that says nothing
+//! costs nothing.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,17 +9,23 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Advert, NodeId, Signed, Time, codec};
 
-use crate::{World, check::Broken, keys::number_of, world::Event};
+use crate::{
+    World,
+    check::Broken,
+    keys::{node_id, number_of},
+    world::Event,
+};
 
-/// Peers that a node hands everything to, at least and at most, and how many it seeks to have.
+/// Peers that a node hands everything to: if they are fewer than the least, it seeks to have so many;
+/// if they are the most, it keeps so many.
 const MESH: usize = 6;
 const MESH_MIN: usize = 5;
 const MESH_MAX: usize = 12;
 /// Peers that are offered what they may lack.
 const OFFERED: usize = 6;
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// What a message weighs beside what is said: author, number, topic, key and signature.
-const ENVELOPE_BYTES: usize = 170;
+/// What a message weighs beside what is said: author, number, topic and signature.
+const ENVELOPE_BYTES: usize = 140;
 /// What an offer, or a request for what was offered, weighs.
 const OFFER_BYTES: usize = 70;
 
@@ -29,9 +36,29 @@ pub(crate) struct Gossip {
     /// The latest advert of each author that came by, by the author's number.
     seen: BTreeMap<u32, u64>,
     heartbeat_at: Time,
+    counts: GossipCounts,
 }
 
-/// An advert on its way over one link, or only the offer of one.
+/// What gossip came to at a node since it started, as a real node counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GossipCounts {
+    /// Peers in the mesh.
+    pub mesh_peers: u64,
+    /// Adverts that were handed to peers, each as often as it was.
+    pub sent: u64,
+    /// Their bytes.
+    pub sent_bytes: u64,
+    /// Adverts that came, each as often as it did.
+    pub received: u64,
+    /// Their bytes.
+    pub received_bytes: u64,
+    /// Those of them that were here already.
+    pub duplicates: u64,
+    /// Adverts that were offered, and asked for.
+    pub asked: u64,
+}
+
+/// An advert on its way over one link, or only word of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Rumour {
     pub(crate) from: NodeId,
@@ -55,6 +82,15 @@ impl Gossip {
 }
 
 impl World {
+    /// What gossip came to at a node.
+    pub fn gossiped(&self, number: usize) -> GossipCounts {
+        let gossip = self.hosts.get(&node_id(number)).map(|host| &host.gossip);
+        gossip.map_or_else(GossipCounts::default, |gossip| GossipCounts {
+            mesh_peers: gossip.mesh.len() as u64,
+            ..gossip.counts
+        })
+    }
+
     /// A node gossips its advert.
     pub(crate) fn gossip(&mut self, from: NodeId, advert: Signed<Advert>) {
         let bytes = codec::sealed_bytes(&advert) + ENVELOPE_BYTES;
@@ -62,14 +98,20 @@ impl World {
         if let Some(host) = self.hosts.get_mut(&from) {
             host.gossip.is_new(&rumour.advert);
         }
-        self.spread(from, &rumour);
+        let connected = self.heartbeat(from);
+        for peer in &connected {
+            self.hand(from, *peer, Duration::ZERO, rumour.clone());
+        }
+        self.offer(from, connected, &rumour);
     }
 
     /// Something of it comes to a node.
     pub(crate) fn rumoured(&mut self, at: NodeId, rumour: Rumour) -> Result<(), Broken> {
         let Some(host) = self.hosts.get_mut(&at) else { return Ok(()) };
+        let gossip = &mut host.gossip;
         if rumour.offer {
-            if host.gossip.lacks(&rumour.advert) {
+            if gossip.lacks(&rumour.advert) {
+                gossip.counts.asked += 1;
                 let from = rumour.from;
                 self.traffic.carried(at, from, OFFER_BYTES);
                 // There and back.
@@ -78,24 +120,32 @@ impl World {
             }
             return Ok(());
         }
-        if !host.gossip.is_new(&rumour.advert) {
+        gossip.counts.received += 1;
+        gossip.counts.received_bytes += rumour.bytes as u64;
+        if !gossip.is_new(&rumour.advert) {
+            gossip.counts.duplicates += 1;
             return Ok(());
         }
         self.spread(at, &rumour);
         self.feed(at, Input::Heard(Box::new((*rumour.advert).clone())))
     }
 
+    /// A node hands on what is new to it.
     fn spread(&mut self, by: NodeId, rumour: &Rumour) {
-        let connected: Vec<_> =
-            self.links.ends(by).into_iter().filter(|peer| self.links.is_up(by, *peer)).collect();
-        self.heartbeat(by, &connected);
+        let connected = self.heartbeat(by);
         let Some(host) = self.hosts.get(&by) else { return };
         let mesh = host.gossip.mesh.clone();
         let (author, from) = (rumour.advert.by, rumour.from);
-        for peer in mesh.iter().filter(|peer| **peer != author && **peer != from) {
-            self.hand(by, *peer, Duration::ZERO, rumour.clone());
+        for peer in mesh.into_iter().filter(|peer| *peer != author && *peer != from) {
+            self.hand(by, peer, Duration::ZERO, rumour.clone());
         }
-        let mut others: Vec<_> = connected.into_iter().filter(|p| !mesh.contains(p)).collect();
+        self.offer(by, connected, rumour);
+    }
+
+    /// Offers it to some of those that are not in the mesh.
+    fn offer(&mut self, by: NodeId, mut others: Vec<NodeId>, rumour: &Rumour) {
+        let Some(host) = self.hosts.get(&by) else { return };
+        others.retain(|peer| !host.gossip.mesh.contains(peer));
         while others.len() > OFFERED {
             others.swap_remove(self.rng.random_range(0..others.len()));
         }
@@ -105,42 +155,54 @@ impl World {
         }
     }
 
-    /// The mesh as the last heartbeat would have left it: of peers that are connected, enough and not
-    /// too many, each in the other's.
-    fn heartbeat(&mut self, by: NodeId, connected: &[NodeId]) {
-        let now = self.now;
-        let Some(host) = self.hosts.get_mut(&by) else { return };
-        let due = now >= host.gossip.heartbeat_at;
-        let mesh = &mut host.gossip.mesh;
+    /// Whom a node is connected with; its mesh is as the last heartbeat would have left it: enough of
+    /// them and not too many, each in the other's.
+    fn heartbeat(&mut self, by: NodeId) -> Vec<NodeId> {
+        let mut connected = self.links.ends(by);
+        connected.retain(|peer| self.links.is_up(by, *peer));
+        let Some(host) = self.hosts.get_mut(&by) else { return connected };
+        let mut mesh = std::mem::take(&mut host.gossip.mesh);
         mesh.retain(|peer| {
             connected.binary_search_by_key(&number_of(*peer), |p| number_of(*p)).is_ok()
         });
-        if !due && !mesh.is_empty() {
-            return;
+        if self.now >= host.gossip.heartbeat_at || mesh.is_empty() {
+            host.gossip.heartbeat_at = self.now + HEARTBEAT;
+            match mesh.len() {
+                // A newcomer takes those that it meets first.
+                0 => self.graft(by, &mut mesh, &connected, MESH_MIN),
+                1..MESH_MIN => self.graft(by, &mut mesh, &connected, MESH),
+                MESH_MAX.. => self.prune(by, &mut mesh),
+                _ => {}
+            }
         }
-        host.gossip.heartbeat_at = now + HEARTBEAT;
-        let mut mesh = std::mem::take(&mut host.gossip.mesh);
-        while mesh.len() > MESH_MAX {
+        if let Some(host) = self.hosts.get_mut(&by) {
+            host.gossip.mesh = mesh;
+        }
+        connected
+    }
+
+    fn prune(&mut self, by: NodeId, mesh: &mut Vec<NodeId>) {
+        while mesh.len() > MESH {
             let gone = mesh.swap_remove(self.rng.random_range(0..mesh.len()));
             if let Some(other) = self.hosts.get_mut(&gone) {
                 other.gossip.mesh.retain(|peer| *peer != by);
             }
         }
-        let mut others: Vec<_> =
-            connected.iter().filter(|peer| !mesh.contains(peer)).copied().collect();
-        while mesh.len() < MESH_MIN.max(MESH.min(mesh.len() + others.len())) && !others.is_empty() {
+    }
+
+    fn graft(&mut self, by: NodeId, mesh: &mut Vec<NodeId>, connected: &[NodeId], enough: usize) {
+        let others = connected.iter().filter(|peer| !mesh.contains(peer));
+        let mut others: Vec<_> = others.copied().collect();
+        while mesh.len() < enough && !others.is_empty() {
             let peer = others.swap_remove(self.rng.random_range(0..others.len()));
-            if let Some(other) = self.hosts.get_mut(&peer)
-                && (other.gossip.mesh.len() < MESH_MAX || other.gossip.mesh.contains(&by))
-            {
-                if !other.gossip.mesh.contains(&by) {
+            let Some(other) = self.hosts.get_mut(&peer) else { continue };
+            let has = other.gossip.mesh.contains(&by);
+            if has || other.gossip.mesh.len() < MESH_MAX {
+                if !has {
                     other.gossip.mesh.push(by);
                 }
                 mesh.push(peer);
             }
-        }
-        if let Some(host) = self.hosts.get_mut(&by) {
-            host.gossip.mesh = mesh;
         }
     }
 
@@ -149,6 +211,10 @@ impl World {
         let lost = self.links.gossip_loss;
         let gone = lost > 0.0 && self.rng.random_bool(lost);
         let bytes = if rumour.offer { OFFER_BYTES } else { rumour.bytes };
+        if let (false, Some(host)) = (rumour.offer, self.hosts.get_mut(&from)) {
+            host.gossip.counts.sent += 1;
+            host.gossip.counts.sent_bytes += bytes as u64;
+        }
         self.traffic.carried(from, to, bytes);
         if let Some(way) = self.way(from, to).filter(|_| !gone) {
             let rumour = Event::Rumour(Rumour { from, ..rumour });

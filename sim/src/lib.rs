@@ -60,6 +60,7 @@ pub use comparison::{Comparison, Side, unlike};
 pub use figure::Figure;
 pub use film::{Asked, Counts, Ending, Film, Held, Moment, Seen, Shape, Source, Tokens};
 pub use fleet::{Belief, Fleet, Truth};
+pub use gossip::GossipCounts;
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
 pub use keys::node_id;
 pub use link::Quality;

@@ -6,6 +6,7 @@
 //! in a panic that shows the processes' logs if it never comes true.
 
 mod course;
+mod gossip;
 mod history;
 mod layout;
 mod netns;
@@ -17,6 +18,7 @@ mod times;
 mod twin;
 
 pub use course::{Course, Part};
+pub use gossip::{Gossiped, Hearsay};
 pub use history::{History, Witness};
 pub use layout::{Layout, Share};
 pub use netns::{Host, Lab, Nat};

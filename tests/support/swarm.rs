@@ -60,7 +60,9 @@ impl Swarm {
         devices: &[&[&str]],
         layout: Option<&Layout>,
     ) -> Self {
-        Self::begin(binary, model, devices, layout, false).await
+        let swarm = Self::begin(binary, model, devices, layout, false).await;
+        swarm.ready(&swarm.entry.api).await;
+        swarm
     }
 
     /// As `start`; what every node is told is written down, see [`Swarm::record`].
@@ -70,7 +72,15 @@ impl Swarm {
         devices: &[&[&str]],
         layout: Option<&Layout>,
     ) -> Self {
-        Self::begin(binary, model, devices, layout, true).await
+        let swarm = Self::begin(binary, model, devices, layout, true).await;
+        swarm.ready(&swarm.entry.api).await;
+        swarm
+    }
+
+    /// A recorded swarm of an entry and so many members that have no devices: they meet and talk, and
+    /// never serve.
+    pub async fn idle(binary: &Path, model: &Path, members: usize) -> Self {
+        Self::begin(binary, model, &vec![&["none"][..]; members], None, true).await
     }
 
     /// Ends all nodes in good order, the entry first, so that their records are whole.
@@ -124,9 +134,7 @@ impl Swarm {
             more.extend(["--plan".to_owned(), file.display().to_string()]);
         }
         let entry = starter.node("entry", &name, &door_address, &["none"], &more).await;
-        let swarm = Self { members, entry, door, door_address, room, binary, name, model };
-        swarm.ready(&swarm.entry.api).await;
-        swarm
+        Self { members, entry, door, door_address, room, binary, name, model }
     }
 
     /// Starts another node, which joins through the door.

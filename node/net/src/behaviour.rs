@@ -10,17 +10,11 @@ use libp2p::{allow_block_list, autonat, dcutr, gossipsub, identify, kad, mdns, p
 
 use crate::config::{Config, Limits, RelayLimits, Role};
 use crate::dialect::Dialect;
+use crate::gossip::{self, Gossip};
 use crate::hosts::Hosts;
 use crate::lane::Lane;
 use crate::streams::Streams;
 use crate::{Identity, NetError};
-
-/// A gossiped message may be this long: adverts are about 1 KiB, and gossip multiplies.
-pub const GOSSIP_BYTES_MAX: usize = 32 << 10;
-
-/// What a gossip message may take on the wire: the text, a signature and names. A message from
-/// a peer that is longer is refused by its length.
-const GOSSIP_WIRE_BYTES_MAX: usize = GOSSIP_BYTES_MAX + (4 << 10);
 
 /// Round trips are measured this often, and a peer that is silent for the time-out is let go.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,7 +48,7 @@ impl Behaviour {
         config: &Config,
         dialect: &Dialect,
         relay_client: relay::client::Behaviour,
-    ) -> Result<Self, NetError> {
+    ) -> Result<(Self, Gossip), NetError> {
         let own = config.identity.peer_id();
         let (node, relay_limits) = match &config.role {
             Role::Node => (true, None),
@@ -62,7 +56,9 @@ impl Behaviour {
         };
         let lanes = Lane::ALL.map(|lane| dialect.lane(lane)).into_iter();
         let accepted = lanes.chain([dialect.pipe()]).filter(|_| node);
-        Ok(Self {
+        let gossip = node.then(|| gossip::set_up(&config.identity, dialect)).transpose()?;
+        let (gossip, counted) = gossip.unzip();
+        let behaviour = Self {
             hosts: Hosts::new(&config.limits),
             limits: connection_limits::Behaviour::new(limits(&config.limits)),
             shunned: allow_block_list::Behaviour::default(),
@@ -73,19 +69,15 @@ impl Behaviour {
             kad: kad(own, dialect),
             streams: Streams::new(accepted),
             relay_client,
-            gossip: node.then(|| gossip(&config.identity, dialect)).transpose()?.into(),
+            gossip: gossip.into(),
             dcutr: node.then(|| dcutr::Behaviour::new(own)).into(),
             mdns: mdns(config)?.into(),
             reach: node.then(autonat::v2::client::Behaviour::default).into(),
             relay: relay_limits.map(|limits| relay::Behaviour::new(own, relay(limits))).into(),
             prober: (!node).then(autonat::v2::server::Behaviour::default).into(),
-        })
+        };
+        Ok((behaviour, counted.unwrap_or_default()))
     }
-}
-
-/// The topic that all nodes of a swarm follow.
-pub(crate) fn topic(dialect: &Dialect) -> gossipsub::IdentTopic {
-    gossipsub::IdentTopic::new(dialect.greeting())
 }
 
 fn limits(limits: &Limits) -> ConnectionLimits {
@@ -121,34 +113,6 @@ fn kad(own: libp2p::PeerId, dialect: &Dialect) -> kad::Behaviour<MemoryStore> {
     let mut kad = kad::Behaviour::with_config(own, MemoryStore::with_config(own, store), config);
     kad.set_mode(Some(kad::Mode::Server));
     kad
-}
-
-fn gossip(identity: &Identity, dialect: &Dialect) -> Result<gossipsub::Behaviour, NetError> {
-    let config = gossipsub::ConfigBuilder::default()
-        .protocol_id_prefix(dialect.gossip())
-        .validation_mode(gossipsub::ValidationMode::Strict)
-        .message_id_fn(message_id)
-        .max_transmit_size(GOSSIP_WIRE_BYTES_MAX)
-        .heartbeat_initial_delay(Duration::from_millis(100))
-        // The defaults expect a large swarm; two or three peers must be able to form a mesh.
-        .mesh_outbound_min(1)
-        // Bounds what a peer that does not keep up can make us hold.
-        .connection_handler_queue_len(256)
-        .build()
-        .map_err(|error| NetError::Setup(error.to_string()))?;
-    let signed = gossipsub::MessageAuthenticity::Signed(identity.keypair().clone());
-    let mut gossip = gossipsub::Behaviour::new(signed, config)
-        .map_err(|error| NetError::Setup(error.to_owned()))?;
-    gossip.subscribe(&topic(dialect)).map_err(|error| NetError::Setup(error.to_string()))?;
-    Ok(gossip)
-}
-
-/// Author and sequence number: the same words said twice are two messages.
-fn message_id(message: &gossipsub::Message) -> gossipsub::MessageId {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&message.source.map(|author| author.to_bytes()).unwrap_or_default());
-    hasher.update(&message.sequence_number.unwrap_or_default().to_le_bytes());
-    gossipsub::MessageId::new(hasher.finalize().as_bytes())
 }
 
 fn mdns(config: &Config) -> Result<Option<mdns::tokio::Behaviour>, NetError> {

@@ -6,8 +6,8 @@ use swarm_proto::NodeId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::behaviour::GOSSIP_BYTES_MAX;
 use crate::crowd::PeerInfo;
+use crate::gossip::{GOSSIP_BYTES_MAX, Gossip};
 use crate::lane::{Frame, Lane};
 use crate::opener::Opener;
 use crate::outbox::Outbox;
@@ -22,11 +22,12 @@ pub struct Net {
     commands: mpsc::Sender<Command>,
     opener: Opener,
     outbox: Outbox,
+    gossip: Gossip,
 }
 
 impl Net {
-    pub(crate) fn new(node: NodeId, opener: Opener, outbox: Outbox) -> Self {
-        Self { node, commands: opener.commands.clone(), opener, outbox }
+    pub(crate) fn new(node: NodeId, opener: Opener, outbox: Outbox, gossip: Gossip) -> Self {
+        Self { node, commands: opener.commands.clone(), opener, outbox, gossip }
     }
 
     /// Who we are.
@@ -59,6 +60,11 @@ impl Net {
             return Err(SendError::TooLong { bytes: bytes.len(), bytes_max: GOSSIP_BYTES_MAX });
         }
         self.command(Command::Publish(bytes))
+    }
+
+    /// What gossip comes to.
+    pub fn gossip(&self) -> Gossip {
+        self.gossip.clone()
     }
 
     /// Stays connected with `peers`, as far as they can be found and reached, and with whoever else is

@@ -43,7 +43,7 @@ pub async fn start(config: Config) -> Result<(Net, Events), NetError> {
         return Err(NetError::Name { name: config.swarm, max: NAME_BYTES_MAX });
     };
     let (transport, relay_client) = transport::build(&config.identity, config.key)?;
-    let behaviour = Behaviour::new(&config, &dialect, relay_client)?;
+    let (behaviour, gossip) = Behaviour::new(&config, &dialect, relay_client)?;
     let own = config.identity.peer_id();
     let tuning = SwarmConfig::with_tokio_executor()
         .with_idle_connection_timeout(IDLE_MAX)
@@ -54,7 +54,7 @@ pub async fn start(config: Config) -> Result<(Net, Events), NetError> {
     let (outlet, events) = event::channel();
     let opener = Opener { own, dialect: dialect.clone(), commands: commands_in };
     let outbox = Outbox::new(opener.clone(), outlet.downgrade(), config.limits.clone());
-    let net = Net::new(config.identity.node_id(), opener, outbox);
+    let net = Net::new(config.identity.node_id(), opener, outbox, gossip);
 
     let mut task = Task::new(swarm, config, dialect, commands, outlet);
     listen(&mut task).await?;

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
-use crate::behaviour::{Behaviour, topic};
+use crate::behaviour::Behaviour;
 use crate::book::Book;
 use crate::circuits::Circuits;
 use crate::config::Config;
@@ -20,6 +20,7 @@ use crate::crowd::{Crowd, PeerInfo};
 use crate::dialect::Dialect;
 use crate::error::Fault;
 use crate::event::{Event, Outlet, Refusal};
+use crate::gossip::topic;
 use crate::joins::Joins;
 use crate::lane::Lane;
 use crate::relays::Allowance;

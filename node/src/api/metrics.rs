@@ -14,6 +14,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use swarm_net::GossipCounts;
+
 use crate::status::Status;
 
 /// Bounds of the histogram of the time to the first token, in seconds.
@@ -51,6 +53,19 @@ struct Seen {
     plan_epoch: Gauge<u64, AtomicU64>,
     sent: PerPeer,
     received: PerPeer,
+    gossip: Gossip,
+}
+
+/// What gossip comes to.
+#[derive(Default)]
+struct Gossip {
+    mesh: Gauge,
+    sent: Counter,
+    sent_bytes: Counter,
+    received: Counter,
+    received_bytes: Counter,
+    duplicates: Counter,
+    asked: Counter,
 }
 
 impl Default for Metrics {
@@ -126,8 +141,9 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub(super) fn text(&self, status: &Status) -> String {
+    pub(super) fn text(&self, status: &Status, gossip: GossipCounts) -> String {
         self.seen.look(status);
+        self.seen.gossip.look(gossip);
         let mut text = String::new();
         // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);
@@ -154,6 +170,7 @@ impl Seen {
         registry.register_with_unit("link_sent", help, Unit::Bytes, self.sent.clone());
         let help = "Messages and frames that came from a peer";
         registry.register_with_unit("link_received", help, Unit::Bytes, self.received.clone());
+        self.gossip.register(registry);
     }
 
     fn look(&self, status: &Status) {
@@ -176,6 +193,38 @@ impl Seen {
             for (figure, bytes) in ways {
                 figure.get_or_create(&link).inner().store(bytes, Ordering::Relaxed);
             }
+        }
+    }
+}
+
+impl Gossip {
+    fn register(&self, registry: &mut Registry) {
+        let help = "Peers to whom all gossip that is new is handed on";
+        registry.register("gossip_mesh_peers", help, self.mesh.clone());
+        let messages = || Unit::Other("messages".to_owned());
+        for (name, help, unit, counter) in [
+            ("gossip_sent", "Gossip handed to peers", messages(), &self.sent),
+            ("gossip_sent", "Gossip handed to peers", Unit::Bytes, &self.sent_bytes),
+            ("gossip_received", "Gossip that came from peers", messages(), &self.received),
+            ("gossip_received", "Gossip that came from peers", Unit::Bytes, &self.received_bytes),
+            ("gossip_duplicate", "Gossip that was here already", messages(), &self.duplicates),
+            ("gossip_asked", "Gossip missed and asked for", messages(), &self.asked),
+        ] {
+            registry.register_with_unit(name, help, unit, counter.clone());
+        }
+    }
+
+    fn look(&self, counts: GossipCounts) {
+        self.mesh.set(counts.mesh_peers as i64);
+        for (counter, value) in [
+            (&self.sent, counts.sent),
+            (&self.sent_bytes, counts.sent_bytes),
+            (&self.received, counts.received),
+            (&self.received_bytes, counts.received_bytes),
+            (&self.duplicates, counts.duplicates),
+            (&self.asked, counts.asked),
+        ] {
+            counter.inner().store(value, Ordering::Relaxed);
         }
     }
 }

@@ -11,6 +11,7 @@ use hexswarm::{
 };
 use swarm_core::{Answer, Ask, RequestId};
 use swarm_engine::{Format, Shape, Tokenizer, Weights, synth};
+use swarm_net::Gossip;
 use swarm_proto::{Finish, Sampled};
 use tokio::{
     net::TcpListener,
@@ -115,7 +116,7 @@ pub(crate) async fn start(address: &str, script: impl Fn(&Ask) -> Script + Send 
     let address = listener.local_addr().expect("an address");
     let (handle, spec) = (Handle::new(calls_in, status_out), weights.spec(MODEL));
     let origins = Origins::new(vec![ORIGIN.to_owned()], address);
-    let state = ApiState::new(handle, Arc::new(text), &spec, origins);
+    let state = ApiState::new(handle, Gossip::default(), Arc::new(text), &spec, origins);
     let closing = CancellationToken::new();
     tokio::spawn(api::serve(listener, state, closing.clone()));
     let (hears, heard) = mpsc::unbounded_channel();

@@ -91,6 +91,9 @@ async fn figures_count_what_happened() {
         "hexswarm_plan_epoch 4",
         "hexswarm_link_sent_bytes_total{peer=\"far\"} 7",
         "hexswarm_link_received_bytes_total{peer=\"far\"} 8",
+        "hexswarm_gossip_mesh_peers 0",
+        "hexswarm_gossip_received_bytes_total 0",
+        "hexswarm_gossip_duplicate_messages_total 0",
     ] {
         assert!(reply.body.lines().any(|other| other == line), "{line}:\n{}", reply.body);
     }
@@ -139,7 +142,7 @@ async fn figures_are_in_the_form_that_prometheus_reads() {
     families.push(family);
     for family in &families[1..] {
         assert!(family.help.ends_with('.') && family.help.len() > 10, "{family:?}");
-        let of_a_unit = ["seconds", "tokens", "bytes", "blocks"];
+        let of_a_unit = ["seconds", "tokens", "bytes", "blocks", "messages"];
         let unit = of_a_unit.into_iter().find(|unit| family.name.ends_with(&format!("_{unit}")));
         assert_eq!(family.unit, unit.unwrap_or_default(), "{family:?}");
     }

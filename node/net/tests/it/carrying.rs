@@ -8,7 +8,7 @@ use swarm_net::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{calm, door, node, node_with, pair};
+use crate::support::{PATIENCE, calm, door, node, node_with, pair};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_arrive_in_order() {
@@ -97,6 +97,25 @@ async fn gossip_said_to_nobody_is_heard_by_whoever_comes() {
     });
     assert_eq!(heard.await, (one.net.node_id(), words));
     calm(&mut one).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gossip_is_counted_where_it_is_sent_and_where_it_comes() {
+    let (one, mut other) = pair().await;
+    one.net.publish(Bytes::from_static(b"news")).unwrap();
+    other.wait(|event| matches!(event, Event::Gossip { .. }).then_some(())).await;
+    let (sent, received) = (one.net.gossip().counts(), other.net.gossip().counts());
+    assert_eq!((sent.sent, received.received, received.duplicates), (1, 1, 0));
+    assert!(sent.sent_bytes > 4);
+    assert_eq!(received.received_bytes, sent.sent_bytes);
+    // The mesh is counted at each heartbeat.
+    let gossip = one.net.gossip();
+    let meshed = async {
+        while gossip.counts().mesh_peers != 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, meshed).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
