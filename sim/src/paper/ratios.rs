@@ -10,8 +10,9 @@ const SCALE_MOST: f64 = 90.0;
 pub(super) struct Factors(Vec<f64>);
 
 impl Factors {
+    /// Of those that both reach; 0 if there are none.
     pub(super) fn most(&self) -> f64 {
-        self.0.iter().copied().fold(0.0, f64::max)
+        self.finite().fold(0.0, f64::max)
     }
 
     /// Geometric, of those that both reach.
@@ -25,9 +26,8 @@ impl Factors {
     }
 
     pub(super) fn said(&self) -> String {
-        let most = self.finite().fold(0.0, f64::max);
         let alone = self.0.len() - self.finite().count();
-        let both = format!("up to {most:.2}x, mean {:.2}x", self.mean());
+        let both = format!("up to {:.2}x, mean {:.2}x", self.most(), self.mean());
         match (self.0.len(), alone) {
             (0, _) => "neither reaches anything".to_owned(),
             (_, 0) => both,

@@ -44,7 +44,7 @@ pub fn sizes(swarms: &[Scaled]) -> [(&'static str, Chart); 3] {
         line("all follow it", &|s| ms(s.agreed_ms)),
     ];
     [
-        ("scale-bytes", chart("control bytes of a peer", "KiB/s", Key::UpperLeft, bytes)),
+        ("scale-bytes", chart("control bytes of a peer", "KiB/s", Key::LowerLeft, bytes)),
         ("scale-messages", chart("control messages of a peer", "1/s", Key::UpperRight, messages)),
         ("scale-times", chart("time until", "ms", Key::LowerRight, times)),
     ]
