@@ -129,8 +129,8 @@ fn claims(claims: &[Claim]) -> Section {
         title: "Claims".to_owned(),
         words: vec![
             "Reproduced: a factor of at least 0.8 of what was published; where two are on par, at least 0.8 on \
-             average. Where the other reaches nothing there is no factor. Factors of rates are read at the deadlines that plans are made for, factors of \
-             deadlines at all rates that both serve within 90 times what eight A100 take."
+             average. Where the other reaches nothing there is no factor. Factors of rates are read at the deadlines that \
+             plans are made for, factors of deadlines at all rates that both serve within 90 times what eight A100 take."
                 .to_owned(),
         ],
         table: Grid { heads: heads.map(str::to_owned).to_vec(), rows: claims.iter().map(row).collect() },

@@ -55,8 +55,8 @@ pub struct FollowUps {
 
 impl FollowUps {
     pub(super) fn run(extent: &Extent) -> Result<Self, PaperError> {
-        let seconds = if *extent == Extent::quick() { QUICK_S } else { WHOLE_S };
-        let pools = if *extent == Extent::quick() { 1 } else { POOLS.len() };
+        let quick = *extent == Extent::quick();
+        let (seconds, pools) = if quick { (QUICK_S, 1) } else { (WHOLE_S, POOLS.len()) };
         // The largest first, for they take longest.
         let jobs: Vec<(usize, usize)> =
             (0..pools).rev().flat_map(|pool| (0..PLANNERS.len()).map(move |p| (pool, p))).collect();
@@ -126,7 +126,7 @@ impl FollowUps {
             figure,
         });
         let mut claims: Vec<_> = pools.collect();
-        let hexgen = |pool: &[Option<f64>; 5], of: usize| Some(pool[of]? / pool[1]?);
+        let hexgen = |pool: &[Option<f64>; JUDGED.len()], of: usize| Some(pool[of]? / pool[1]?);
         let over = |what: &str, published: &str, of: usize| {
             let times =
                 self.judged.iter().zip(CARDS).map(|(pool, (_, label))| match hexgen(pool, of) {
