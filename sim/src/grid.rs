@@ -139,7 +139,7 @@ impl Grid {
 
     /// Runs every point with every seed, all seeds of a point before the next point, and hands over
     /// what came of each in this order until `take` says that it is enough. A scenario is there only
-    /// while it runs; those that are planned alike share their plans.
+    /// while it runs; those that are planned alike share their plans. Only the first is filmed.
     pub fn run(
         &self,
         threads: NonZeroUsize,
@@ -150,6 +150,7 @@ impl Grid {
         let run = |job| {
             let (point, seed) = (job / seeds, self.seeds.start + job % seeds);
             let draft = self.draft(point)?;
+            let wishes = Wishes { film: wishes.film && job == 0, ..wishes };
             let outcome = draft.scenario()?.run(seed, wishes);
             Ok(Ran { point, draft, seed, outcome })
         };

@@ -2,6 +2,7 @@
 //! long it takes to notice a death, to agree on another leader and to have a plan that serves.
 
 mod play;
+mod turns;
 
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Scaled {
     pub neighbours: Among,
     /// Peers in the view of one that does not vote.
     pub entries: Among,
+    /// How many times as fast as it was recorded peers went and came.
+    pub churn_speed: f64,
     /// Deaths while traffic was counted, and those that somebody noticed.
     pub deaths: usize,
     /// Of these, noticed by somebody.

@@ -134,6 +134,7 @@ pub(super) fn scale(rows: &[(Scaled, Option<u64>)]) -> Table {
     line("KiB/s of a voter", &|s, _| kib(s.voter_bytes_per_s));
     line("connections", &|s, _| three(s.neighbours));
     line("peers in view", &|s, _| three(s.entries));
+    line("times as fast as recorded", &|s, _| format!("{:.1}", s.churn_speed));
     line("deaths noticed", &|s, _| format!("{} of {}", s.noticed, s.deaths));
     line("ms until noticed", &|s, _| three(s.noticed_ms));
     line("ms until the leader knows", &|s, _| three(s.known_ms));

@@ -10,11 +10,43 @@ use hexswarm_sim::{
 };
 use serde_json::json;
 
-use super::{html, print};
+use super::{html, print, sheet::Sheet};
 
 /// Peers of a swarm at most: of more than this a node's number does not fit its id's place in a plan.
 const PEERS_MAX: usize = 100_000;
 const SECONDS_MAX: u64 = 86_400;
+
+/// What is written of each size.
+const HEADS: [&str; 28] = [
+    "peers",
+    "messages_per_s",
+    "sent_bytes_per_s",
+    "sent_bytes_per_s_p99",
+    "sent_bytes_per_s_max",
+    "received_bytes_per_s",
+    "received_bytes_per_s_p99",
+    "received_bytes_per_s_max",
+    "voter_bytes_per_s_max",
+    "neighbours",
+    "neighbours_max",
+    "entries_max",
+    "churn_speed",
+    "deaths",
+    "noticed",
+    "noticed_ms",
+    "noticed_ms_max",
+    "known_ms",
+    "known_ms_max",
+    "live_ms",
+    "replanned_ms",
+    "elected_ms",
+    "agreed_ms",
+    "events",
+    "busy_s",
+    "planning_s",
+    "wall_s",
+    "memory_peak_bytes",
+];
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,30 +92,35 @@ impl Cli {
     /// Lets them live. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         html::create(self.html.as_deref())?;
+        if let Some(folder) = &self.pictures {
+            std::fs::create_dir_all(folder)
+                .wrap_err_with(|| format!("there cannot be a folder {}", folder.display()))?;
+        }
+        let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
         let mut rows = Vec::new();
         for peers in &self.peers {
             let span = Duration::from_secs(self.seconds);
             let scale = Scale { peers: *peers, span, seed: self.seed };
             eprintln!("{peers} peers ...");
             match scale.run() {
-                Ok(seen) => rows.push((seen, memory_peak_bytes())),
+                Ok(seen) => {
+                    let memory = memory_peak_bytes();
+                    sheet.row(cells(&seen, memory));
+                    rows.push((seen, memory));
+                }
                 Err(broken) => {
                     eprintln!("{peers} peers: {broken}");
                     return Ok(false);
                 }
             }
         }
-        if let Some(path) = &self.csv {
-            write(path, &rows).wrap_err_with(|| {
-                format!("{} was not written: is its folder there?", path.display())
-            })?;
-        }
         let seen: Vec<_> = rows.iter().map(|(seen, _)| seen.clone()).collect();
-        for (name, chart) in self.pictures.iter().flat_map(|_| sizes(&seen)) {
-            let path = self.pictures.iter().collect::<PathBuf>().join(format!("{name}.svg"));
-            std::fs::write(&path, chart.svg()).wrap_err_with(|| {
-                format!("{} was not written: is its folder there?", path.display())
-            })?;
+        if let Some(folder) = &self.pictures {
+            for (name, chart) in sizes(&seen) {
+                let path = folder.join(format!("{name}.svg"));
+                std::fs::write(&path, chart.svg())
+                    .wrap_err_with(|| format!("{} was not written", path.display()))?;
+            }
         }
         if let Some(path) = &self.html {
             self.page(path, &rows, &seen)?;
@@ -95,6 +132,7 @@ impl Cli {
         } else {
             writeln!(out, "{}", print::scale(&rows))?;
         }
+        sheet.done()?;
         Ok(true)
     }
 
@@ -109,8 +147,9 @@ impl Cli {
         let command = format!(
             "hexswarm-sim scale --peers {peers} --seconds {seconds} --seed {seed} --html FILE"
         );
-        let words = "One peer of ten thousand goes and comes back each second, one in ten seconds at least; then a \
-                     stage's leader is lost, and the swarm's. Bytes and messages are those of control, without the \
+        let words = "Peers go and come back as Bamboo's spot machines did, each sixteen of them from a moment of their \
+                     own, and so much faster in small swarms that one goes in ten seconds; then a stage's leader is \
+                     lost, and the swarm's. Bytes and messages are those of control, without the \
                      data plane.";
         let section = Section {
             title: "Swarms at rest".to_owned(),
@@ -139,55 +178,23 @@ fn memory_peak_bytes() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
 }
 
-fn write(path: &std::path::Path, rows: &[(Scaled, Option<u64>)]) -> color_eyre::Result<()> {
-    let mut out = csv::Writer::from_path(path)?;
-    out.write_record([
-        "peers",
-        "messages_per_s",
-        "sent_bytes_per_s",
-        "sent_bytes_per_s_p99",
-        "sent_bytes_per_s_max",
-        "received_bytes_per_s",
-        "received_bytes_per_s_p99",
-        "received_bytes_per_s_max",
-        "voter_bytes_per_s_max",
-        "neighbours",
-        "neighbours_max",
-        "entries_max",
-        "deaths",
-        "noticed",
-        "noticed_ms",
-        "noticed_ms_max",
-        "known_ms",
-        "known_ms_max",
-        "live_ms",
-        "replanned_ms",
-        "elected_ms",
-        "agreed_ms",
-        "events",
-        "busy_s",
-        "planning_s",
-        "wall_s",
-        "memory_peak_bytes",
-    ])?;
-    for (seen, memory) in rows {
-        let figure = |figure: f64| format!("{figure:.3}");
-        let among = |among: Among| [figure(among.mean), figure(among.p99), figure(among.max)];
-        let told = |told: Option<u64>| told.map_or(String::new(), |told| told.to_string());
-        let mut row = vec![seen.peers.to_string(), figure(seen.messages_per_s.mean)];
-        row.extend(among(seen.sent_bytes_per_s));
-        row.extend(among(seen.received_bytes_per_s));
-        row.push(figure(seen.voter_bytes_per_s.max));
-        row.extend([seen.neighbours.mean, seen.neighbours.max, seen.entries.max].map(figure));
-        row.extend([seen.deaths, seen.noticed].map(|count| count.to_string()));
-        row.extend([seen.noticed_ms.mean, seen.noticed_ms.max].map(figure));
-        row.extend([seen.known_ms.mean, seen.known_ms.max].map(figure));
-        row.extend([seen.live_ms, seen.replanned_ms, seen.elected_ms, seen.agreed_ms].map(told));
-        row.push(seen.events.to_string());
-        row.extend([seen.busy_s, seen.planning_s, seen.wall_s].map(figure));
-        row.push(told(*memory));
-        out.write_record(row)?;
-    }
-    out.flush()?;
-    Ok(())
+/// A size's cells under these heads.
+fn cells(seen: &Scaled, memory: Option<u64>) -> Vec<String> {
+    let figure = |figure: f64| format!("{figure:.3}");
+    let among = |among: Among| [figure(among.mean), figure(among.p99), figure(among.max)];
+    let told = |told: Option<u64>| told.map_or(String::new(), |told| told.to_string());
+    let mut row = vec![seen.peers.to_string(), figure(seen.messages_per_s.mean)];
+    row.extend(among(seen.sent_bytes_per_s));
+    row.extend(among(seen.received_bytes_per_s));
+    row.push(figure(seen.voter_bytes_per_s.max));
+    row.extend([seen.neighbours.mean, seen.neighbours.max, seen.entries.max].map(figure));
+    row.push(figure(seen.churn_speed));
+    row.extend([seen.deaths, seen.noticed].map(|count| count.to_string()));
+    row.extend([seen.noticed_ms.mean, seen.noticed_ms.max].map(figure));
+    row.extend([seen.known_ms.mean, seen.known_ms.max].map(figure));
+    row.extend([seen.live_ms, seen.replanned_ms, seen.elected_ms, seen.agreed_ms].map(told));
+    row.push(seen.events.to_string());
+    row.extend([seen.busy_s, seen.planning_s, seen.wall_s].map(figure));
+    row.push(told(memory));
+    row
 }

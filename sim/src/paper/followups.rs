@@ -6,11 +6,11 @@ use swarm_scheduler::{Ask, Objective, Planner};
 use super::{
     claim::{Claim, Verdict},
     extent::Extent,
-    runs::{Case, PaperError, beside},
+    runs::{Case, PaperError, beside, ran},
     system::System,
 };
 use crate::{
-    Draft, Setting, Wishes,
+    Draft, Setting,
     report::{Chart, Drawn, Key, Series},
 };
 
@@ -170,11 +170,7 @@ fn simulated(pool: usize, planner: usize, seconds: u32) -> Result<f64, PaperErro
     draft.set(&Setting::new("planner.name", planner))?;
     draft.set(&Setting::new("planner.disjoint", &disjoint.to_string()))?;
     draft.set(&Setting::new("run.seconds", &seconds.to_string()))?;
-    let outcome = draft.scenario()?.run(0, Wishes::default());
-    match outcome.broken.into_iter().next() {
-        Some(broken) => Err(PaperError::Broken { system, broken }),
-        None => Ok(outcome.report.map_or(0.0, |report| report.decode_tokens_per_s())),
-    }
+    Ok(ran(&draft.scenario()?, 0, system)?.decode_tokens_per_s())
 }
 
 fn judged(system: System) -> Result<[Option<f64>; JUDGED.len()], PaperError> {

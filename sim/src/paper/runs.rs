@@ -11,7 +11,7 @@ use super::{
     extent::{DRAWN, Extent},
     system::System,
 };
-use crate::{Broken, Draft, Recipe, Scenario, ScenarioError, Served, Wishes, cores, sweep};
+use crate::{Broken, Draft, Recipe, Report, Scenario, ScenarioError, Served, Wishes, cores, sweep};
 
 /// Requests at the beginning that do not count, one in so many: the swarm fills.
 const WARM: usize = 20;
@@ -127,14 +127,23 @@ pub(super) fn served(
     seed: u64,
     system: &'static str,
 ) -> Result<Vec<Served>, PaperError> {
-    let outcome = scenario.run(seed, Wishes::default());
-    if let Some(broken) = outcome.broken.into_iter().next() {
-        return Err(PaperError::Broken { system, broken });
-    }
-    let report = outcome.report.unwrap_or_default();
+    let report = ran(scenario, seed, system)?;
     match report.trouble {
         Some(why) => Err(PaperError::NoPlan { system, why }),
         None => Ok(report.served),
+    }
+}
+
+/// What a scenario came to, if whatever must hold did.
+pub(super) fn ran(
+    scenario: &Scenario,
+    seed: u64,
+    system: &'static str,
+) -> Result<Report, PaperError> {
+    let outcome = scenario.run(seed, Wishes::default());
+    match outcome.broken.into_iter().next() {
+        Some(broken) => Err(PaperError::Broken { system, broken }),
+        None => Ok(outcome.report.unwrap_or_default()),
     }
 }
 

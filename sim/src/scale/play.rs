@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng};
+use rand::{SeedableRng, seq::IteratorRandom};
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::Time;
 
-use super::{Among, Scale, Scaled};
+use super::{
+    Among, Scale, Scaled,
+    turns::{Turn, Turns},
+};
 use crate::{Broken, World, stopwatch::Stopwatch};
 
 /// How long a swarm grows at least, and how many come in a second then; and how long it rests before
@@ -19,10 +22,6 @@ const RESTS: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long is waited for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Peers of whom one goes every so often, and how long it is away.
-const CHURN: usize = 10_000;
-const CHURN_EVERY_MAX: Duration = Duration::from_secs(10);
-const AWAY: Duration = Duration::from_secs(8);
 
 pub(super) struct Play {
     scale: Scale,
@@ -83,17 +82,15 @@ impl Play {
         let planning = self.world.planning();
         let began = self.world.now();
         self.world.count_traffic();
-        let every =
-            CHURN_EVERY_MAX.min(Duration::from_secs(1) * CHURN as u32 / self.scale.peers as u32);
-        let mut next = began + every;
+        let mut turns = Turns::of(self.scale.peers, self.scale.span, &mut self.dice);
         while self.world.now().since(began) < self.scale.span {
             self.world.run(LOOK)?;
             self.look_after();
-            if self.world.now() >= next {
-                next = next + every;
-                self.one_goes();
+            while let Some(turn) = turns.due(self.world.now().since(began)) {
+                self.take(turn, turns.fleets);
             }
         }
+        self.seen.churn_speed = turns.speed;
         self.seen.events = self.world.events() - events;
         self.seen.planning_s = (self.world.planning() - planning).as_secs_f64();
         self.seen.busy_s = watch.busy().as_secs_f64() - self.seen.planning_s;
@@ -110,14 +107,20 @@ impl Play {
         Ok(())
     }
 
-    fn one_goes(&mut self) {
+    /// One of a fleet goes that holds no layers and does not vote, for their losses are told apart; or
+    /// whoever has been away for longest comes back.
+    fn take(&mut self, turn: Turn, fleets: usize) {
+        let is_of = |number: usize| number % fleets == turn.fleet;
+        if !turn.goes {
+            let back = self.away.iter().position(|(away, ..)| is_of(*away));
+            back.into_iter().for_each(|place| self.world.restart(self.away.remove(place).0));
+            return;
+        }
         let voters = self.world.voting();
-        let idle = self.scale.holders() + 1..self.scale.peers;
-        let candidates = (0..64).map(|_| self.dice.random_range(idle.clone()));
-        let free = |number: &usize| {
-            !voters.contains(number) && !self.away.iter().any(|(away, ..)| away == number)
-        };
-        let Some(victim) = candidates.collect::<Vec<_>>().into_iter().find(free) else { return };
+        let is_away = |number: &usize| self.away.iter().any(|(away, ..)| away == number);
+        let idle = (self.scale.holders() + 1..self.scale.peers).filter(|number| is_of(*number));
+        let free = idle.filter(|number| !voters.contains(number) && !is_away(number));
+        let Some(victim) = free.choose(&mut self.dice) else { return };
         match self.seen.deaths % 2 {
             0 => self.world.vanish(victim),
             _ => self.world.kill(victim),
@@ -136,9 +139,6 @@ impl Play {
                 self.known.push(now.since(*died).as_secs_f64() * 1e3);
             }
         }
-        let back = |(_, died, _): &(usize, Time, bool)| now.since(*died) >= AWAY;
-        let back: Vec<_> = self.away.extract_if(.., |away| back(away)).collect();
-        back.into_iter().for_each(|(number, ..)| self.world.restart(number));
     }
 
     fn lose_a_stage(&mut self) -> Result<(), Broken> {
