@@ -108,7 +108,7 @@ impl Churn {
         let mut gaps = Vec::new();
         for machine in &self.machines {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
-            // Requests are drawn from the same seed's first stream.
+            // The world draws from the same seed's first stream, requests from its last.
             random.set_stream(1 + *machine as u64);
             let mut draw = |of: &Weibull<f64>| {
                 Duration::try_from_secs_f64(of.sample(&mut random)).unwrap_or(Duration::MAX)

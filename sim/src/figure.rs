@@ -142,8 +142,8 @@ fn rounded(value: f64, places: i32) -> f64 {
 /// Requests that are done within so many times the deadline's scale.
 fn in_time(reports: &[&Report], scale: f64) -> Option<f64> {
     let of = |report: &&Report| {
-        let part = report.attainment.iter().find(|(known, _)| *known == scale)?.1;
-        Some((part * report.served.len() as f64).round())
+        let met = report.in_time.iter().find(|(known, _)| *known == scale)?.1;
+        Some(met as f64)
     };
     reports.iter().filter(|report| report.trouble.is_none()).map(of).sum()
 }
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::Served;
 
-    fn report(latencies_ms: &[u64], in_time: f64, span_s: u64) -> Report {
+    fn report(latencies_ms: &[u64], in_time: usize, span_s: u64) -> Report {
         let served = latencies_ms.iter().map(|ms| Served {
             asked: Time(0),
             ttft: Some(Duration::from_millis(ms / 2)),
@@ -169,14 +169,14 @@ mod tests {
         Report {
             served: served.collect(),
             span,
-            attainment: vec![(2.0, in_time)],
+            in_time: vec![(2.0, in_time)],
             ..Report::default()
         }
     }
 
     #[test]
     fn runs_together_count_by_their_requests_and_their_time() {
-        let (few, many) = (report(&[100], 0.0, 10), report(&[200, 300, 400], 2.0 / 3.0, 30));
+        let (few, many) = (report(&[100], 0, 10), report(&[200, 300, 400], 2, 30));
         let of = |figure: Figure| figure.of(&[&few, &many]);
         assert_eq!(of(Figure::LatencyP50), Some(200.0));
         assert_eq!(of(Figure::TtftP99), Some(200.0));

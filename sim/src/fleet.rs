@@ -67,7 +67,7 @@ pub struct Fleet {
     model: Model,
     belief: Belief,
     planned: Planned,
-    /// Plans are the same for the same machines, and many runs plan them.
+    /// A planner's plans are the same for the same machines, and many runs plan them.
     known: Memo<Vec<usize>, Result<Plan, String>>,
 }
 
@@ -158,16 +158,14 @@ impl Fleet {
     pub(crate) fn plan(&self, pool: &Pool) -> Result<Plan, String> {
         let mut here: Vec<usize> = pool.machines.iter().map(|m| number_of(m.node)).collect();
         here.sort_unstable();
-        self.known.get(here.clone(), || self.found(pool, &here))
-    }
-
-    /// What comes of these machines, by their numbers in order.
-    fn found(&self, pool: &Pool, here: &[usize]) -> Result<Plan, String> {
         match &self.planned {
-            Planned::By { ask, disjoint } => self.searched(ask, *disjoint, here),
+            Planned::By { ask, disjoint } => {
+                self.known.get(here.clone(), || self.searched(ask, *disjoint, &here))
+            }
+            // Entries go by what is expected of each pipeline, as they do with a planner's. That depends
+            // on what is told of machines by then, so it is not kept for others.
             Planned::Laid(layout) => {
-                // Entries go by what is expected of each pipeline, as they do with a planner's.
-                layout.plan(&pool.model, here).map(|plan| predicted(pool, plan))
+                layout.plan(&pool.model, &here).map(|plan| predicted(pool, plan))
             }
         }
     }

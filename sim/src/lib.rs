@@ -73,7 +73,7 @@ pub use sabotage::Sabotage;
 pub use scale::{Among, Scale, Scaled};
 pub use scenario::{Draft, Outcome, Report, Scenario, ScenarioError, Spread, Wishes, ask, swarm};
 pub use script::{Script, ScriptError};
-pub use served::{Served, attainment};
+pub use served::{Served, in_time};
 pub use setting::{Axis, Setting};
 pub use shipped::SHIPPED;
 pub use shrink::{Shrunk, shrink};

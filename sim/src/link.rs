@@ -91,7 +91,8 @@ impl Link {
         if loss > 0.0 && rng.random_bool(loss) {
             return if silent { Fate::Vanishes } else { Fate::Undeliverable };
         }
-        let writing = Duration::from_secs_f64(bytes as f64 / bytes_per_s);
+        let writing =
+            Duration::try_from_secs_f64(bytes as f64 / bytes_per_s).unwrap_or(Duration::MAX);
         let written = match lane {
             Lane::Control => now + writing,
             Lane::Data => self.busy.max(now) + writing,

@@ -27,7 +27,7 @@ use crate::{
     churn::Churn,
     fleet::Planned,
     fleets::Fleets,
-    workload::{Arrival, Drawn},
+    workload::{Arrival, Drawn, REQUESTS_MAX},
 };
 
 /// Gives the text of a file that a scenario names, by its path from the scenario's folder.
@@ -206,6 +206,7 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
     let entries = entries(swarm, &pool)?;
     let span = seconds("run.seconds", run.seconds.unwrap_or(300.0))?;
+    bounded(&source, span)?;
     let comes = |keys| churn::churn(keys, (&pool, &entries), span.as_secs_f64(), reads);
     let churn = keys.churn.as_ref().map(comes).transpose()?;
     if let Some(without) = churn.as_ref().map(|churn| churn.without_place(span))
@@ -231,6 +232,22 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         routers: Routers::default(),
         fleet: fleets.only(Fleet::new(pool, model, belief, planned)),
     })
+}
+
+/// Looks whether so many requests can be kept.
+fn bounded(source: &Source, span: Duration) -> Result<(), RecipeError> {
+    let Source::Drawn(Drawn { arrivals, .. }) = source else { return Ok(()) };
+    let (rate, seconds) = (arrivals.requests_per_s(), span.as_secs_f64());
+    match rate * seconds > REQUESTS_MAX as f64 {
+        true => {
+            let reason = format!(
+                "in {seconds} s that is {:.0} requests; {REQUESTS_MAX} may be",
+                rate * seconds
+            );
+            Err(wrong("requests_per_s", rate, reason))
+        }
+        false => Ok(()),
+    }
 }
 
 impl Recipe {

@@ -37,10 +37,9 @@ impl Served {
     }
 }
 
-/// The part of requests that are done in time.
-pub fn attainment(all: &[Served], deadline: Duration) -> f64 {
-    let met = all.iter().filter(|one| one.latency.is_some_and(|latency| latency <= deadline));
-    met.count() as f64 / all.len().max(1) as f64
+/// How many requests are done in time.
+pub fn in_time(all: &[Served], deadline: Duration) -> usize {
+    all.iter().filter(|one| one.latency.is_some_and(|latency| latency <= deadline)).count()
 }
 
 /// Something to do at its time.
@@ -79,7 +78,8 @@ fn prompt(arrival: &Arrival, number: u64, vocab: u32) -> Vec<u32> {
 
 impl World {
     /// Brings requests to nodes, one node after the other, each at its time from now on, while this
-    /// and that goes wrong; then waits until all have ended, at most so long.
+    /// and that goes wrong; then waits until all have ended, at most so long. What was to go wrong
+    /// after that does not.
     pub fn serve(
         &mut self,
         arrivals: &[Arrival],
@@ -88,8 +88,12 @@ impl World {
         patience: Duration,
     ) -> Result<Vec<Served>, Broken> {
         let (begun, first) = (self.now(), self.asked());
+        let mut left = arrivals.len();
         for (at, act) in timeline(arrivals, faults) {
-            self.run((begun + at).since(self.now()))?;
+            let answered = |world: &Self| left == 0 && world.answered();
+            if self.run_until((begun + at).since(self.now()), answered)? {
+                break;
+            }
             match act {
                 Act::Ask(number) => {
                     let entry = entries.get(number % entries.len().max(1)).copied().unwrap_or(0);
@@ -97,6 +101,7 @@ impl World {
                     let answer_tokens_max = arrivals[number].output_tokens;
                     let (sampling, end_tokens) = (Sampling::default(), Vec::new());
                     self.ask(entry, Ask { tokens, answer_tokens_max, sampling, end_tokens });
+                    left -= 1;
                 }
                 Act::Fail(fault) => self.strike(fault),
                 Act::Mend(fault) => self.mend(fault),

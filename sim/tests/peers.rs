@@ -48,7 +48,7 @@ fn entries_that_hear_of_each_others_sessions_serve_sooner() {
         let (heard, deaf) = (report(seed, Sabotage::None), report(seed, Sabotage::IdleBeats));
         assert!(heard.pipelines.len() >= 4, "{:?}", heard.pipelines);
         assert_eq!(heard.whole(), deaf.whole(), "seed {seed}");
-        let late = |report: &Report| 1.0 - report.attainment[0].1;
+        let late = |report: &Report| 1.0 - report.attainment().next().unwrap().1;
         let (some, more) = (late(&heard), late(&deaf));
         assert!(some > 0.0 && more > 2.0 * some, "seed {seed}: {some} and {more} are late");
     }

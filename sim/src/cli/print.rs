@@ -58,7 +58,7 @@ pub(super) fn told(all: &[(u64, Report)]) -> Told {
     let Some((_, first)) = all.first() else {
         return Told { troubles, table: Table::new(), replicas: None };
     };
-    let scales = first.attainment.iter().map(|(scale, _)| format!("{scale}x"));
+    let scales = first.in_time.iter().map(|(scale, _)| format!("{scale}x"));
     let heads = ["seed", "requests", "whole", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99"];
     let more = ["request p50 ms", "p99", "decode tokens/s"];
     let heads: Vec<String> =
@@ -79,7 +79,7 @@ pub(super) fn told(all: &[(u64, Report)]) -> Told {
         row.extend(spread(report.tpot_ms(), 1));
         row.extend(spread(report.latency_ms(), 0));
         row.push(format!("{:.1}", report.decode_tokens_per_s()));
-        row.extend(report.attainment.iter().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
+        row.extend(report.attainment().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
         table.add_row(row);
     }
     let replicas = match all {
@@ -97,7 +97,7 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
     let spread =
         |spread: Option<Spread>| spread.map(|Spread { p50, p99 }| json!({"p50": p50, "p99": p99}));
     let attainment: Vec<Value> =
-        report.attainment.iter().map(|(scale, met)| json!({"scale": scale, "part": met})).collect();
+        report.attainment().map(|(scale, met)| json!({"scale": scale, "part": met})).collect();
     json!({
         "seed": seed,
         "trouble": report.trouble,

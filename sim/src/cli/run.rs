@@ -45,7 +45,7 @@ pub(crate) struct Run {
     #[arg(default_value = "story")]
     scenario: String,
     /// One seed
-    #[arg(long, default_value_t = 0, conflicts_with = "seeds")]
+    #[arg(long, default_value_t = 0, conflicts_with = "seeds", value_parser = clap::value_parser!(u64).range(..u64::MAX))]
     seed: u64,
     /// Many: first..end
     #[arg(long, value_parser = seeds)]

@@ -30,11 +30,14 @@ pub(super) fn wrong(
     RecipeError::Value { key, value: value.to_string(), reason: reason.into() }
 }
 
+/// Less than this is as good as nothing, and what is divided by it takes for ever.
+const LEAST: f64 = 1e-6;
+
 /// A figure above nothing and at most so much.
 pub(super) fn figure(key: &'static str, value: f64, most: f64) -> Result<f64, RecipeError> {
-    match value > 0.0 && value <= most {
+    match (LEAST..=most).contains(&value) {
         true => Ok(value),
-        false => Err(wrong(key, value, format!("may be from above 0 to {most}"))),
+        false => Err(wrong(key, value, format!("may be from {LEAST} to {most}"))),
     }
 }
 

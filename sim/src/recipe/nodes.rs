@@ -6,7 +6,7 @@ use swarm_core::Config;
 
 use super::{
     RecipeError,
-    figure::{figure, seconds, wrong},
+    figure::{seconds, wrong},
     keys::NodesKeys,
 };
 use crate::host::usual;
@@ -23,7 +23,12 @@ pub(super) fn told(keys: NodesKeys) -> Result<Config, RecipeError> {
         }
         other => Ok(other),
     };
-    let span = |key, ms: Option<f64>| ms.map(|ms| figure(key, ms, SPAN_MS_MAX)).transpose();
+    let span = |key, ms: Option<f64>| match ms {
+        Some(ms) if !(1.0..=SPAN_MS_MAX).contains(&ms) => {
+            Err(wrong(key, ms, format!("may be from 1 to {SPAN_MS_MAX}")))
+        }
+        other => Ok(other),
+    };
     let usual = usual();
     let ms = |ms: f64| Duration::from_secs_f64(ms / 1e3);
     let beat_every = span("beat_ms", keys.beat_ms)?.map_or(usual.beat_every, ms);

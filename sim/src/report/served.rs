@@ -140,13 +140,10 @@ fn attained(reports: &[&Report]) -> Corners {
     let Some(first) = reports.first() else { return Vec::new() };
     let all: usize = reports.iter().map(|report| report.served.len()).sum();
     let part = |place: usize| {
-        let met = |report: &&Report| {
-            let met = report.attainment.get(place).map_or(0.0, |(_, met)| *met);
-            met * report.served.len() as f64
-        };
-        100.0 * reports.iter().map(met).sum::<f64>() / all.max(1) as f64
+        let met = |report: &&Report| report.in_time.get(place).map_or(0, |(_, met)| *met);
+        100.0 * reports.iter().map(met).sum::<usize>() as f64 / all.max(1) as f64
     };
-    let scales = first.attainment.iter().enumerate();
+    let scales = first.in_time.iter().enumerate();
     let mut points: Vec<_> = scales.map(|(place, (scale, _))| (*scale, part(place))).collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     points

@@ -54,7 +54,7 @@ impl Timed {
                 low.at(seen) * (1.0 - part) + high.at(seen) * part
             }
         };
-        Duration::try_from_secs_f64(seconds).unwrap_or_default()
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_proto::{Plan, Time};
 
-use crate::{Broken, Served, World, recipe::Recipe, script::Script, served::attainment};
+use crate::{Broken, Served, World, recipe::Recipe, script::Script, served::in_time};
 
 /// How long a swarm may take to have a plan live.
 const PLAN_MAX: Duration = Duration::from_secs(120);
@@ -18,8 +18,8 @@ pub struct Report {
     pub begun: Time,
     /// From then to the end of the last.
     pub span: Duration,
-    /// Scales of the deadline, and the part of requests that are done in time.
-    pub attainment: Vec<(f64, f64)>,
+    /// Scales of the deadline, and how many requests are done in time.
+    pub in_time: Vec<(f64, usize)>,
     /// Devices of each stage of every pipeline of the plan that was live at first.
     pub pipelines: Vec<Vec<usize>>,
     /// Why there was no plan, if there was none.
@@ -40,10 +40,10 @@ pub(super) fn run(
     let arrivals = recipe.arrivals(seed);
     let faults = script.faults();
     let served = world.serve(&arrivals, &faults, &recipe.entries, recipe.patience)?;
-    let met = |scale: &f64| (*scale, attainment(&served, recipe.unit.mul_f64(*scale)));
-    let attainment = recipe.scales.iter().map(met).collect();
+    let met = |scale: &f64| (*scale, in_time(&served, recipe.unit.mul_f64(*scale)));
+    let in_time = recipe.scales.iter().map(met).collect();
     let span = world.now().since(begun);
-    Ok(Report { served, begun, span, attainment, pipelines, trouble: None })
+    Ok(Report { served, begun, span, in_time, pipelines, trouble: None })
 }
 
 /// Devices of each stage of every pipeline.
@@ -73,6 +73,12 @@ impl Spread {
 }
 
 impl Report {
+    /// Scales of the deadline, and the part of requests that are done in time.
+    pub fn attainment(&self) -> impl Iterator<Item = (f64, f64)> {
+        let all = self.served.len().max(1) as f64;
+        self.in_time.iter().map(move |(scale, met)| (*scale, *met as f64 / all))
+    }
+
     /// Answers that are whole.
     pub fn whole(&self) -> usize {
         self.served.iter().filter(|one| one.latency.is_some()).count()

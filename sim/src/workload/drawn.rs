@@ -52,6 +52,8 @@ impl Drawn {
     /// All that come in so long; the same for a seed.
     pub fn requests(&self, span: Duration, seed: u64) -> Vec<Arrival> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // The first stream is what the world draws from.
+        random.set_stream(u64::MAX);
         let (mut all, mut seconds) = (Vec::new(), 0.0);
         loop {
             seconds += self.arrivals.gap_s(&mut random);
@@ -67,6 +69,14 @@ impl Drawn {
 }
 
 impl Arrivals {
+    /// How many come in a second, on average.
+    pub fn requests_per_s(self) -> f64 {
+        let (Self::Poisson { requests_per_s }
+        | Self::Gamma { requests_per_s, .. }
+        | Self::Even { requests_per_s }) = self;
+        requests_per_s
+    }
+
     /// The same at another rate.
     pub fn at_rate(self, requests_per_s: f64) -> Self {
         match self {

@@ -245,7 +245,15 @@ fn what_cannot_be_is_told_with_its_key() {
         ("[workload]\nrequest_per_s = 1", "did you mean `requests_per_s`?"),
         ("[workloud]\n", "did you mean `workload`?"),
         ("", "needs [workload]"),
-        ("[workload]\nrequests_per_s = -1", "requests_per_s = -1: may be from above 0"),
+        ("[workload]\nrequests_per_s = -1", "requests_per_s = -1: may be from 0.000001 to"),
+        (
+            "[workload]\nrequests_per_s = 1e5\n[run]\nseconds = 1e3",
+            "100000000 requests; 10000000 may be",
+        ),
+        (
+            "[workload]\ntrace = \"some.csv\"\nspeed = 1e-30",
+            "speed = 0.000000000000000000000000000001: may be",
+        ),
         ("[workload]\nrequests_per_s = nan", "requests_per_s = NaN"),
         ("[workload]\ninput_tokens = 0", "input_tokens = 0: may be from 1"),
         ("[workload]\ninput_tokens = -3", "give a number of tokens, 1 or more, or a list"),
@@ -304,6 +312,8 @@ fn what_cannot_be_is_told_with_its_key() {
         (&format!("{work}[churn]\ndoes = \"pause\""), "unknown variant `pause`"),
         (&format!("{work}[truth]\nskew_ppm = 200000"), "skew_ppm = 200000: may be"),
         (&format!("{work}[truth]\nnoise = -1"), "noise = -1: may be"),
+        (&format!("{work}[truth]\nbetween_ms = 1\nbetween_gbit_s = 1e-30"), "between_gbit_s = "),
+        (&format!("{work}[nodes]\nbeat_ms = 1e-7"), "beat_ms = 0.0000001: may be from 1"),
         (&format!("{work}[belief]\nbandwidth = 0"), "belief.bandwidth = 0: may be"),
         (&format!("{work}[[fault]]\nat_s = -1\nmachine = \"left\"\ndoes = \"die\""), "at_s = -1"),
     ] {
