@@ -29,11 +29,12 @@ const KNOWN_DEVICES_MAX: usize = 48;
 const TRIAL_REQUESTS: usize = 1_000;
 
 /// So many of the best of all chains are told of as they are; and so many partitions are laid out with
-/// care: the best of each chain, then the second of each, and the third.
+/// care: the best of each chain, then the second of each, and the third. Of those so many are told of.
 const TOLD: usize = 4;
-const CAREFUL: usize = 12;
+const CAREFUL: usize = 48;
+const CAREFUL_TOLD: usize = 12;
 const RANKS: usize = 3;
-/// Of more kinds of devices twice as many are laid out with care, and so is what is near the best.
+/// Of more kinds of devices what is near the best is laid out with care, too.
 const FEW_KINDS: usize = 7;
 /// Of more devices than this fewer partitions are judged, and more roughly. A swarm has less time: it
 /// waits for its plan.
@@ -163,7 +164,7 @@ fn run(
             Some(known) => distinct(firsts.chain([known]), |partition| partition),
         };
         let many = ground.classes.len() > FEW_KINDS;
-        all.truncate(if many { 2 * CAREFUL } else { CAREFUL });
+        all.truncate(CAREFUL);
         let mut careful = Careful::new(ground, decoder.search.aim, &judges);
         careful.look(all.into_iter().cloned().collect());
         // Where a plan is to be mended there is no time for more.
@@ -178,7 +179,7 @@ fn run(
         let draft = |(judged, partition): &(Judged, Partition)| {
             laid_out(ground, &careful.fronts(partition), judged)
         };
-        drafts.extend(better.take(CAREFUL).map(draft));
+        drafts.extend(better.take(CAREFUL_TOLD).map(draft));
         evaluations += careful.evaluations;
     }
     Drafted { drafts, evaluations, progress }
