@@ -1,5 +1,6 @@
 //! What people look at: pictures, and a page that holds them.
 
+mod axis;
 mod chart;
 mod film;
 mod forest;

@@ -1,10 +1,9 @@
 //! Lines over axes, as SVG: told apart by colour, dash and mark, so that print and the colour-blind
 //! can tell them too.
 
-use plotters::{
-    coord::ranged1d::{KeyPointHint, NoDefaultFormatting, ValueFormatter},
-    prelude::*,
-};
+use plotters::{coord::ranged1d::ValueFormatter, prelude::*};
+
+use super::axis::Axis;
 
 /// A picture of lines.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,84 +91,10 @@ const FEW: usize = 6;
 const SIZE: (u32, u32) = (640, 360);
 pub(super) const TEXT: &str = "sans-serif";
 
+/// What lines are drawn on.
+type Field<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<Axis, Axis>>;
+
 pub(super) type Drawing = Result<(), Box<dyn std::error::Error>>;
-
-/// An axis: from where to where it goes, and the figures beside it.
-pub(super) struct Axis {
-    range: std::ops::Range<f64>,
-    ticks: Vec<f64>,
-    log: bool,
-}
-
-impl Axis {
-    /// An axis for these figures, or for all between two.
-    pub(super) fn of(
-        values: impl Iterator<Item = f64>,
-        log: bool,
-        whole: Option<(f64, f64)>,
-    ) -> Self {
-        let values = values.filter(|value| value.is_finite() && (!log || *value > 0.0));
-        let (mut low, mut high) = values
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-        if low > high {
-            (low, high) = (1.0, 1.0);
-        }
-        (low, high) = whole.unwrap_or(match log {
-            true => (low / 1.1, high * 1.1),
-            false => (low.min(0.0), if high > 0.0 { high * 1.05 } else { 1.0 }),
-        });
-        // Between few of the one kind are more of the other.
-        let decades = if log { decades(low, high) } else { Vec::new() };
-        let ticks = if decades.len() > 2 { decades } else { steps(low, high) };
-        Self { range: low..high, ticks, log }
-    }
-}
-
-impl Ranged for Axis {
-    type FormatOption = NoDefaultFormatting;
-    type ValueType = f64;
-
-    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
-        let place = |value: f64| if self.log { value.ln() } else { value };
-        let [low, high] = [self.range.start, self.range.end].map(place);
-        let part = (place(*value) - low) / (high - low);
-        // What lies far outside is drawn at the edge, not at a pixel that is none.
-        from + (f64::from(to - from) * part.clamp(-0.1, 1.1)).round() as i32
-    }
-
-    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
-        self.ticks.clone()
-    }
-
-    fn range(&self) -> std::ops::Range<f64> {
-        self.range.clone()
-    }
-}
-
-impl ValueFormatter<f64> for Axis {
-    fn format(value: &f64) -> String {
-        let short = format!("{value:.3}");
-        let short = short.trim_end_matches('0').trim_end_matches('.');
-        if *value >= 1e5 { format!("{value:.0e}") } else { short.to_owned() }
-    }
-}
-
-/// 1, 2 and 5 of each power of ten.
-fn decades(low: f64, high: f64) -> Vec<f64> {
-    let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
-    let each = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10.0_f64.powi(power)));
-    each.filter(|value| (low..=high).contains(value)).collect()
-}
-
-/// Some five round figures.
-fn steps(low: f64, high: f64) -> Vec<f64> {
-    let rough = (high - low) / 5.0;
-    let power = 10.0_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
-    let step = step.into_iter().find(|step| *step >= rough).unwrap_or(rough);
-    let first = (low / step).ceil() as i64;
-    (first..).map(|n| n as f64 * step).take_while(|value| *value <= high + step * 1e-9).collect()
-}
 
 impl Chart {
     /// The picture.
@@ -215,36 +140,7 @@ impl Chart {
         let upright = |x| PathElement::new([(x, low), (x, high)], RED.mix(0.6));
         chart.draw_series(marks().map(upright))?;
         for (number, line) in self.series.iter().enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
-            let shown = |(x, y): &(f64, f64)| {
-                x.is_finite()
-                    && y.is_finite()
-                    && !(self.log_x && *x <= 0.0)
-                    && !(self.log_y && *y <= 0.0)
-            };
-            let places: Vec<(f64, f64)> = line.points.iter().copied().filter(shown).collect();
-            let style = colour.stroke_width(2);
-            match DASHES[number % DASHES.len()] {
-                _ if line.drawn == Drawn::Dots => {}
-                None => {
-                    chart.draw_series(LineSeries::new(places.clone(), style))?;
-                }
-                Some((on, off)) => {
-                    let line = DashedLineSeries::new(places.clone(), on, off, style);
-                    chart.draw_series(line)?;
-                }
-            }
-            let mark = |place: &(f64, f64)| EmptyElement::at(*place) + mark(number, (0, 0), colour);
-            let key = move |(x, y): (i32, i32)| self::mark(number, (x + 10, y), colour);
-            let every = match line.drawn {
-                Drawn::Plain => places.len().div_ceil(FEW).max(1),
-                _ => 1,
-            };
-            let marked = places.iter().step_by(every);
-            let marks = chart.draw_series(marked.map(mark))?;
-            if !line.label.is_empty() {
-                marks.label(&line.label).legend(key);
-            }
+            self.draw_line(&mut chart, number, line)?;
         }
         if self.series.iter().any(|line| !line.label.is_empty()) {
             chart
@@ -257,6 +153,41 @@ impl Chart {
         }
         drop(chart);
         area.present()?;
+        Ok(())
+    }
+
+    /// A line, its marks, and its words in the key.
+    fn draw_line(&self, chart: &mut Field<'_, '_>, number: usize, line: &Series) -> Drawing {
+        let colour = COLOURS[number % COLOURS.len()];
+        let shown = |(x, y): &(f64, f64)| {
+            x.is_finite()
+                && y.is_finite()
+                && !(self.log_x && *x <= 0.0)
+                && !(self.log_y && *y <= 0.0)
+        };
+        let places: Vec<(f64, f64)> = line.points.iter().copied().filter(shown).collect();
+        let style = colour.stroke_width(2);
+        match DASHES[number % DASHES.len()] {
+            _ if line.drawn == Drawn::Dots => {}
+            None => {
+                chart.draw_series(LineSeries::new(places.clone(), style))?;
+            }
+            Some((on, off)) => {
+                let line = DashedLineSeries::new(places.clone(), on, off, style);
+                chart.draw_series(line)?;
+            }
+        }
+        let mark = |place: &(f64, f64)| EmptyElement::at(*place) + mark(number, (0, 0), colour);
+        let key = move |(x, y): (i32, i32)| self::mark(number, (x + 10, y), colour);
+        let every = match line.drawn {
+            Drawn::Plain => places.len().div_ceil(FEW).max(1),
+            _ => 1,
+        };
+        let marked = places.iter().step_by(every);
+        let marks = chart.draw_series(marked.map(mark))?;
+        if !line.label.is_empty() {
+            marks.label(&line.label).legend(key);
+        }
         Ok(())
     }
 }
@@ -287,13 +218,6 @@ impl From<Key> for SeriesLabelPosition {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ticks_are_round_and_within() {
-        assert_eq!(steps(0.0, 1.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
-        assert_eq!(steps(0.0, 37.0), [0.0, 10.0, 20.0, 30.0]);
-        assert_eq!(decades(0.125, 10.0), [0.2, 0.5, 1.0, 2.0, 5.0, 10.0]);
-    }
 
     #[test]
     fn a_chart_says_its_words_and_draws_its_lines() {

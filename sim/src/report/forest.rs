@@ -2,7 +2,10 @@
 
 use plotters::prelude::*;
 
-use super::chart::{Axis, Drawing, TEXT};
+use super::{
+    axis::Axis,
+    chart::{Drawing, TEXT},
+};
 
 /// A picture of differences.
 #[derive(Clone, Debug, Default, PartialEq)]
