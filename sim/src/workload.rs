@@ -6,10 +6,9 @@ mod trace;
 use std::time::Duration;
 
 pub use drawn::{Arrivals, Drawn, Lengths};
+pub use swarm_scheduler::TOKENS_MAX;
 pub use trace::{Format, Trace, TraceError};
 
-/// Tokens of a prompt or of an answer, at most.
-pub const TOKENS_MAX: u32 = 1 << 20;
 /// Requests of one workload, at most.
 pub const REQUESTS_MAX: usize = 10_000_000;
 /// Tokens of a block that prompts may share.

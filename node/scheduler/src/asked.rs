@@ -11,8 +11,8 @@ use crate::{
     rules::{Rules, Workload},
 };
 
-/// Tokens of a prompt and of an answer.
-const TOKENS_MAX: u32 = 1 << 20;
+/// Tokens of a prompt, and of an answer, at most.
+pub const TOKENS_MAX: u32 = 1 << 20;
 /// Neither a deadline nor a rate is more.
 const FIGURE_MAX: f64 = 1e9;
 

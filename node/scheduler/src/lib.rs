@@ -42,7 +42,7 @@ mod share;
 mod task;
 mod team;
 
-pub use asked::{Deadline, reference_ms};
+pub use asked::{Deadline, TOKENS_MAX, reference_ms};
 pub use caps::caps;
 pub use explain::{Binding, Bound, Change, Explanation, Gain, bounds, explain};
 pub use fit::Pace;
