@@ -13,8 +13,20 @@ use crate::{
     world::Via,
 };
 
-/// What a message over a way of a pool file may take beside its delay, of that.
-const JITTER: f64 = 0.05;
+/// What ways of a pool file are like beside their delays and rates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weather {
+    /// What a message may take beside a way's delay, as a part of that.
+    pub jitter: f64,
+    /// The share of messages that are lost, of which senders hear.
+    pub loss: f64,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { jitter: 0.05, loss: 0.0 }
+    }
+}
 
 /// How far away one node is from another, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,8 +67,8 @@ pub(crate) enum Lane {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
     pub(crate) quality: Quality,
-    /// Nothing gets through, and nobody says so.
-    pub(crate) cut: bool,
+    /// How many things cut it: then nothing gets through, and nobody says so.
+    cuts: u32,
     /// Number of the connection: what an earlier one carried is lost.
     pub(crate) connection: u32,
     /// Whether the near end has been told that the far end is here.
@@ -76,6 +88,21 @@ pub(crate) enum Fate {
 }
 
 impl Link {
+    /// Nothing gets through any more, until whatever cuts it is over.
+    pub(crate) fn cut(&mut self) {
+        self.cuts = self.cuts.saturating_add(1);
+    }
+
+    /// One thing less cuts it.
+    pub(crate) fn uncut(&mut self) {
+        self.cuts = self.cuts.saturating_sub(1);
+    }
+
+    /// Whether nothing gets through.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cuts > 0
+    }
+
     /// Puts `bytes` on the link at `now`.
     pub(crate) fn carry(
         &mut self,
@@ -85,7 +112,7 @@ impl Link {
         rng: &mut ChaCha8Rng,
     ) -> Fate {
         let Quality { latency, jitter, bytes_per_s, loss, silent } = self.quality;
-        if self.cut {
+        if self.is_cut() {
             return Fate::Vanishes;
         }
         if loss > 0.0 && rng.random_bool(loss) {
@@ -130,30 +157,40 @@ struct Spokes {
     links: Vec<Link>,
 }
 
+/// What links are like that nothing is wrong with.
+#[derive(Debug, Default)]
+pub(crate) struct Meant {
+    ways: Option<Arc<Ways>>,
+    weather: Weather,
+    /// Where there are no ways.
+    pub(crate) quality: Quality,
+}
+
 /// All links, both directions of a pair at once.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    ways: Option<Arc<Ways>>,
+    pub(crate) meant: Meant,
     /// By the numbers of their near ends.
     links: Vec<Spokes>,
-    /// What a link is like that nobody has said anything of.
-    pub(crate) quality: Quality,
     /// The share of adverts that gossip loses.
     pub(crate) gossip_loss: f64,
 }
 
-/// A link as it is meant to be.
-fn new((from, to): (usize, usize), ways: Option<&Ways>, quality: Quality) -> Link {
-    let Some(ways) = ways else { return Link { quality, ..Link::default() } };
-    match ways.between(from, to) {
-        Some(way) => {
-            let latency = Duration::from_secs_f64(way.ms / 1e3);
-            let bytes_per_s = way.bytes_per_ms * 1e3;
-            let jitter = latency.mul_f64(JITTER);
-            let quality = Quality { latency, jitter, bytes_per_s, loss: 0.0, silent: false };
-            Link { quality, ..Link::default() }
+impl Meant {
+    fn link(&self, (from, to): (usize, usize)) -> Link {
+        let quality = self.quality;
+        let Some(ways) = &self.ways else { return Link { quality, ..Link::default() } };
+        match ways.between(from, to) {
+            Some(way) => {
+                let latency = Duration::from_secs_f64(way.ms / 1e3);
+                let bytes_per_s = way.bytes_per_ms * 1e3;
+                let Weather { jitter, loss } = self.weather;
+                let jitter = latency.mul_f64(jitter);
+                let quality = Quality { latency, jitter, bytes_per_s, loss, silent: false };
+                Link { quality, ..Link::default() }
+            }
+            None => Link { quality, cuts: 1, ..Link::default() },
         }
-        None => Link { quality, cut: true, ..Link::default() },
     }
 }
 
@@ -165,8 +202,8 @@ impl Spokes {
 
 impl Links {
     /// Links over these ways.
-    pub(crate) fn of(ways: Option<Arc<Ways>>) -> Self {
-        Self { ways, ..Self::default() }
+    pub(crate) fn of(ways: Option<Arc<Ways>>, weather: Weather) -> Self {
+        Self { meant: Meant { ways, weather, ..Meant::default() }, ..Self::default() }
     }
 
     /// From one node to another.
@@ -191,7 +228,7 @@ impl Links {
         if self.links.len() <= from {
             self.links.resize_with(from + 1, Spokes::default);
         }
-        let link = new((from, to), self.ways.as_deref(), self.quality);
+        let link = self.meant.link((from, to));
         let spokes = &mut self.links[from];
         let place = spokes.ends.binary_search(&(to as u32)).unwrap_or_else(|place| place);
         if spokes.ends.get(place) != Some(&(to as u32)) {
@@ -214,14 +251,15 @@ impl Links {
 
     /// Whether something may have been lost that way without a word.
     pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
-        let silent = |link: &Link| link.cut || (link.quality.silent && link.quality.loss > 0.0);
+        let silent =
+            |link: &Link| link.is_cut() || (link.quality.silent && link.quality.loss > 0.0);
         self.find(from, to).is_some_and(silent)
     }
 
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
-        let meant = || new(pair(from, to), self.ways.as_deref(), self.quality).cut;
-        !self.find(from, to).map_or_else(meant, |link| link.cut)
+        let meant = || self.meant.link(pair(from, to)).is_cut();
+        !self.find(from, to).map_or_else(meant, Link::is_cut)
     }
 
     /// Whether the near end has been told that the far end is here.
@@ -231,15 +269,18 @@ impl Links {
 
     /// Every link becomes what it was.
     pub(crate) fn mend(&mut self) {
-        let quality = self.quality;
         self.gossip_loss = 0.0;
-        let ways = self.ways.as_deref();
         for (from, spokes) in self.links.iter_mut().enumerate() {
             for (to, link) in spokes.ends.iter().zip(&mut spokes.links) {
-                let Link { quality, cut, .. } = new((from, *to as usize), ways, quality);
-                (link.quality, link.cut) = (quality, cut);
+                let Link { quality, cuts, .. } = self.meant.link((from, *to as usize));
+                (link.quality, link.cuts) = (quality, cuts);
             }
         }
+    }
+
+    /// A link that is not cut becomes what it was.
+    pub(crate) fn clear(&mut self, from: NodeId, to: NodeId) {
+        self.get(from, to).quality = self.meant.link(pair(from, to)).quality;
     }
 }
 
@@ -295,7 +336,7 @@ mod tests {
         link.quality.silent = true;
         assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
         link.quality.loss = 0.0;
-        link.cut = true;
+        link.cut();
         assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
     }
 }
