@@ -43,6 +43,7 @@ impl World {
         host.life += 1;
         self.seen(seen);
         self.lose_clients(id);
+        self.links.idle(number);
         self.obituary.died(id, self.now);
         self.log.note(self.now, id, "dead", &());
         for other in self.acquainted(number) {

@@ -1,13 +1,17 @@
 //! Links: directed, each with its latency, rate and faults. What goes one way keeps its order within
-//! its lane; control and data overtake each other, as they do on two streams.
+//! its lane; control and data overtake each other, as they do on two streams. What goes over several
+//! ways of a machine shares its port.
+
+mod port;
 
 use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
-use swarm_scheduler::Ways;
+use swarm_scheduler::{Way, Ways};
 
+use self::port::{Port, writing};
 use crate::{
     keys::{node_id, number_of},
     world::Via,
@@ -118,8 +122,7 @@ impl Link {
         if loss > 0.0 && rng.random_bool(loss) {
             return if silent { Fate::Vanishes } else { Fate::Undeliverable };
         }
-        let writing =
-            Duration::try_from_secs_f64(bytes as f64 / bytes_per_s).unwrap_or(Duration::MAX);
+        let writing = writing(bytes, bytes_per_s);
         let written = match lane {
             Lane::Control => now + writing,
             Lane::Data => self.busy.max(now) + writing,
@@ -130,6 +133,13 @@ impl Link {
         let jitter = jitter.mul_f64(rng.random_range(0.0..1.0));
         let last = &mut self.arrives[lane as usize];
         *last = (written + latency + jitter).max(*last);
+        Fate::Arrives(*last)
+    }
+
+    /// What was carried last waits so long at the far end.
+    fn wait(&mut self, lane: Lane, span: Duration) -> Fate {
+        let last = &mut self.arrives[lane as usize];
+        *last = *last + span;
         Fate::Arrives(*last)
     }
 
@@ -172,11 +182,31 @@ pub(crate) struct Links {
     pub(crate) meant: Meant,
     /// By the numbers of their near ends.
     links: Vec<Spokes>,
+    /// By the numbers of their machines.
+    ports: Vec<Port>,
     /// The share of adverts that gossip loses.
     pub(crate) gossip_loss: f64,
 }
 
 impl Meant {
+    /// How fast a machine's port is: nobody says, so as fast as the fastest of its ways.
+    fn port(&self, number: usize) -> Port {
+        let fastest = |ways: &mut dyn Iterator<Item = &Way>| {
+            ways.map(|way| way.bytes_per_ms * 1e3).fold(0.0, f64::max)
+        };
+        Port::new(match self.ways.as_deref() {
+            None => self.quality.bytes_per_s,
+            Some(Ways::Measured(pairs)) => {
+                let ways = pairs.range((number, 0)..=(number, usize::MAX));
+                fastest(&mut ways.map(|(_, way)| way))
+            }
+            Some(Ways::Regions { of, regions, ways }) => {
+                let ways = of.get(number).and_then(|of| ways.get(of * regions..(of + 1) * regions));
+                fastest(&mut ways.into_iter().flatten().flatten())
+            }
+        })
+    }
+
     fn link(&self, (from, to): (usize, usize)) -> Link {
         let quality = self.quality;
         let Some(ways) = &self.ways else { return Link { quality, ..Link::default() } };
@@ -222,6 +252,43 @@ impl Links {
             }
         };
         &mut self.links[from].links[place]
+    }
+
+    /// Puts `bytes` on the way from one node to another. Frames leave a machine one after the other,
+    /// and come to it so, whoever they are for or from.
+    pub(crate) fn carry(
+        &mut self,
+        (from, to): (NodeId, NodeId),
+        now: Time,
+        (lane, bytes): (Lane, u64),
+        rng: &mut ChaCha8Rng,
+    ) -> Fate {
+        let link = self.get(from, to);
+        if lane == Lane::Control {
+            return link.carry(now, lane, bytes, rng);
+        }
+        let rate = link.quality.bytes_per_s;
+        let begins = self.port(number_of(from)).send(now, bytes, rate);
+        let link = self.get(from, to);
+        let fate = link.carry(begins, lane, bytes, rng);
+        if !matches!(fate, Fate::Arrives(_)) {
+            return fate;
+        }
+        let written = link.busy;
+        let waits = self.port(number_of(to)).take(written, bytes, rate);
+        self.get(from, to).wait(lane, waits)
+    }
+
+    fn port(&mut self, number: usize) -> &mut Port {
+        for number in self.ports.len()..=number {
+            self.ports.push(self.meant.port(number));
+        }
+        &mut self.ports[number]
+    }
+
+    /// A machine's port has nothing to do any more.
+    pub(crate) fn idle(&mut self, number: usize) {
+        *self.port(number) = self.meant.port(number);
     }
 
     fn add(&mut self, from: usize, to: usize) -> usize {
@@ -313,6 +380,49 @@ mod tests {
         let (mut link, mut rng) = (still(5, 1e6), ChaCha8Rng::seed_from_u64(0));
         link.carry(at(0), Lane::Data, 1_000_000, &mut rng);
         assert_eq!(link.carry(at(0), Lane::Control, 1_000, &mut rng), Fate::Arrives(at(6)));
+    }
+
+    /// Three machines, of which two are near each other and the third is far, over slow ways.
+    fn three() -> Links {
+        let way = |ms, bytes_per_s: f64| Some(Way { ms, bytes_per_ms: bytes_per_s / 1e3 });
+        let (near, far) = (way(1.0, 1e6), way(50.0, 1e5));
+        let ways = vec![near, far, far, near];
+        let ways = Ways::Regions { of: vec![0, 0, 1, 0], regions: 2, ways };
+        Links::of(Some(Arc::new(ways)), Weather { jitter: 0.0, loss: 0.0 })
+    }
+
+    /// When a frame of so many bytes that one sends another now is there.
+    fn arrives(links: &mut Links, (from, to): (usize, usize), lane: Lane, bytes: u64) -> Time {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        match links.carry((node_id(from), node_id(to)), at(0), (lane, bytes), &mut rng) {
+            Fate::Arrives(at) => at,
+            fate => panic!("{fate:?}"),
+        }
+    }
+
+    #[test]
+    fn frames_of_a_machine_share_its_port_and_a_slow_way_keeps_no_other_waiting() {
+        let mut links = three();
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Data, 10_000), at(11));
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(21), "after the first");
+        // 100 ms on the slow way, of which the port needs ten.
+        assert_eq!(arrives(&mut links, (0, 2), Lane::Data, 10_000), at(20 + 100 + 50));
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Data, 10_000), at(41));
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Control, 1_000), at(2), "control has its own");
+        links.idle(0);
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(31), "as its link has it");
+    }
+
+    #[test]
+    fn frames_to_a_machine_share_its_port() {
+        let mut links = three();
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(11));
+        assert_eq!(arrives(&mut links, (1, 3), Lane::Data, 10_000), at(21), "after the first");
+        assert_eq!(
+            arrives(&mut links, (2, 1), Lane::Data, 1_000),
+            at(60),
+            "nobody else sends it any"
+        );
     }
 
     #[test]
