@@ -62,7 +62,7 @@ impl Churn {
         let fault = |gap: Gap| Fault {
             at: gap.from,
             machine: gap.machine,
-            does: self.does,
+            does: self.does.clone(),
             // Nobody waits for one who is back only when no more is asked.
             lasts: gap.to.filter(|to| *to < span).map(|to| to - gap.from),
         };

@@ -1,4 +1,6 @@
-//! What goes wrong with machines and the ways between them, one thing a method.
+//! What goes wrong with machines and, in [`ways`], between them, one thing a method.
+
+mod ways;
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -6,14 +8,7 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
-use crate::{
-    Sabotage, World,
-    film::Seen,
-    host::State,
-    keys::{node_id, number_of},
-    link::Quality,
-    world::Event,
-};
+use crate::{Sabotage, World, film::Seen, host::State, keys::node_id, world::Event};
 
 /// How long a connection may be silent before the network gives it up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -48,6 +43,7 @@ impl World {
         host.life += 1;
         self.seen(seen);
         self.lose_clients(id);
+        self.links.idle(number);
         self.obituary.died(id, self.now);
         self.log.note(self.now, id, "dead", &());
         for other in self.acquainted(number) {
@@ -137,91 +133,6 @@ impl World {
             self.requeue(self.now, entry);
         }
         self.introduce(number);
-    }
-
-    /// Messages from one node to another vanish, the other way they go on.
-    pub fn cut_one_way(&mut self, from: usize, to: usize) {
-        self.links.get(node_id(from), node_id(to)).cut = true;
-        self.log.note(self.now, node_id(from), "cut", &to);
-        self.seen(Seen::Cuts(from, to));
-    }
-
-    /// Two nodes do not reach each other. If `told`, their connection closes; otherwise it is
-    /// silent, until it is given up.
-    pub fn cut(&mut self, a: usize, b: usize, told: bool) {
-        self.cut_one_way(a, b);
-        self.cut_one_way(b, a);
-        let (a, b) = (node_id(a), node_id(b));
-        if told {
-            self.disconnect(a, b);
-        } else {
-            self.push_via(self.now + IDLE_MAX, a, Some(b), Event::Idle(b));
-        }
-    }
-
-    /// Nodes reach each other only within `side` and outside of it.
-    pub fn partition(&mut self, side: &[usize], told: bool) {
-        for a in 0..self.hosts.len() {
-            for b in 0..a {
-                if side.contains(&a) != side.contains(&b) {
-                    self.cut(a, b, told);
-                }
-            }
-        }
-    }
-
-    /// A node is cut off from all others.
-    pub fn isolate(&mut self, number: usize, told: bool) {
-        self.partition(&[number], told);
-    }
-
-    /// All links are what they were. Connections that lost something begin anew: a network that
-    /// promises order cannot go on with them.
-    pub fn heal(&mut self) {
-        let pairs: Vec<_> = (0..self.hosts.len())
-            .flat_map(|a| self.acquainted(a).into_iter().map(move |b| (node_id(a), b)))
-            .filter(|(a, b)| number_of(*b) < number_of(*a))
-            .collect();
-        let torn: Vec<_> = pairs
-            .into_iter()
-            .filter(|(a, b)| self.links.torn(*a, *b) || self.links.torn(*b, *a))
-            .collect();
-        self.links.mend();
-        self.seen(Seen::Heals);
-        for (a, b) in torn {
-            self.disconnect(a, b);
-            self.connect(a, b);
-        }
-        self.reconnect();
-    }
-
-    /// Whoever is there and not connected finds each other.
-    fn reconnect(&mut self) {
-        if !self.all_meet() {
-            return self.hosts.ids().for_each(|id| self.seek(id));
-        }
-        for a in 0..self.hosts.len() {
-            for b in 0..a {
-                self.connect(node_id(a), node_id(b));
-            }
-        }
-    }
-
-    /// What every link is like from now on.
-    pub fn set_links(&mut self, quality: Quality) {
-        self.links.quality = quality;
-        self.links.mend();
-    }
-
-    /// What the way from one node to another is like from now on.
-    pub fn set_link(&mut self, from: usize, to: usize, quality: Quality) {
-        self.links.get(node_id(from), node_id(to)).quality = quality;
-        self.log.note(self.now, node_id(from), "link", &(to, quality));
-    }
-
-    /// The share of adverts that gossip loses.
-    pub fn set_gossip_loss(&mut self, share: f64) {
-        self.links.gossip_loss = share;
     }
 
     /// The next loads of a device fail.

@@ -73,6 +73,12 @@ pub enum Seen {
     Mends(usize),
     /// Nothing reaches the other from it any more.
     Cuts(usize, usize),
+    /// Something that is sent to the other arrives again.
+    Opens(usize, usize),
+    /// Such a part of what it sends and is sent is lost.
+    Loses(usize, f64),
+    /// No more of it is lost than before.
+    Keeps(usize),
     /// All ways are open again.
     Heals,
     /// It leads the swarm.
@@ -87,7 +93,14 @@ impl Seen {
         use Seen::*;
         matches!(
             self,
-            Dies(_) | Vanishes(_) | Leaves(_) | Pauses(_) | Slows(..) | Stalls(_) | Cuts(..)
+            Dies(_)
+                | Vanishes(_)
+                | Leaves(_)
+                | Pauses(_)
+                | Slows(..)
+                | Stalls(_)
+                | Cuts(..)
+                | Loses(..)
         )
     }
 
@@ -105,6 +118,11 @@ impl Seen {
             Self::Stalls(node) => format!("{} stands still", name(node)),
             Self::Mends(node) => format!("{} is as fast as before", name(node)),
             Self::Cuts(from, to) => format!("{} does not reach {}", name(from), name(to)),
+            Self::Opens(from, to) => format!("{} reaches {} again", name(from), name(to)),
+            Self::Loses(node, part) => {
+                format!("{:.1} % of what {} says and hears is lost", part * 100.0, name(node))
+            }
+            Self::Keeps(node) => format!("{} loses nothing more", name(node)),
             Self::Heals => "all ways are open".to_owned(),
             Self::Leads(node) => format!("{} leads", name(node)),
             Self::Live(plan) => format!("plan {} is live", plan + 1),

@@ -12,7 +12,7 @@ use swarm_scheduler::{
 };
 
 use crate::{
-    Planner, Setup,
+    Planner, Setup, Weather,
     keys::{node_id, number_of},
     layout::Layout,
     memo::Memo,
@@ -32,6 +32,8 @@ pub struct Truth {
     pub layer: Duration,
     /// The way between any two machines; what the pool says, if it is not told here.
     pub between: Option<Way>,
+    /// What all ways are like beside.
+    pub weather: Weather,
     /// How much the times of one batch differ: their standard deviation over their mean.
     pub noise: f64,
     /// By how many millionths nodes' clocks are fast or slow, at most.
@@ -89,6 +91,7 @@ impl Fleet {
             model: self.model.spec.clone(),
             machines: self.pool.machines.iter().map(rigs).collect(),
             ways: Some(Arc::new(self.ways(truth))),
+            weather: truth.weather,
             planner: Planner::Fleet(Arc::clone(self)),
             noise: truth.noise,
             skew_ppm: truth.skew_ppm,

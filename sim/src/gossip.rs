@@ -225,7 +225,7 @@ impl World {
     /// How long something small takes from one node to another, if it gets there.
     fn way(&mut self, from: NodeId, to: NodeId) -> Option<Duration> {
         let link = self.links.get(from, to);
-        let (cut, quality) = (link.cut, link.quality);
+        let (cut, quality) = (link.is_cut(), link.quality);
         let lost = quality.loss > 0.0 && self.rng.random_bool(quality.loss);
         let jitter = quality.jitter.mul_f64(self.rng.random_range(0.0..1.0));
         (!cut && !lost).then(|| quality.latency + jitter)

@@ -63,7 +63,7 @@ pub use fleet::{Belief, Fleet, Truth};
 pub use gossip::GossipCounts;
 pub use grid::{Foreseen, Grid, GridError, JOBS_MAX, Ran};
 pub use keys::node_id;
-pub use link::Quality;
+pub use link::{Quality, Weather};
 pub use paired::{Paired, Verdict};
 pub use planner::{Planner, Plans};
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};

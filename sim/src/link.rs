@@ -1,20 +1,36 @@
 //! Links: directed, each with its latency, rate and faults. What goes one way keeps its order within
-//! its lane; control and data overtake each other, as they do on two streams.
+//! its lane; control and data overtake each other, as they do on two streams. What goes over several
+//! ways of a machine shares its port.
+
+mod port;
 
 use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use swarm_proto::{NodeId, Time};
-use swarm_scheduler::Ways;
+use swarm_scheduler::{Way, Ways};
 
+use self::port::{Port, writing};
 use crate::{
     keys::{node_id, number_of},
     world::Via,
 };
 
-/// What a message over a way of a pool file may take beside its delay, of that.
-const JITTER: f64 = 0.05;
+/// What ways of a pool file are like beside their delays and rates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weather {
+    /// What a message may take beside a way's delay, as a part of that.
+    pub jitter: f64,
+    /// The share of messages that are lost, of which senders hear.
+    pub loss: f64,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { jitter: 0.05, loss: 0.0 }
+    }
+}
 
 /// How far away one node is from another, in one direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,8 +71,8 @@ pub(crate) enum Lane {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
     pub(crate) quality: Quality,
-    /// Nothing gets through, and nobody says so.
-    pub(crate) cut: bool,
+    /// How many things cut it: then nothing gets through, and nobody says so.
+    cuts: u32,
     /// Number of the connection: what an earlier one carried is lost.
     pub(crate) connection: u32,
     /// Whether the near end has been told that the far end is here.
@@ -76,6 +92,21 @@ pub(crate) enum Fate {
 }
 
 impl Link {
+    /// Nothing gets through any more, until whatever cuts it is over.
+    pub(crate) fn cut(&mut self) {
+        self.cuts = self.cuts.saturating_add(1);
+    }
+
+    /// One thing less cuts it.
+    pub(crate) fn uncut(&mut self) {
+        self.cuts = self.cuts.saturating_sub(1);
+    }
+
+    /// Whether nothing gets through.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cuts > 0
+    }
+
     /// Puts `bytes` on the link at `now`.
     pub(crate) fn carry(
         &mut self,
@@ -85,14 +116,13 @@ impl Link {
         rng: &mut ChaCha8Rng,
     ) -> Fate {
         let Quality { latency, jitter, bytes_per_s, loss, silent } = self.quality;
-        if self.cut {
+        if self.is_cut() {
             return Fate::Vanishes;
         }
         if loss > 0.0 && rng.random_bool(loss) {
             return if silent { Fate::Vanishes } else { Fate::Undeliverable };
         }
-        let writing =
-            Duration::try_from_secs_f64(bytes as f64 / bytes_per_s).unwrap_or(Duration::MAX);
+        let writing = writing(bytes, bytes_per_s);
         let written = match lane {
             Lane::Control => now + writing,
             Lane::Data => self.busy.max(now) + writing,
@@ -103,6 +133,13 @@ impl Link {
         let jitter = jitter.mul_f64(rng.random_range(0.0..1.0));
         let last = &mut self.arrives[lane as usize];
         *last = (written + latency + jitter).max(*last);
+        Fate::Arrives(*last)
+    }
+
+    /// What was carried last waits so long at the far end.
+    fn wait(&mut self, lane: Lane, span: Duration) -> Fate {
+        let last = &mut self.arrives[lane as usize];
+        *last = *last + span;
         Fate::Arrives(*last)
     }
 
@@ -130,30 +167,60 @@ struct Spokes {
     links: Vec<Link>,
 }
 
+/// What links are like that nothing is wrong with.
+#[derive(Debug, Default)]
+pub(crate) struct Meant {
+    ways: Option<Arc<Ways>>,
+    weather: Weather,
+    /// Where there are no ways.
+    pub(crate) quality: Quality,
+}
+
 /// All links, both directions of a pair at once.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    ways: Option<Arc<Ways>>,
+    pub(crate) meant: Meant,
     /// By the numbers of their near ends.
     links: Vec<Spokes>,
-    /// What a link is like that nobody has said anything of.
-    pub(crate) quality: Quality,
+    /// By the numbers of their machines.
+    ports: Vec<Port>,
     /// The share of adverts that gossip loses.
     pub(crate) gossip_loss: f64,
 }
 
-/// A link as it is meant to be.
-fn new((from, to): (usize, usize), ways: Option<&Ways>, quality: Quality) -> Link {
-    let Some(ways) = ways else { return Link { quality, ..Link::default() } };
-    match ways.between(from, to) {
-        Some(way) => {
-            let latency = Duration::from_secs_f64(way.ms / 1e3);
-            let bytes_per_s = way.bytes_per_ms * 1e3;
-            let jitter = latency.mul_f64(JITTER);
-            let quality = Quality { latency, jitter, bytes_per_s, loss: 0.0, silent: false };
-            Link { quality, ..Link::default() }
+impl Meant {
+    /// How fast a machine's port is: nobody says, so as fast as the fastest of its ways.
+    fn port(&self, number: usize) -> Port {
+        let fastest = |ways: &mut dyn Iterator<Item = &Way>| {
+            ways.map(|way| way.bytes_per_ms * 1e3).fold(0.0, f64::max)
+        };
+        Port::new(match self.ways.as_deref() {
+            None => self.quality.bytes_per_s,
+            Some(Ways::Measured(pairs)) => {
+                let ways = pairs.range((number, 0)..=(number, usize::MAX));
+                fastest(&mut ways.map(|(_, way)| way))
+            }
+            Some(Ways::Regions { of, regions, ways }) => {
+                let ways = of.get(number).and_then(|of| ways.get(of * regions..(of + 1) * regions));
+                fastest(&mut ways.into_iter().flatten().flatten())
+            }
+        })
+    }
+
+    fn link(&self, (from, to): (usize, usize)) -> Link {
+        let quality = self.quality;
+        let Some(ways) = &self.ways else { return Link { quality, ..Link::default() } };
+        match ways.between(from, to) {
+            Some(way) => {
+                let latency = Duration::from_secs_f64(way.ms / 1e3);
+                let bytes_per_s = way.bytes_per_ms * 1e3;
+                let Weather { jitter, loss } = self.weather;
+                let jitter = latency.mul_f64(jitter);
+                let quality = Quality { latency, jitter, bytes_per_s, loss, silent: false };
+                Link { quality, ..Link::default() }
+            }
+            None => Link { quality, cuts: 1, ..Link::default() },
         }
-        None => Link { quality, cut: true, ..Link::default() },
     }
 }
 
@@ -165,8 +232,8 @@ impl Spokes {
 
 impl Links {
     /// Links over these ways.
-    pub(crate) fn of(ways: Option<Arc<Ways>>) -> Self {
-        Self { ways, ..Self::default() }
+    pub(crate) fn of(ways: Option<Arc<Ways>>, weather: Weather) -> Self {
+        Self { meant: Meant { ways, weather, ..Meant::default() }, ..Self::default() }
     }
 
     /// From one node to another.
@@ -187,11 +254,48 @@ impl Links {
         &mut self.links[from].links[place]
     }
 
+    /// Puts `bytes` on the way from one node to another. Frames leave a machine one after the other,
+    /// and come to it so, whoever they are for or from.
+    pub(crate) fn carry(
+        &mut self,
+        (from, to): (NodeId, NodeId),
+        now: Time,
+        (lane, bytes): (Lane, u64),
+        rng: &mut ChaCha8Rng,
+    ) -> Fate {
+        let link = self.get(from, to);
+        if lane == Lane::Control {
+            return link.carry(now, lane, bytes, rng);
+        }
+        let rate = link.quality.bytes_per_s;
+        let begins = self.port(number_of(from)).send(now, bytes, rate);
+        let link = self.get(from, to);
+        let fate = link.carry(begins, lane, bytes, rng);
+        if !matches!(fate, Fate::Arrives(_)) {
+            return fate;
+        }
+        let written = link.busy;
+        let waits = self.port(number_of(to)).take(written, bytes, rate);
+        self.get(from, to).wait(lane, waits)
+    }
+
+    fn port(&mut self, number: usize) -> &mut Port {
+        for number in self.ports.len()..=number {
+            self.ports.push(self.meant.port(number));
+        }
+        &mut self.ports[number]
+    }
+
+    /// A machine's port has nothing to do any more.
+    pub(crate) fn idle(&mut self, number: usize) {
+        *self.port(number) = self.meant.port(number);
+    }
+
     fn add(&mut self, from: usize, to: usize) -> usize {
         if self.links.len() <= from {
             self.links.resize_with(from + 1, Spokes::default);
         }
-        let link = new((from, to), self.ways.as_deref(), self.quality);
+        let link = self.meant.link((from, to));
         let spokes = &mut self.links[from];
         let place = spokes.ends.binary_search(&(to as u32)).unwrap_or_else(|place| place);
         if spokes.ends.get(place) != Some(&(to as u32)) {
@@ -214,14 +318,15 @@ impl Links {
 
     /// Whether something may have been lost that way without a word.
     pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
-        let silent = |link: &Link| link.cut || (link.quality.silent && link.quality.loss > 0.0);
+        let silent =
+            |link: &Link| link.is_cut() || (link.quality.silent && link.quality.loss > 0.0);
         self.find(from, to).is_some_and(silent)
     }
 
     /// Whether messages go that way.
     pub(crate) fn open(&self, from: NodeId, to: NodeId) -> bool {
-        let meant = || new(pair(from, to), self.ways.as_deref(), self.quality).cut;
-        !self.find(from, to).map_or_else(meant, |link| link.cut)
+        let meant = || self.meant.link(pair(from, to)).is_cut();
+        !self.find(from, to).map_or_else(meant, Link::is_cut)
     }
 
     /// Whether the near end has been told that the far end is here.
@@ -231,15 +336,18 @@ impl Links {
 
     /// Every link becomes what it was.
     pub(crate) fn mend(&mut self) {
-        let quality = self.quality;
         self.gossip_loss = 0.0;
-        let ways = self.ways.as_deref();
         for (from, spokes) in self.links.iter_mut().enumerate() {
             for (to, link) in spokes.ends.iter().zip(&mut spokes.links) {
-                let Link { quality, cut, .. } = new((from, *to as usize), ways, quality);
-                (link.quality, link.cut) = (quality, cut);
+                let Link { quality, cuts, .. } = self.meant.link((from, *to as usize));
+                (link.quality, link.cuts) = (quality, cuts);
             }
         }
+    }
+
+    /// A link that is not cut becomes what it was.
+    pub(crate) fn clear(&mut self, from: NodeId, to: NodeId) {
+        self.get(from, to).quality = self.meant.link(pair(from, to)).quality;
     }
 }
 
@@ -274,6 +382,49 @@ mod tests {
         assert_eq!(link.carry(at(0), Lane::Control, 1_000, &mut rng), Fate::Arrives(at(6)));
     }
 
+    /// Three machines, of which two are near each other and the third is far, over slow ways.
+    fn three() -> Links {
+        let way = |ms, bytes_per_s: f64| Some(Way { ms, bytes_per_ms: bytes_per_s / 1e3 });
+        let (near, far) = (way(1.0, 1e6), way(50.0, 1e5));
+        let ways = vec![near, far, far, near];
+        let ways = Ways::Regions { of: vec![0, 0, 1, 0], regions: 2, ways };
+        Links::of(Some(Arc::new(ways)), Weather { jitter: 0.0, loss: 0.0 })
+    }
+
+    /// When a frame of so many bytes that one sends another now is there.
+    fn arrives(links: &mut Links, (from, to): (usize, usize), lane: Lane, bytes: u64) -> Time {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        match links.carry((node_id(from), node_id(to)), at(0), (lane, bytes), &mut rng) {
+            Fate::Arrives(at) => at,
+            fate => panic!("{fate:?}"),
+        }
+    }
+
+    #[test]
+    fn frames_of_a_machine_share_its_port_and_a_slow_way_keeps_no_other_waiting() {
+        let mut links = three();
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Data, 10_000), at(11));
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(21), "after the first");
+        // 100 ms on the slow way, of which the port needs ten.
+        assert_eq!(arrives(&mut links, (0, 2), Lane::Data, 10_000), at(20 + 100 + 50));
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Data, 10_000), at(41));
+        assert_eq!(arrives(&mut links, (0, 1), Lane::Control, 1_000), at(2), "control has its own");
+        links.idle(0);
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(31), "as its link has it");
+    }
+
+    #[test]
+    fn frames_to_a_machine_share_its_port() {
+        let mut links = three();
+        assert_eq!(arrives(&mut links, (0, 3), Lane::Data, 10_000), at(11));
+        assert_eq!(arrives(&mut links, (1, 3), Lane::Data, 10_000), at(21), "after the first");
+        assert_eq!(
+            arrives(&mut links, (2, 1), Lane::Data, 1_000),
+            at(60),
+            "nobody else sends it any"
+        );
+    }
+
     #[test]
     fn a_lane_keeps_its_order_whatever_the_jitter() {
         let (mut link, mut rng) = (still(1, 1e9), ChaCha8Rng::seed_from_u64(0));
@@ -295,7 +446,7 @@ mod tests {
         link.quality.silent = true;
         assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
         link.quality.loss = 0.0;
-        link.cut = true;
+        link.cut();
         assert_eq!(link.carry(at(0), Lane::Data, 1, &mut rng), Fate::Vanishes);
     }
 }

@@ -20,7 +20,7 @@ use self::{
     asked::{Source, believed, source},
     figure::{figure, seconds, told, wrong},
     keys::Keys,
-    swarm::{ask, belief, deadline, entries, model, numbers, pool, truth},
+    swarm::{ask, belief, deadline, entries, model, pool, truth},
 };
 use crate::{
     Fleet, Planner, Plans, Routers, Setup, Truth,
@@ -201,8 +201,9 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     }
     let by = Planned::By { ask, disjoint: keys.planner.disjoint };
     let planned = layout.map_or(by, Planned::Laid);
-    let number = |name: &str| numbers(&pool, name);
-    let faults = keys.fault.iter().map(|keys| fault::faults(keys, number));
+    let number = |key, name: &str| pool.named(name).map_err(|e| wrong(key, name, e.to_string()));
+    let count = pool.machines.len();
+    let faults = keys.fault.iter().map(|keys| fault::faults(keys, count, number));
     let faults = faults.collect::<Result<Vec<_>, _>>()?.concat();
     let entries = entries(swarm, &pool)?;
     let span = seconds("run.seconds", run.seconds.unwrap_or(300.0))?;

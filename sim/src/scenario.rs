@@ -13,7 +13,7 @@ use swarm_core::Ask;
 use swarm_proto::Sampling;
 
 use crate::{
-    Broken, Fault, Film, Sabotage, Setup, World,
+    Broken, Film, Sabotage, Setup, World,
     fleets::Fleets,
     model,
     recipe::{self, Play, Recipe, RecipeError},
@@ -189,8 +189,11 @@ impl Scenario {
             return Err(format!("it is for a {found:?}, and this is a {own:?}").to_lowercase());
         }
         let machines = self.recipe().map_or(usize::MAX, |recipe| recipe.fleet.machines());
-        match script.faults().iter().find(|fault| fault.machine >= machines) {
-            Some(Fault { machine, .. }) => {
+        let faults = script.faults();
+        let named =
+            faults.iter().flat_map(|fault| [&[fault.machine], fault.does.others()].concat());
+        match named.into_iter().find(|machine| *machine >= machines) {
+            Some(machine) => {
                 Err(format!("machine {machine}: there are {machines}, counted from 0"))
             }
             None => Ok(()),

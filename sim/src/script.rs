@@ -168,9 +168,26 @@ mod tests {
             fault(500_000_000_000_002, What::Stall, Some(7)),
             fault(500_000_000_000_003, What::Vanish, None),
             fault(500_000_000_000_003, What::Leave, None),
+            fault(500_000_000_000_004, What::Cut { other: 1, told: true }, Some(9)),
+            fault(500_000_000_000_004, What::CutOneWay { other: 2 }, None),
+            fault(500_000_000_000_004, What::Partition { with: vec![0, 2], told: false }, None),
+            fault(500_000_000_000_004, What::Lossy { loss: 0.25, silent: true }, Some(5)),
         ];
         let script = Script::of_faults(&faults);
         assert_eq!(script.faults(), faults);
         assert_eq!(Script::parse(&script.to_string()).unwrap().faults(), faults);
+    }
+
+    #[test]
+    fn faults_of_ways_that_cannot_be_are_told_with_their_line() {
+        for (does, words) in [
+            (r#"{"cut":{"other":3,"told":true}}"#, "line 2: machine 3 is its own other side"),
+            (r#"{"lossy":{"loss":1.5,"silent":true}}"#, "line 2: loss = 1.5: may be from 0 to 1"),
+        ] {
+            let thing =
+                format!(r#"{{"after":{{"s":1}},"do":{{"fault":{{"machine":3,"does":{does}}}}}}}"#);
+            let said = Script::parse(&format!("{{\"play\":\"workload\"}}\n{thing}")).unwrap_err();
+            assert_eq!(said.to_string(), words);
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     host::{Host, State, usual},
     hosts::Hosts,
     keys::number_of,
-    link::Links,
+    link::{Links, Weather},
     log::Log,
     model,
     obituary::Obituary,
@@ -47,6 +47,8 @@ pub struct Setup {
     pub machines: Vec<Vec<Rig>>,
     /// The ways between them; a LAN on a busy day between any two if it does not say.
     pub ways: Option<Arc<Ways>>,
+    /// What those ways are like beside.
+    pub weather: Weather,
     /// What nodes measure of ways, by the numbers of the near and the far end, where they take them
     /// for other than they are.
     pub believed: BTreeMap<(usize, usize), LinkReport>,
@@ -81,6 +83,7 @@ impl Default for Setup {
             model: model::spec(),
             machines: Vec::new(),
             ways: None,
+            weather: Weather::default(),
             believed: BTreeMap::new(),
             row_bytes: model::ROW_WIRE_BYTES,
             late: Vec::new(),
@@ -161,7 +164,7 @@ impl World {
             acts: BTreeMap::new(),
             planned: 0,
             hosts: hosts.collect(),
-            links: Links::of(setup.ways.clone()),
+            links: Links::of(setup.ways.clone(), setup.weather),
             clients: Clients::of(&setup.model),
             watch: Watch::default(),
             log: Log::new(setup.record),

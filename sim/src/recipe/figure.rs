@@ -41,6 +41,14 @@ pub(super) fn figure(key: &'static str, value: f64, most: f64) -> Result<f64, Re
     }
 }
 
+/// A part from nothing on.
+pub(super) fn part(key: &'static str, value: f64, most: f64) -> Result<f64, RecipeError> {
+    match (0.0..=most).contains(&value) {
+        true => Ok(value),
+        false => Err(wrong(key, value, format!("may be from 0 to {most}"))),
+    }
+}
+
 pub(super) fn seconds(key: &'static str, value: f64) -> Result<Duration, RecipeError> {
     match (0.0..=SECONDS_MAX).contains(&value) {
         true => Ok(Duration::from_secs_f64(value)),

@@ -87,6 +87,8 @@ pub(super) struct TruthKeys {
     /// What the ways between machines are in truth, if not what the pool says.
     pub(super) between_ms: Option<f64>,
     pub(super) between_gbit_s: Option<f64>,
+    pub(super) jitter: Option<f64>,
+    pub(super) loss: Option<f64>,
     pub(super) layers: Option<String>,
     pub(super) noise: Option<f64>,
     pub(super) skew_ppm: Option<u32>,
@@ -142,10 +144,17 @@ pub(super) struct RunKeys {
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultKeys {
     pub(super) at_s: f64,
-    pub(super) machine: String,
+    pub(super) machine: Names,
     pub(super) does: Does,
     pub(super) for_s: Option<f64>,
     pub(super) factor: Option<f64>,
+    /// Whom it does not reach.
+    pub(super) other: Option<Names>,
+    /// Whether connections that are cut close, or fall silent.
+    pub(super) told: Option<bool>,
+    pub(super) loss: Option<f64>,
+    /// Whether nobody hears of what is lost.
+    pub(super) silent: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,8 +202,18 @@ pub(super) struct StageKeys {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "give a name, or a list of names")]
 pub(super) enum Names {
     One(String),
     Many(Vec<String>),
+}
+
+impl Names {
+    /// All of them.
+    pub(super) fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use swarm_scheduler::PoolFile;
 use super::{
     RecipeError,
     figure::wrong,
-    keys::{Names, PipelineKeys, StageKeys},
+    keys::{PipelineKeys, StageKeys},
     swarm::numbers,
 };
 use crate::layout::{Held, Layout, Place};
@@ -48,12 +48,8 @@ fn devices(
     model: &ModelSpec,
     taken: &mut BTreeSet<Place>,
 ) -> Result<Vec<Place>, RecipeError> {
-    let names = match &stage.machine {
-        Names::One(name) => std::slice::from_ref(name),
-        Names::Many(names) => names,
-    };
     let mut all = Vec::new();
-    for name in names {
+    for name in stage.machine.all() {
         let machines = numbers(pool, name)?;
         let [machine] = machines[..] else {
             let reason = format!("that is {} machines: a stage names each", machines.len());

@@ -8,13 +8,17 @@ use swarm_scheduler::{
 
 use super::{
     Reads, RecipeError,
-    figure::{data, figure, read, wrong},
+    figure::{data, figure, part, read, wrong},
     keys::{Aim, BeliefKeys, PlannerKeys, Sums, SwarmKeys, TruthKeys},
 };
-use crate::{Belief, Truth, rig::Layers, shipped, world::SKEW_MAX_PPM};
+use crate::{Belief, Truth, Weather, rig::Layers, shipped, world::SKEW_MAX_PPM};
 
 /// Times as fast as they are that devices may be believed to be, at most.
 const BIAS_MAX: f64 = 1e3;
+/// Times its delay that a message may take beside it, at most.
+const JITTER_MAX: f64 = 100.0;
+/// The share of messages that all ways may lose: of more no swarm comes to be.
+const LOSS_MAX: f64 = 0.5;
 
 pub(super) fn pool(swarm: &SwarmKeys, reads: &Reads<'_>) -> Result<PoolFile, RecipeError> {
     let text = read(&swarm.pool, reads)?;
@@ -91,8 +95,14 @@ pub(super) fn truth(
     if skew_ppm > SKEW_MAX_PPM {
         return Err(wrong("skew_ppm", skew_ppm, format!("may be from 0 to {SKEW_MAX_PPM}")));
     }
+    let usual = Weather::default();
+    let weather = Weather {
+        jitter: part("jitter", keys.jitter.unwrap_or(usual.jitter), JITTER_MAX)?,
+        loss: part("loss", keys.loss.unwrap_or(usual.loss), LOSS_MAX)?,
+    };
     Ok(Truth {
         between,
+        weather,
         skew_ppm,
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,

@@ -98,7 +98,7 @@ impl Step {
             Leaves(node) => Some((node, State::Leaving)),
             Pauses(node) => Some((node, State::Stopped)),
             Slows(node, _) | Stalls(node) => Some((node, State::Slow)),
-            Cuts(..) | Heals => None,
+            Cuts(..) | Opens(..) | Loses(..) | Keeps(_) | Heals => None,
             Leads(node) => {
                 self.leader = Some(node);
                 None

@@ -201,12 +201,12 @@ pub struct FaultDeed {
 
 impl FaultDeed {
     pub(super) fn of(fault: &Fault) -> Self {
-        let Fault { machine, does, lasts, .. } = *fault;
+        let Fault { machine, does, lasts, .. } = fault.clone();
         Self { machine, does, for_s: lasts.map(Seconds) }
     }
 
     pub(super) fn at(&self, at: Duration) -> Fault {
-        let Self { machine, does, for_s } = *self;
+        let Self { machine, does, for_s } = self.clone();
         Fault { at, machine, does, lasts: for_s.map(|Seconds(span)| span) }
     }
 }

@@ -83,10 +83,14 @@ fn can_be(deed: &Deed) -> Result<(), String> {
             way(*node, *other).and_then(|()| part("loss", *loss))
         }
         Deed::LoseGossip { part: lost } => part("part", *lost),
-        Deed::Fault(fault) => match (fault.does, fault.for_s) {
-            (What::Slow(factor), _) => slow(factor),
+        Deed::Fault(fault) => match (&fault.does, fault.for_s) {
+            (What::Slow(factor), _) => slow(*factor),
             (What::Pause | What::Stall, None) => {
                 Err("a pause or stall needs for_s: for how long".to_owned())
+            }
+            (What::Lossy { loss, .. }, _) => part("loss", *loss),
+            (does, _) if does.others().contains(&fault.machine) => {
+                Err(format!("machine {} is its own other side", fault.machine))
             }
             _ => Ok(()),
         },

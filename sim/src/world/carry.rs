@@ -120,15 +120,13 @@ impl World {
             _ => (true, 0),
         };
         let waits = if undeliverable { waits } else { waits + self.on_demand(from, to) };
-        let (now, rng) = (self.now, &mut self.rng);
-        let link = self.links.get(from, to);
         let fate = match undeliverable {
             true => Fate::Undeliverable,
-            false => link.carry(now, lane, bytes, rng),
+            false => self.links.carry((from, to), self.now, (lane, bytes), &mut self.rng),
         };
         match fate {
             Fate::Arrives(at) => {
-                let via = Some(link.via(from));
+                let via = Some(self.links.get(from, to).via(from));
                 self.requeue(at + waits, Entry { to, life, via, event });
             }
             Fate::Vanishes => {}

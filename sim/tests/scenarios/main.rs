@@ -1,6 +1,7 @@
 //! Scenarios in TOML: pools that serve, and what is said of those that cannot be.
 
 mod layouts;
+mod ways;
 
 use std::io;
 
