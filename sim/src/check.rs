@@ -17,6 +17,7 @@ use swarm_proto::{Ballot, NodeId, Plan, PlanId, Term, Time};
 
 pub(crate) use device::{fits, known_blocks, one_piece};
 pub(crate) use kv::meant_blocks;
+pub(crate) use notice::NOTICE_MAX;
 
 /// A property that did not hold. Nodes are named by their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -204,12 +205,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A node wants something done, with this ballot on its disk.
+    /// A node wants something done, with this ballot on its disk, while so many requests are open.
     pub(crate) fn effect(
         &mut self,
         now: Time,
         node: NodeId,
-        disk: &Ballot,
+        (disk, open): (&Ballot, usize),
         effect: &Effect,
     ) -> Result<(), Broken> {
         match effect {
@@ -221,7 +222,7 @@ impl Watch {
                 self.votes.sent(node, disk, message)?;
                 self.flood.sent(now, node, *to, message)
             }
-            Effect::Forward { to, header, .. } => self.flood.framed(now, node, *to, header),
+            Effect::Forward { to, .. } => self.flood.framed(now, node, *to, open),
             _ => Ok(()),
         }
     }

@@ -15,6 +15,8 @@ use crate::{
 pub(crate) struct Clients {
     pub(crate) wanted: BTreeMap<RequestId, Wanted>,
     asked: u64,
+    /// How many have not ended.
+    open: usize,
     shape: Shape,
     /// What devices keep of all prompts and answers, up to the first token after whole blocks.
     said: BTreeSet<u64>,
@@ -32,8 +34,9 @@ pub(crate) struct Wanted {
     expected: Vec<u32>,
     finish: Finish,
     pub(crate) got: usize,
-    started: bool,
-    pub(crate) end: Option<End>,
+    /// Tokens of the prompt that were in the KV cache already, once it runs.
+    pub(crate) cached: Option<u32>,
+    end: Option<End>,
 }
 
 /// How a request ended.
@@ -56,11 +59,11 @@ impl Clients {
     /// Notes a request and gives it its number.
     pub(crate) fn ask(&mut self, now: Time, at: NodeId, ask: &Ask) -> RequestId {
         let request = RequestId(self.asked);
-        self.asked += 1;
+        (self.asked, self.open) = (self.asked + 1, self.open + 1);
         let (expected, finish) = answer_to(ask, self.shape, &mut self.said);
         let (asked, first, last) = (now, None, None);
-        let wanted =
-            Wanted { at, asked, first, last, expected, finish, got: 0, started: false, end: None };
+        let (got, cached, end) = (0, None, None);
+        let wanted = Wanted { at, asked, first, last, expected, finish, got, cached, end };
         self.wanted.insert(request, wanted);
         request
     }
@@ -81,9 +84,13 @@ impl Clients {
             return order("something after the end");
         }
         match event {
-            Answer::Started { .. } if wanted.started => return order("a second beginning"),
-            Answer::Started { .. } => wanted.started = true,
-            Answer::Token(_) if !wanted.started => return order("a token before the beginning"),
+            Answer::Started { .. } if wanted.cached.is_some() => {
+                return order("a second beginning");
+            }
+            Answer::Started { cached_tokens } => wanted.cached = Some(*cached_tokens),
+            Answer::Token(_) if wanted.cached.is_none() => {
+                return order("a token before the beginning");
+            }
             Answer::Token(sampled) => {
                 let (step, found) = (wanted.got, sampled.token);
                 let expected = wanted.expected.get(step).copied();
@@ -98,11 +105,33 @@ impl Clients {
                 if wanted.got != wanted.expected.len() || *finish != wanted.finish {
                     return Err(wanted.cut(request, format!("{finish:?}")));
                 }
-                wanted.end = Some(End::Whole);
+                self.end(request, End::Whole);
             }
-            Answer::Failed(refusal) => wanted.end = Some(End::Refused(refusal.to_string())),
+            Answer::Failed(refusal) => self.end(request, End::Refused(refusal.to_string())),
         }
         Ok(())
+    }
+
+    /// A request has ended, if it had not before.
+    fn end(&mut self, request: RequestId, how: End) {
+        let wanted = self.wanted.get_mut(&request).filter(|wanted| wanted.end.is_none());
+        if let Some(wanted) = wanted {
+            wanted.end = Some(how);
+            self.open -= 1;
+        }
+    }
+
+    /// A client leaves.
+    pub(crate) fn leave(&mut self, request: RequestId) {
+        self.end(request, End::Left);
+    }
+
+    /// That nothing more came of a request, as a property that does not hold.
+    pub(crate) fn unanswered(&self, request: RequestId) -> Broken {
+        let (tokens, wanted) =
+            self.wanted.get(&request).map_or((0, 0), |w| (w.got, w.expected.len()));
+        let reason = "nothing more came".to_owned();
+        Broken::Unanswered { request: request.0, tokens, wanted, reason }
     }
 
     /// Whether this is what a device keeps of some prompt and answer, up to the first token after whole
@@ -113,20 +142,19 @@ impl Clients {
 
     /// A node is gone, and its clients with it.
     pub(crate) fn lost(&mut self, node: NodeId) {
-        let theirs = self.wanted.values_mut().filter(|w| w.at == node && w.end.is_none());
-        theirs.for_each(|wanted| wanted.end = Some(End::Left));
+        let theirs: Vec<_> = self.running().filter(|(_, at)| *at == node).collect();
+        theirs.into_iter().for_each(|(request, _)| self.end(request, End::Left));
     }
 
-    /// A request that runs still, if there is one.
-    pub(crate) fn running(&self) -> Option<(RequestId, NodeId)> {
-        let open = self.wanted.iter().find(|(_, wanted)| wanted.end.is_none());
-        open.map(|(request, wanted)| (*request, wanted.at))
+    /// Requests that have not ended, and where they were asked.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (RequestId, NodeId)> {
+        let open = self.wanted.iter().filter(|(_, wanted)| wanted.end.is_none());
+        open.map(|(request, wanted)| (*request, wanted.at)).take(self.open)
     }
 
-    /// Whether every request has ended.
-    pub(crate) fn answered(&self) -> bool {
-        // One that runs is among the last.
-        !self.wanted.values().rev().any(|wanted| wanted.end.is_none())
+    /// How many have not ended.
+    pub(crate) fn open(&self) -> usize {
+        self.open
     }
 
     /// Tokens that came, over all requests.
@@ -161,6 +189,11 @@ impl Clients {
 }
 
 impl Wanted {
+    /// How it ended, if it has.
+    pub(crate) fn end(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
     fn cut(&self, request: RequestId, reason: String) -> Broken {
         let (tokens, wanted) = (self.got, self.expected.len());
         Broken::Unanswered { request: request.0, tokens, wanted, reason }

@@ -8,7 +8,13 @@ use rand::RngExt;
 use swarm_core::Input;
 use swarm_proto::{Ballot, NodeId};
 
-use crate::{Sabotage, World, film::Seen, host::State, keys::node_id, world::Event};
+use crate::{
+    Sabotage, World,
+    film::Seen,
+    host::{Host, State},
+    keys::node_id,
+    world::Event,
+};
 
 /// How long a connection may be silent before the network gives it up.
 const IDLE_MAX: Duration = Duration::from_secs(10);
@@ -64,6 +70,7 @@ impl World {
             _ => host.disk.durable().clone(),
         };
         host.start(seed, ballot);
+        host.runs_since = self.now;
         let devices = host.devices();
         self.watch.started(id, self.hosts[&id].disk.durable());
         self.obituary.back(id);
@@ -124,8 +131,10 @@ impl World {
     }
 
     pub(crate) fn resume(&mut self, id: NodeId) {
-        let Some(host) = self.hosts.get_mut(&id) else { return };
+        let is_paused = |host: &&mut Host| matches!(host.state, State::Paused(_));
+        let Some(host) = self.hosts.get_mut(&id).filter(is_paused) else { return };
         let State::Paused(held) = std::mem::replace(&mut host.state, State::Up) else { return };
+        host.runs_since = self.now;
         let number = host.number;
         self.log.note(self.now, id, "resumed", &());
         self.seen(Seen::Resumes(number));

@@ -163,7 +163,7 @@ mod tests {
             ttft: Some(Duration::from_millis(ms / 2)),
             latency: Some(Duration::from_millis(*ms)),
             tokens: 11,
-            refused: None,
+            ..Served::default()
         });
         let span = Duration::from_secs(span_s);
         Report {

@@ -1,5 +1,7 @@
 //! Swarms of the machines that a pool file tells of, and plans for them by any planner.
 
+mod why;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use swarm_proto::{
@@ -11,6 +13,7 @@ use swarm_scheduler::{
     Rules, Way, Ways, Workload, at_once, predicted, propose, reference_ms,
 };
 
+use self::why::why_not;
 use crate::{
     Planner, Setup, Weather,
     keys::{node_id, number_of},
@@ -60,6 +63,8 @@ pub(crate) enum Planned {
     By { ask: Ask, disjoint: bool },
     /// A hand.
     Laid(Layout),
+    /// Whoever leads, as in a live swarm: by what nodes tell of themselves, and of their links.
+    Live,
 }
 
 /// Machines of a pool file, and how they are planned.
@@ -92,7 +97,10 @@ impl Fleet {
             machines: self.pool.machines.iter().map(rigs).collect(),
             ways: Some(Arc::new(self.ways(truth))),
             weather: truth.weather,
-            planner: Planner::Fleet(Arc::clone(self)),
+            planner: match self.planned {
+                Planned::Live => Planner::Scheduler,
+                _ => Planner::Fleet(Arc::clone(self)),
+            },
             noise: truth.noise,
             skew_ppm: truth.skew_ppm,
             row_bytes: 2 * u64::from(self.model.spec.hidden),
@@ -170,6 +178,7 @@ impl Fleet {
             Planned::Laid(layout) => {
                 layout.plan(&pool.model, &here).map(|plan| predicted(pool, plan))
             }
+            Planned::Live => Planner::Scheduler.plan(pool),
         }
     }
 
@@ -180,8 +189,8 @@ impl Fleet {
                 machine.devices.iter_mut().for_each(|device| device.memory_bytes = 0);
             }
         }
-        let found = propose(&self.ground(&pool), ask);
-        let mut found = found.ok_or("this planner finds no plan for who is here")?;
+        let ground = self.ground(&pool);
+        let mut found = propose(&ground, ask).ok_or_else(|| why_not(&ground, ask, &pool))?;
         if disjoint {
             keep_disjoint(&mut found.pipelines);
         }

@@ -38,6 +38,8 @@ pub(crate) struct Host {
     pub(crate) stirred: bool,
     pub(crate) disk: Disk,
     pub(crate) state: State,
+    /// Since when its process runs, or runs again.
+    pub(crate) runs_since: Time,
     /// Whether it was asked to leave.
     pub(crate) drains: bool,
     /// Whether it founds a swarm if it knows of none.
@@ -87,6 +89,7 @@ impl Host {
             stirred: false,
             disk: Disk::default(),
             state: State::Down,
+            runs_since: Time::ZERO,
             drains: false,
             founds,
             stranded: false,

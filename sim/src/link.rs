@@ -316,6 +316,11 @@ impl Links {
         self.links.get(from)?.find(to)
     }
 
+    /// When the last word of one node comes to another, of those that are on their way or came.
+    pub(crate) fn last_word(&self, from: NodeId, to: NodeId) -> Time {
+        self.find(from, to).map_or(Time::ZERO, |link| link.arrives[0].max(link.arrives[1]))
+    }
+
     /// Whether something may have been lost that way without a word.
     pub(crate) fn torn(&self, from: NodeId, to: NodeId) -> bool {
         let silent =

@@ -9,6 +9,8 @@ use swarm_proto::{NodeId, Time};
 pub(crate) struct Obituary {
     /// Those that nobody has noticed.
     unnoticed: BTreeMap<NodeId, Time>,
+    /// Since when who is dead is so.
+    dead: BTreeMap<NodeId, Time>,
     noticed: Vec<Duration>,
 }
 
@@ -16,6 +18,7 @@ impl Obituary {
     /// A node has died.
     pub(crate) fn died(&mut self, node: NodeId, now: Time) {
         self.unnoticed.insert(node, now);
+        self.dead.insert(node, now);
     }
 
     /// Somebody says that a node is lost.
@@ -28,6 +31,12 @@ impl Obituary {
     /// A node is back.
     pub(crate) fn back(&mut self, node: NodeId) {
         self.unnoticed.remove(&node);
+        self.dead.remove(&node);
+    }
+
+    /// Since when a node is dead, if it is.
+    pub(crate) fn since(&self, node: NodeId) -> Option<Time> {
+        self.dead.get(&node).copied()
     }
 
     /// How long each death took to be noticed, of those that were.

@@ -199,7 +199,10 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
         let reason = "the scenario has pipelines of its own: leave out one or the other";
         return Err(wrong("planner.name", "and [[pipeline]]", reason));
     }
-    let by = Planned::By { ask, disjoint: keys.planner.disjoint };
+    let by = match keys.planner.is_live() {
+        true => Planned::Live,
+        false => Planned::By { ask, disjoint: keys.planner.disjoint },
+    };
     let planned = layout.map_or(by, Planned::Laid);
     let number = |key, name: &str| pool.named(name).map_err(|e| wrong(key, name, e.to_string()));
     let count = pool.machines.len();

@@ -2,6 +2,7 @@
 
 mod draft;
 mod serve;
+mod settle;
 mod storm;
 mod story;
 
@@ -95,7 +96,7 @@ impl Wishes {
 }
 
 /// What a run came to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// What did not hold, if anything.
     pub broken: Vec<Broken>,
@@ -210,31 +211,11 @@ impl Scenario {
 
     /// Plays a script of its kind; all dice but those of the script are this seed's.
     pub fn play(&self, script: &Script, seed: u64, wishes: Wishes) -> Outcome {
-        let (mut world, outcome) = match self {
-            Self::Story => unreported(story::play(script, seed, wishes)),
-            Self::Storm => unreported(storm::play(script, seed, wishes)),
-            Self::Scripted(scenario, _) => return scenario.play(script, seed, wishes),
-            Self::Serve(recipe) => {
-                let mut world = World::new(wishes.of(recipe.setup()), seed);
-                let report = serve::run(&mut world, recipe, (seed, script)).map(Some);
-                (world, report)
-            }
-        };
-        let report = outcome.unwrap_or_else(|broken| {
-            if world.broken.last() != Some(&broken) {
-                world.broken.push(broken);
-            }
-            None
-        });
-        Outcome {
-            events: world.events(),
-            tokens: world.tokens(),
-            refused: world.refused(),
-            virtual_ms: world.now().0 / 1_000_000,
-            log: world.log().to_owned(),
-            film: world.take_film(),
-            broken: std::mem::take(&mut world.broken),
-            report,
+        match self {
+            Self::Story => Outcome::of(story::play(script, seed, wishes)),
+            Self::Storm => Outcome::of(storm::play(script, seed, wishes)),
+            Self::Serve(recipe) => serves(recipe, (seed, script), wishes),
+            Self::Scripted(scenario, _) => scenario.play(script, seed, wishes),
         }
     }
 }
@@ -245,11 +226,48 @@ impl From<Recipe> for Scenario {
     }
 }
 
-/// A story has nothing to tell but whether all held.
-fn unreported(
-    (world, outcome): (World, Result<(), Broken>),
-) -> (World, Result<Option<Report>, Broken>) {
-    (world, outcome.map(|()| None))
+/// Machines of a pool serve a workload; what is told of it was seen before they came to rest.
+fn serves(recipe: &Recipe, (seed, script): (u64, &Script), wishes: Wishes) -> Outcome {
+    let mut world = World::new(wishes.of(recipe.setup()), seed);
+    match serve::run(&mut world, recipe, (seed, script)) {
+        Err(broken) => Outcome::of((world, Err(broken))),
+        Ok((report, lasting)) => {
+            let seen = Outcome { report: Some(report), ..Outcome::seen(&mut world) };
+            let planned = seen.report.as_ref().is_some_and(|report| report.trouble.is_none());
+            let rests = if planned {
+                settle::settle(&mut world, &script.faults(), &lasting)
+            } else {
+                Ok(())
+            };
+            let Outcome { broken, log, .. } = Outcome::of((world, rests));
+            Outcome { broken, log, ..seen }
+        }
+    }
+}
+
+impl Outcome {
+    /// What is seen of a world as it is now, but for its log and what did not hold.
+    fn seen(world: &mut World) -> Self {
+        Self {
+            events: world.events(),
+            tokens: world.tokens(),
+            refused: world.refused(),
+            virtual_ms: world.now().0 / 1_000_000,
+            film: world.take_film(),
+            ..Self::default()
+        }
+    }
+
+    /// What a run came to that is over.
+    fn of((mut world, result): (World, Result<(), Broken>)) -> Self {
+        if let Err(broken) = result
+            && world.broken.last() != Some(&broken)
+        {
+            world.broken.push(broken);
+        }
+        let broken = std::mem::take(&mut world.broken);
+        Self { broken, log: world.log().to_owned(), ..Self::seen(&mut world) }
+    }
 }
 
 /// The swarm of the stories: an entry that can hold no layer, a node with two devices, and three

@@ -9,13 +9,15 @@ use swarm_proto::{Sampling, Time};
 
 use crate::{
     Broken, World,
+    check::NOTICE_MAX,
     client::End,
+    keys::node_id,
     recipe::{Fault, What},
     workload::{Arrival, PREFIX_TOKENS},
 };
 
 /// What became of a request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Served {
     /// When it was asked.
     pub asked: Time,
@@ -25,8 +27,12 @@ pub struct Served {
     pub latency: Option<Duration>,
     /// Tokens that came.
     pub tokens: usize,
+    /// Tokens of the prompt that were in the KV cache already; of one that never ran nobody knows.
+    pub cached_tokens: Option<u32>,
     /// Why there is no whole answer.
     pub refused: Option<String>,
+    /// Whether that is because patience ran out.
+    pub unfinished: bool,
 }
 
 impl Served {
@@ -46,6 +52,8 @@ pub fn in_time(all: &[Served], deadline: Duration) -> usize {
 enum Act<'a> {
     Ask(usize),
     Fail(&'a Fault),
+    /// Whoever has died by now is to be missed, if it is time.
+    Look,
     Mend(&'a Fault),
 }
 
@@ -56,7 +64,9 @@ fn timeline<'a>(arrivals: &[Arrival], faults: &'a [Fault]) -> Vec<(Duration, Act
     // Who is stopped or stands still goes on by itself.
     let ends = faults.iter().filter(|fault| !matches!(fault.does, What::Pause | What::Stall));
     let mends = ends.filter_map(|fault| Some((fault.at + fault.lasts?, Act::Mend(fault))));
-    let mut all: Vec<_> = asks.chain(fails).chain(mends).collect();
+    let deaths = faults.iter().filter(|fault| matches!(fault.does, What::Die | What::Vanish));
+    let looks = deaths.map(|fault| (fault.at + NOTICE_MAX, Act::Look));
+    let mut all: Vec<_> = asks.chain(fails).chain(looks).chain(mends).collect();
     all.sort_by_key(|(at, _)| *at); // of those at one time the first first
     all
 }
@@ -87,8 +97,21 @@ impl World {
         entries: &[usize],
         patience: Duration,
     ) -> Result<Vec<Served>, Broken> {
-        let (begun, first) = (self.now(), self.asked());
-        let mut left = arrivals.len();
+        let first = self.asked();
+        self.bring(arrivals, faults, entries, patience)?;
+        Ok(self.served(first))
+    }
+
+    /// The same; what goes wrong still, and was not to for ever.
+    pub(crate) fn bring(
+        &mut self,
+        arrivals: &[Arrival],
+        faults: &[Fault],
+        entries: &[usize],
+        patience: Duration,
+    ) -> Result<Vec<Fault>, Broken> {
+        let begun = self.now();
+        let (mut left, mut lasting) = (arrivals.len(), Vec::new());
         for (at, act) in timeline(arrivals, faults) {
             let answered = |world: &Self| left == 0 && world.answered();
             if self.run_until((begun + at).since(self.now()), answered)? {
@@ -103,12 +126,20 @@ impl World {
                     self.ask(entry, Ask { tokens, answer_tokens_max, sampling, end_tokens });
                     left -= 1;
                 }
-                Act::Fail(fault) => self.strike(fault),
+                Act::Fail(fault) => {
+                    self.strike(fault);
+                    lasting
+                        .extend(fault.lasts.map(|span| (begun + fault.at + span, fault.clone())));
+                }
+                Act::Look => self.check_deaths()?,
                 Act::Mend(fault) => self.mend(fault),
             }
+            let now = self.now();
+            lasting.retain(|(end, _)| *end > now);
         }
         self.run_until(patience, World::answered)?;
-        Ok(self.served(first))
+        let now = self.now();
+        Ok(lasting.into_iter().filter(|(end, _)| *end > now).map(|(_, fault)| fault).collect())
     }
 
     pub(crate) fn strike(&mut self, fault: &Fault) {
@@ -123,8 +154,11 @@ impl World {
         }
     }
 
-    fn mend(&mut self, fault: &Fault) {
+    /// A fault that lasts is over.
+    pub(crate) fn mend(&mut self, fault: &Fault) {
         match fault.does {
+            What::Pause => self.resume(node_id(fault.machine)),
+            What::Stall => self.wake_machine(fault.machine),
             What::Slow(_) => self.slow_machine(fault.machine, 1.0),
             What::Leave => {
                 // Who has left is there until its process ends.
@@ -142,17 +176,19 @@ impl World {
         let told = |wanted: &crate::client::Wanted| Served {
             asked: wanted.asked,
             ttft: wanted.first.map(|at| at.since(wanted.asked)),
-            latency: match wanted.end {
+            latency: match wanted.end() {
                 Some(End::Whole) => wanted.last.map(|at| at.since(wanted.asked)),
                 _ => None,
             },
             tokens: wanted.got,
-            refused: match &wanted.end {
+            cached_tokens: wanted.cached,
+            refused: match wanted.end() {
                 Some(End::Refused(why)) => Some(why.clone()),
                 Some(End::Left) => Some("its node was gone".to_owned()),
                 Some(End::Whole) => None,
-                None => Some("nothing more came".to_owned()),
+                None => Some("patience ran out".to_owned()),
             },
+            unfinished: wanted.end().is_none(),
         };
         self.clients.wanted.range(from..).map(|(_, wanted)| told(wanted)).collect()
     }

@@ -1,11 +1,10 @@
 //! What a scenario can see of a swarm, and what its clients do.
 
-use swarm_core::{Ask, Input};
+use swarm_core::{Ask, Input, RequestId};
 use swarm_proto::{NodeId, Plan};
 
 use crate::{
     World,
-    client::End,
     host::{Host, State},
     keys::{node_id, number_of},
     world::Event,
@@ -37,15 +36,22 @@ impl World {
 
     /// The oldest client that waits leaves.
     pub fn cancel_one(&mut self) {
-        if let Some((request, at)) = self.clients.running() {
-            if let Some(wanted) = self.clients.wanted.get_mut(&request) {
-                wanted.end = Some(End::Left);
-            }
-            if let Some(film) = &mut self.film {
-                film.left(self.now, request);
-            }
-            self.push(self.now, at, Event::Input(Input::Cancelled(request)));
+        let oldest = self.clients.running().next();
+        oldest.into_iter().for_each(|(request, at)| self.cancel(request, at));
+    }
+
+    /// All clients that wait leave.
+    pub(crate) fn cancel_all(&mut self) {
+        let all: Vec<_> = self.clients.running().collect();
+        all.into_iter().for_each(|(request, at)| self.cancel(request, at));
+    }
+
+    fn cancel(&mut self, request: RequestId, at: NodeId) {
+        self.clients.leave(request);
+        if let Some(film) = &mut self.film {
+            film.left(self.now, request);
         }
+        self.push(self.now, at, Event::Input(Input::Cancelled(request)));
     }
 
     /// Whether a node's process runs.
@@ -183,7 +189,7 @@ impl World {
 
     /// Whether every request has ended.
     pub fn answered(&self) -> bool {
-        self.clients.answered()
+        self.clients.open() == 0
     }
 
     /// How many requests there were.

@@ -135,6 +135,11 @@ impl Worker {
         self.still_until = self.still_until.max(until);
     }
 
+    /// Stands still no longer.
+    pub(crate) fn wake(&mut self, now: Time) {
+        (self.still_until, self.owed) = (self.still_until.min(now), Duration::ZERO);
+    }
+
     /// Queues a job; gives it back if there is no room.
     pub(crate) fn give(&mut self, job: Job) -> Result<(), Job> {
         if self.queue.len() >= JOBS_MAX {

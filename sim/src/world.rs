@@ -340,7 +340,8 @@ impl World {
 
     fn perform(&mut self, from: NodeId, effect: Effect) -> Result<(), Broken> {
         let Some(host) = self.hosts.get(&from) else { return Ok(()) };
-        let seen = self.watch.effect(self.now, from, host.disk.durable(), &effect);
+        let known = (host.disk.durable(), self.clients.open());
+        let seen = self.watch.effect(self.now, from, known, &effect);
         let done = match effect {
             Effect::Send { to, message } => {
                 self.send(from, to, message);

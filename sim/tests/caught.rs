@@ -1,6 +1,6 @@
 //! Each check, with a bug planted in the world around the nodes for it to catch.
 
-use hexswarm_sim::{Broken, Sabotage, Scenario, Setup, Wishes, World, ask, swarm};
+use hexswarm_sim::{Broken, Draft, Sabotage, Scenario, Setup, Wishes, World, ask, swarm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::Duration;
@@ -51,6 +51,20 @@ fn caught(scenario: Scenario, sabotage: Sabotage, expected: fn(&Broken) -> bool)
     assert!(seen, "{sabotage:?} is not caught");
 }
 
+/// Whether a workload shows what a sabotage should bring about, and does not without it.
+fn caught_in_a_workload(settings: &[&str], sabotage: Sabotage, expected: fn(&Broken) -> bool) {
+    let mut draft = Draft::named("nevada-leaves").unwrap();
+    let more = settings.iter().chain(&["run.seconds=40", "run.patience_s=60"]);
+    more.for_each(|setting| draft.set(&setting.parse().unwrap()).unwrap());
+    let scenario = draft.scenario().unwrap();
+    let broken = |seed, sabotage| {
+        scenario.run(seed, Wishes { sabotage, lenient: true, ..Wishes::default() }).broken
+    };
+    let seen = (0..5).any(|seed| broken(seed, sabotage).iter().any(expected));
+    assert!(seen, "{sabotage:?} is not caught");
+    assert_eq!((0..5).flat_map(|seed| broken(seed, Sabotage::None)).collect::<Vec<_>>(), []);
+}
+
 #[test]
 fn forgotten_kv_blocks() {
     caught_by_its_check(Scenario::Story, Sabotage::ForgetBlocks);
@@ -75,6 +89,37 @@ fn tokens_told_twice() {
 #[test]
 fn two_pieces_of_a_session_in_one_batch() {
     caught_by_its_check(Scenario::Story, Sabotage::SplitPieces);
+}
+
+#[test]
+fn tokens_of_a_workload_that_are_wrong() {
+    let wrong = |broken: &Broken| matches!(broken, Broken::WrongToken { .. });
+    caught_in_a_workload(&[], Sabotage::ForgetBlocks, wrong);
+}
+
+/// Patience runs out, but the node that was asked knows nothing of the request any more.
+#[test]
+fn answers_of_a_workload_without_an_end() {
+    let lost = |b: &Broken| matches!(b, Broken::Unanswered { reason, .. } if reason == "nothing more came");
+    caught_in_a_workload(&[], Sabotage::LoseEnd, lost);
+}
+
+#[test]
+fn sessions_left_over_from_a_workload() {
+    let left = |broken: &Broken| matches!(broken, Broken::Leftover { .. });
+    caught_in_a_workload(&["fault=[]"], Sabotage::LoseClose, left);
+}
+
+#[test]
+fn a_machine_of_a_workload_that_seems_to_live() {
+    let unnoticed = |broken: &Broken| matches!(broken, Broken::Unnoticed { .. });
+    caught_in_a_workload(&["fault.0.at_s=10"], Sabotage::Ghost, unnoticed);
+}
+
+#[test]
+fn a_workload_whose_planner_never_answers() {
+    let unknown = |broken: &Broken| matches!(broken, Broken::LackUnknown { .. });
+    caught_in_a_workload(&[], Sabotage::MutePlanner, unknown);
 }
 
 /// Frames have a bound of their own, far above that of control messages.

@@ -41,6 +41,24 @@ fn the_log_is_a_json_object_a_line() {
     assert!(log.contains("\"dead\"") && log.contains("\"answer\""), "nothing happened");
 }
 
+/// Whatever else a computer does, and on however many threads.
+#[test]
+fn the_log_of_a_seed_is_the_same_byte_for_byte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = |scenario, threads, name: &str| {
+        let path = folder.path().join(name);
+        let output =
+            run(&[scenario, "--seed", "5", "--threads", threads, "--log", &path.to_string_lossy()]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(&path).expect("a log")
+    };
+    for scenario in ["storm", "nevada-leaves"] {
+        let one = log(scenario, "1", "one");
+        assert!(one.len() > 100_000, "{scenario}: {} bytes", one.len());
+        assert!(one == log(scenario, "2", "two"), "{scenario}");
+    }
+}
+
 #[test]
 fn wrong_usage_says_what_is_right() {
     for (arguments, hint) in [

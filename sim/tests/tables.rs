@@ -143,8 +143,94 @@ fn a_run_writes_a_row_for_each_request() {
             assert!(number("ttft_ms") < number("latency_ms"));
             assert!((before..30.0).contains(&number("asked_s")), "{row:?}");
             before = number("asked_s");
-            assert_eq!(row["refused"], "");
+            assert_eq!((&row["refused"][..], &row["cached_tokens"][..]), ("", "0"));
         }
+    }
+}
+
+/// Written to a folder, with a pool beside it.
+fn scenario(folder: &tempfile::TempDir, pool: &str, more: &str) -> String {
+    let text = format!("[swarm]\npool = \"pool.toml\"\nmodel = \"llama-2-70b\"\n{more}");
+    let path = folder.path().join("own.toml");
+    std::fs::write(folder.path().join("pool.toml"), pool).expect("a pool");
+    std::fs::write(&path, text).expect("a scenario");
+    path.to_string_lossy().into_owned()
+}
+
+/// Entries go by what is expected of each pipeline, which is another at each point.
+#[test]
+fn points_with_a_layout_by_hand_come_to_what_each_comes_to_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let machine = |name| {
+        format!(
+            "[[machine]]\ngpu = \"A100-SXM-40GB\"\ngpus = 8\nname = \"{name}\"\nregion = \"{name}\"\n"
+        )
+    };
+    let between = "[network]\nbetween_latency_ms = 20\nbetween_bandwidth_gbit_s = 1\n";
+    let pool = [between, &machine("left"), &machine("right")].concat();
+    let uneven = "[workload]\nrequests_per_s = 2\n[run]\nseconds = 20\n\
+        [[pipeline]]\nstages = [{ machine = \"left\", devices = 4, layers = 80 }]\n\
+        [[pipeline]]\nstages = [{ machine = \"left\", devices = 2, layers = 40 }, \
+        { machine = \"right\", devices = 2, layers = 40 }]\n";
+    let path = scenario(&folder, &pool, uneven);
+    let points = |parts: &str| -> Vec<Value> {
+        let set = format!("truth.bandwidth={parts}");
+        let swept = document(&["sweep", &path, "--set", &set, "--threads", "2", "--json"]);
+        swept["points"].as_array().expect("points").clone()
+    };
+    let parts = ["1", "0.03", "0.3"];
+    let alone: Vec<_> = parts.iter().flat_map(|part| points(part)).collect();
+    assert_ne!(alone[0]["figures"], alone[1]["figures"]);
+    assert_eq!(points(&parts.join(",")), alone);
+}
+
+#[test]
+fn where_there_is_no_plan_it_is_told_what_is_missing_and_nothing_is_drawn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = scenario(&folder, "[[machine]]\ngpu = \"T4\"\n", "[workload]\n");
+    let page = folder.path().join("page.html");
+    let page = page.to_str().expect("text");
+    let rates = ["--set", "workload.requests_per_s=1,2"];
+    for command_line in [
+        vec!["run", &path, "--html", page],
+        [&["sweep", &path, "--html", page], &rates[..]].concat(),
+        vec!["compare", &path, &path, "--seeds", "0..2", "--html", page],
+    ] {
+        let output = command(&command_line);
+        assert_eq!(output.status.code(), Some(1), "{command_line:?}");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        let missing = "114.0 GiB of memory are missing";
+        assert!(out.contains(missing) || err.contains(missing), "{out}{err}");
+        assert!(!out.contains("clean") && !out.contains("| -"), "{out}");
+        let html = std::fs::read_to_string(page).expect("a page");
+        assert!(html.contains(missing), "{command_line:?}");
+        assert!(!html.contains("<svg") && !html.contains("did hold"), "{command_line:?}");
+    }
+}
+
+#[test]
+fn what_failed_in_a_table_is_kept_as_a_script_and_a_log() {
+    let short = ["--set", "run.seconds=5", "--sabotage", "cut-answer", "--all", "--json"];
+    for command_line in [
+        &["sweep", "hexgen30", "--set", "truth.bandwidth=1,0.5"][..],
+        &["compare", "hexgen30", "hexgen30", "--seeds", "0..2"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = ["--failures", folder.path().to_str().expect("text")];
+        let output = command(&[command_line, &short, &kept].concat());
+        assert_eq!(output.status.code(), Some(1), "{command_line:?}");
+        let told: Value = serde_json::from_slice(&output.stdout).expect("a document");
+        let script = &told["broken"][0]["script"];
+        let file = |key: &str| std::fs::read_to_string(script[key].as_str().expect("a file"));
+        assert!(file("file").expect("a script").contains("\"workload\""), "{told}");
+        assert!(file("log").expect("a log").contains("\"answer\""), "{told}");
+        let again = script["again"].as_str().expect("a command");
+        assert!(
+            again.contains("run hexgen30") && again.contains("--sabotage cut-answer"),
+            "{again}"
+        );
+        assert!(told["broken"][1].is_object() && told["broken"][1]["script"].is_null(), "{told}");
     }
 }
 

@@ -170,6 +170,11 @@ impl Node {
         self.sessions.way(request)
     }
 
+    /// Whether a client's request waits or runs here.
+    pub fn knows(&self, request: RequestId) -> bool {
+        self.sessions.knows(request)
+    }
+
     /// Whether no session runs here, as an entry or in a stage; and, if we leave, whether those who
     /// stay can go on without us.
     pub fn is_idle(&self) -> bool {

@@ -171,6 +171,11 @@ impl Sessions {
         self.entry.way(request)
     }
 
+    /// Whether a client's request waits or runs here.
+    pub(crate) fn knows(&self, request: RequestId) -> bool {
+        self.entry.knows(request)
+    }
+
     /// Whether nothing runs here any more.
     pub(crate) fn is_idle(&self) -> bool {
         self.entry.is_idle() && self.stages.is_idle()

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use swarm_proto::{Climb, FrameHeader, Message, NodeId, Time};
+use swarm_proto::{Climb, Message, NodeId, Time};
 
 use super::Broken;
 
 /// Control messages to one peer in a second, beats aside: several times what was ever seen.
 const CONTROL_MAX: usize = 150;
-/// Frames to one peer in a second: sessions are few in here, and a step takes milliseconds.
+/// Frames to one peer in a second of few requests, and of each of many: a step takes a millisecond or
+/// more, and sends a frame to a peer or two.
 const FRAMES_MAX: usize = 6_000;
+const FRAMES_EACH_MAX: usize = 2_000;
 const WINDOW: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
@@ -41,17 +43,19 @@ impl Flood {
         if messages > CONTROL_MAX { Err(Broken::Flood { from, to, messages }) } else { Ok(()) }
     }
 
+    /// A frame, while so many requests are open.
     pub(super) fn framed(
         &mut self,
         now: Time,
         from: NodeId,
         to: NodeId,
-        _header: &FrameHeader,
+        open: usize,
     ) -> Result<(), Broken> {
         let count = self.count(now, from, to);
         count.frames += 1;
         let messages = count.frames;
-        if messages > FRAMES_MAX { Err(Broken::Flood { from, to, messages }) } else { Ok(()) }
+        let most = FRAMES_MAX.max(FRAMES_EACH_MAX.saturating_mul(open));
+        if messages > most { Err(Broken::Flood { from, to, messages }) } else { Ok(()) }
     }
 
     fn count(&mut self, now: Time, from: NodeId, to: NodeId) -> &mut Count {
@@ -60,5 +64,23 @@ impl Flood {
             *count = Count { since: now, ..Count::default() };
         }
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether so many frames within a second are none too many while so many requests are open.
+    fn may_be(frames: usize, open: usize) -> bool {
+        let (mut flood, [from, to]) = (Flood::default(), [1, 2].map(|n| NodeId([n; 32])));
+        let at = |frame: usize| Time::ZERO + WINDOW.mul_f64(frame as f64 / 100_000.0);
+        (0..frames).all(|frame| flood.framed(at(frame), from, to, open).is_ok())
+    }
+
+    #[test]
+    fn many_requests_may_send_more_frames_than_few() {
+        assert!(may_be(6_000, 0) && !may_be(6_001, 0) && !may_be(6_001, 3));
+        assert!(may_be(20_000, 10) && !may_be(20_001, 10));
     }
 }

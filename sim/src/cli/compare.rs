@@ -5,11 +5,11 @@ mod page;
 use std::{io, io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
-use hexswarm_sim::{Comparison, Draft, Foreseen, Grid, GridError, Ran, Setting, Wishes};
+use hexswarm_sim::{Comparison, Draft, Foreseen, Grid, GridError, Ran, Setting};
 use serde_json::json;
 
 use super::{
-    failures::Failures,
+    failures::{Failures, Keep},
     html,
     options::{Options, progress, seeds},
     sheet::{Sheet, cells, heads},
@@ -27,7 +27,7 @@ Examples:
   hexswarm-sim compare hexgen58 my.toml --seeds 0..30 --json
       A scenario of your own beside one of the simulator's
 
-Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
+Exit codes: 0 all clean, 1 something did not hold or there was no plan, 2 wrong usage or a scenario that cannot be")]
 pub(crate) struct Compare {
     /// A scenario of `hexswarm-sim list`, or a TOML file
     a: String,
@@ -52,6 +52,8 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
     options: Options,
 }
 
@@ -67,9 +69,9 @@ impl Compare {
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
         html::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
-        let mut failures = Failures::new(self.options.all);
+        let mut failures = Failures::new(self.options.all, self.keep.wishes(), &self.keep);
         let mut comparison = Comparison::of(figures.clone());
-        grid.run(self.options.threads(), Wishes::default(), |ran| {
+        grid.run(self.options.threads(), self.keep.wishes(), |ran| {
             bar.inc(1);
             let Ran { point, draft, seed, outcome } = ran;
             if let Some(report) = outcome.report {

@@ -18,19 +18,16 @@ pub(super) struct Failures {
     keep: Option<Keep>,
     /// What was made smaller already: one of a kind is enough.
     kinds: Vec<Discriminant<Broken>>,
+    /// Names of files that are taken.
+    names: Vec<String>,
     broken: Vec<Value>,
 }
 
 impl Failures {
-    /// None yet; whether one is enough.
-    pub(super) fn new(go_on: bool) -> Self {
-        let wishes = Wishes::default();
-        Self { go_on, wishes, keep: None, kinds: Vec::new(), broken: Vec::new() }
-    }
-
-    /// The same of runs with such wishes, whose scripts are made smaller and kept, if they are to be.
-    pub(super) fn kept(self, wishes: Wishes, keep: Option<Keep>) -> Self {
-        Self { wishes, keep, ..self }
+    /// None yet, of runs with such wishes; whether to go on after one, and what is to become of it.
+    pub(super) fn new(go_on: bool, wishes: Wishes, keep: &Keep) -> Self {
+        let (kinds, names, broken) = (Vec::new(), Vec::new(), Vec::new());
+        Self { go_on, wishes, keep: keep.wanted(), kinds, names, broken }
     }
 
     /// Takes down what did not hold in a run, if anything. Whether to go on.
@@ -46,17 +43,29 @@ impl Failures {
         bar.suspend(|| eprintln!("seed {seed}: {first}\nagain: {again}"));
         let mut told = json!({ "seed": seed, "what": first.to_string(), "again": again });
         let kind = std::mem::discriminant(first);
-        if let Some(keep) = &self.keep
+        if let Some(keep) = self.keep.clone()
             && !self.kinds.contains(&kind)
         {
             self.kinds.push(kind);
-            match bar.suspend(|| keep.smaller(draft, seed, (first, self.wishes))) {
+            let name = self.name(draft, seed);
+            let failed = (&name[..], first, self.wishes);
+            match bar.suspend(|| keep.smaller(draft, seed, failed)) {
                 Ok(kept) => told["script"] = kept,
                 Err(error) => bar.suspend(|| eprintln!("the script was not kept: {error:#}")),
             }
         }
         self.broken.push(told);
         self.go_on
+    }
+
+    /// What its files are called: points of a sweep fail with the same seed.
+    fn name(&mut self, draft: &Draft, seed: u64) -> String {
+        let plain = format!("{}-{seed}", draft.stem());
+        let more = (2..).map(|number| format!("{plain}-{number}"));
+        let free = std::iter::once(plain.clone()).chain(more).find(|n| !self.names.contains(n));
+        let name = free.unwrap_or(plain);
+        self.names.push(name.clone());
+        name
     }
 
     pub(super) fn none(&self) -> bool {

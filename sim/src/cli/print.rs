@@ -52,6 +52,27 @@ pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result
     replicas.map_or(Ok(()), |replicas| writeln!(out, "{replicas}"))
 }
 
+/// What is told of requests whose clients left. It is no failure, for a scenario wants it so.
+pub(super) fn unfinished(many: usize) -> String {
+    format!("{many} requests were unfinished when patience ran out (run.patience_s)")
+}
+
+/// Of each seed, before its attainment.
+const HEADS: [&str; 12] = [
+    "seed",
+    "requests",
+    "whole",
+    "unfinished",
+    "cached tokens",
+    "TTFT p50 ms",
+    "p99",
+    "TPOT p50 ms",
+    "p99",
+    "request p50 ms",
+    "p99",
+    "decode tokens/s",
+];
+
 /// What is to be told of runs.
 pub(super) fn told(all: &[(u64, Report)]) -> Told {
     let mut troubles = Vec::new();
@@ -59,18 +80,15 @@ pub(super) fn told(all: &[(u64, Report)]) -> Told {
         return Told { troubles, table: Table::new(), replicas: None };
     };
     let scales = first.in_time.iter().map(|(scale, _)| format!("{scale}x"));
-    let heads = ["seed", "requests", "whole", "TTFT p50 ms", "p99", "TPOT p50 ms", "p99"];
-    let more = ["request p50 ms", "p99", "decode tokens/s"];
-    let heads: Vec<String> =
-        heads.iter().chain(&more).map(|head| (*head).to_owned()).chain(scales).collect();
-    let mut table = table(heads);
+    let mut table = table(HEADS.iter().map(|head| (*head).to_owned()).chain(scales));
     for (seed, report) in all {
         if let Some(trouble) = &report.trouble {
             troubles.push(format!("seed {seed}: there is no plan: {trouble}"));
             continue;
         }
         let mut row = vec![seed.to_string(), report.served.len().to_string()];
-        row.push(report.whole().to_string());
+        row.extend([report.whole(), report.unfinished()].map(|count| count.to_string()));
+        row.push(report.cached_tokens().to_string());
         let spread = |spread: Option<Spread>, places: usize| match spread {
             Some(Spread { p50, p99 }) => [format!("{p50:.places$}"), format!("{p99:.places$}")],
             None => ["-".to_owned(), "-".to_owned()],
@@ -103,6 +121,8 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
         "trouble": report.trouble,
         "requests": report.served.len(),
         "whole": report.whole(),
+        "unfinished": report.unfinished(),
+        "cached_tokens": report.cached_tokens(),
         "span_s": report.span.as_secs_f64(),
         "ttft_ms": spread(report.ttft_ms()),
         "tpot_ms": spread(report.tpot_ms()),
@@ -123,6 +143,8 @@ pub(super) fn scale(rows: &[(Scaled, Option<u64>)]) -> Table {
         table.add_row(std::iter::once(what.to_owned()).chain(told));
     };
     let three = |a: Among| format!("{:.0} / {:.0} / {:.0}", a.mean, a.p99, a.max);
+    // Where nothing died there is nothing to tell.
+    let after = |a: Among| if a == Among::default() { "-".to_owned() } else { three(a) };
     let kib = |a: Among| {
         let [mean, p99, max] = [a.mean, a.p99, a.max].map(|bytes| bytes / 1024.0);
         format!("{mean:.2} / {p99:.2} / {max:.2}")
@@ -136,8 +158,8 @@ pub(super) fn scale(rows: &[(Scaled, Option<u64>)]) -> Table {
     line("peers in view", &|s, _| three(s.entries));
     line("times as fast as recorded", &|s, _| format!("{:.1}", s.churn_speed));
     line("deaths noticed", &|s, _| format!("{} of {}", s.noticed, s.deaths));
-    line("ms until noticed", &|s, _| three(s.noticed_ms));
-    line("ms until the leader knows", &|s, _| three(s.known_ms));
+    line("ms until noticed", &|s, _| after(s.noticed_ms));
+    line("ms until the leader knows", &|s, _| after(s.known_ms));
     line("ms until all know a plan", &|s, _| ms(s.live_ms));
     line("ms until all know one without a lost stage", &|s, _| ms(s.replanned_ms));
     line("ms until another leads", &|s, _| ms(s.elected_ms));

@@ -6,7 +6,7 @@ use std::{io::Write as _, ops::Range, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Draft, Film, Grid, GridError, Ran, Report, Sabotage, Served, Setting, Wishes};
+use hexswarm_sim::{Draft, Film, Grid, GridError, Outcome, Ran, Report, Served, Setting, Wishes};
 use serde_json::{Value, json};
 
 use super::{
@@ -39,7 +39,7 @@ Examples:
   hexswarm-sim run storm --seeds 0..200 --sabotage replay-live
       A bug that is planted, caught, and its script made smaller
 
-Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
+Exit codes: 0 all clean, 1 something did not hold or there was no plan, 2 wrong usage or a scenario that cannot be")]
 pub(crate) struct Run {
     /// A scenario of `hexswarm-sim list`, or a TOML file
     #[arg(default_value = "story")]
@@ -62,9 +62,6 @@ pub(crate) struct Run {
     /// Play what happens from this file, not what the seed draws
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
-    /// Plant a bug around the nodes, to see it caught
-    #[arg(long, value_name = "BUG", default_value_t, value_enum, hide_default_value = true)]
-    sabotage: Sabotage,
     /// Write a page with tables, pictures and the first seed's run step by step to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -75,8 +72,8 @@ pub(crate) struct Run {
 }
 
 /// What is written of each request.
-const HEADS: [&str; 7] =
-    ["seed", "number", "asked_s", "ttft_ms", "latency_ms", "tokens", "refused"];
+const HEADS: [&str; 8] =
+    ["seed", "number", "asked_s", "ttft_ms", "latency_ms", "tokens", "cached_tokens", "refused"];
 
 /// What all seeds came to.
 #[derive(Default)]
@@ -84,6 +81,7 @@ struct All {
     events: u64,
     tokens: usize,
     refused: usize,
+    unfinished: usize,
     clean: u64,
     reports: Vec<(u64, Report)>,
     log: String,
@@ -104,12 +102,12 @@ impl Run {
         }
         scenario.notes().iter().for_each(|note| eprintln!("note: {note}"));
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
-        let (film, record, sabotage) = (self.html.is_some(), self.log.is_some(), self.sabotage);
-        let wishes = Wishes { record, film, sabotage, ..Wishes::default() };
+        let (film, record) = (self.html.is_some(), self.log.is_some());
+        let wishes = Wishes { record, film, ..self.keep.wishes() };
         html::create(self.html.as_deref())?;
         let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
         let bar = progress(seeds.end - seeds.start);
-        let mut failures = Failures::new(self.options.all).kept(wishes, self.keep.wanted());
+        let mut failures = Failures::new(self.options.all, wishes, &self.keep);
         let mut all = All::default();
         let grid = Grid::new(vec![draft.clone()], Vec::new(), seeds.clone())?;
         grid.run(self.options.threads(), wishes, |Ran { draft, seed, outcome, .. }| {
@@ -117,11 +115,12 @@ impl Run {
             all.events += outcome.events;
             all.tokens += outcome.tokens;
             all.refused += outcome.refused;
-            all.clean += u64::from(outcome.broken.is_empty());
+            all.clean += u64::from(is_clean(&outcome));
             let go_on = failures.note(&bar, &draft, seed, &outcome.broken);
             all.log = outcome.log;
             all.film = all.film.take().or(outcome.film);
             if let Some(report) = outcome.report {
+                all.unfinished += report.unfinished();
                 rows(seed, &report).for_each(|row| sheet.row(row));
                 all.reports.push((seed, report));
             }
@@ -140,35 +139,25 @@ impl Run {
             html::write(path, &format!("Runs of {}", self.scenario), &sections)?;
         }
         let mut out = std::io::stdout().lock();
+        let planned = all.reports.iter().all(|(_, report)| report.trouble.is_none());
         if self.options.json {
             writeln!(out, "{}", self.document(&seeds, &all, &failures))?;
         } else {
             print::reports(&mut out, &all.reports)?;
-            if failures.none() {
-                let All { events, tokens, refused, .. } = all;
-                let Range { start, end } = seeds;
-                let last = end - 1;
-                let which = if start == last {
-                    format!("seed {start}")
-                } else {
-                    format!("seeds {start} to {last}")
-                };
-                writeln!(
-                    out,
-                    "{which}: clean; {events} events, {tokens} tokens, {refused} refusals"
-                )?;
+            if failures.none() && planned {
+                writeln!(out, "{}", words(&seeds, &all))?;
             }
         }
         sheet.done()?;
-        let planned = all.reports.iter().all(|(_, report)| report.trouble.is_none());
         Ok(failures.none() && planned)
     }
 
     fn document(&self, seeds: &Range<u64>, all: &All, failures: &Failures) -> Value {
-        let All { events, tokens, refused, clean, reports, .. } = all;
+        let All { events, tokens, refused, unfinished, clean, reports, .. } = all;
         let mut document = json!({
             "scenario": self.scenario, "seeds": [seeds.start, seeds.end], "clean": clean,
-            "events": events, "tokens": tokens, "refused": refused, "broken": failures.told(),
+            "events": events, "tokens": tokens, "refused": refused, "unfinished": unfinished,
+            "broken": failures.told(),
         });
         if !reports.is_empty() {
             document["runs"] = reports.iter().map(print::document).collect();
@@ -177,10 +166,30 @@ impl Run {
     }
 }
 
+/// Whether all held, there was a plan, and nothing was unfinished.
+fn is_clean(outcome: &Outcome) -> bool {
+    let whole = |report: &Report| report.trouble.is_none() && report.unfinished() == 0;
+    outcome.broken.is_empty() && outcome.report.as_ref().is_none_or(whole)
+}
+
+/// What all seeds came to, of which each had a plan and all held.
+fn words(Range { start, end }: &Range<u64>, all: &All) -> String {
+    let All { events, tokens, refused, unfinished, .. } = all;
+    let which = match end - start {
+        1 => format!("seed {start}"),
+        _ => format!("seeds {start} to {}", end - 1),
+    };
+    let how = match unfinished {
+        0 => "clean".to_owned(),
+        many => format!("whatever must hold did hold, but {}", print::unfinished(*many)),
+    };
+    format!("{which}: {how}; {events} events, {tokens} tokens, {refused} refusals")
+}
+
 /// What became of each request of a seed.
-fn rows(seed: u64, report: &Report) -> impl Iterator<Item = [String; 7]> {
+fn rows(seed: u64, report: &Report) -> impl Iterator<Item = [String; 8]> {
     report.served.iter().enumerate().map(move |(number, one)| {
-        let Served { asked, ttft, latency, tokens, refused } = one;
+        let Served { asked, ttft, latency, tokens, cached_tokens, refused, .. } = one;
         let asked_s = asked.since(report.begun).as_secs_f64();
         [
             seed.to_string(),
@@ -189,6 +198,7 @@ fn rows(seed: u64, report: &Report) -> impl Iterator<Item = [String; 7]> {
             cell(ttft.map(ms)),
             cell(latency.map(ms)),
             tokens.to_string(),
+            cached_tokens.map_or_else(String::new, |tokens| tokens.to_string()),
             refused.clone().unwrap_or_default(),
         ]
     })

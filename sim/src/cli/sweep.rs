@@ -7,12 +7,12 @@ use std::{io, io::Write as _, mem, ops::Range, path::PathBuf};
 
 use clap::Args;
 use comfy_table::Table;
-use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, Wishes, report::Section};
+use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, report::Section};
 use serde_json::{Value, json};
 
 use self::point::Point;
 use super::{
-    failures::Failures,
+    failures::{Failures, Keep},
     html,
     options::{Options, progress, seeds},
     print,
@@ -32,7 +32,7 @@ Examples:
       A page with a picture of each figure: over the rate, a line for each planner
 
 VALUE is TOML if it can be read as such, else a text; a list is [1, 2].
-Exit codes: 0 all clean, 1 something did not hold, 2 wrong usage or a scenario that cannot be")]
+Exit codes: 0 all clean, 1 something did not hold or there was no plan, 2 wrong usage or a scenario that cannot be")]
 pub(crate) struct Sweep {
     /// A scenario of `hexswarm-sim list`, or a TOML file
     scenario: String,
@@ -48,6 +48,8 @@ pub(crate) struct Sweep {
     /// Write a page with the table and a picture of each figure to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    #[command(flatten)]
+    keep: Keep,
     #[command(flatten)]
     options: Options,
 }
@@ -65,9 +67,9 @@ impl Sweep {
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
         html::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
-        let mut failures = Failures::new(self.options.all);
+        let mut failures = Failures::new(self.options.all, self.keep.wishes(), &self.keep);
         let (mut points, mut runs) = (Vec::new(), Vec::new());
-        grid.run(self.options.threads(), Wishes::default(), |ran| {
+        grid.run(self.options.threads(), self.keep.wishes(), |ran| {
             bar.inc(1);
             let Ran { point, draft, seed, outcome } = ran;
             let (set, last) = (grid.settings(point), seed + 1 == self.seeds.end);
@@ -83,13 +85,16 @@ impl Sweep {
             go_on
         })?;
         bar.finish_and_clear();
+        // Where no point has a plan there is nothing to see.
+        let seen =
+            if points.iter().any(|point| point.trouble.is_none()) { &points[..] } else { &[] };
         if let Some(path) = &self.html {
             let sets: String = axes.iter().map(|axis| format!(" --set {axis}")).collect();
             let Range { start, end } = self.seeds;
             let command = format!("hexswarm-sim sweep {draft}{sets} --seeds {start}..{end}");
-            let (charts, words) = page::charts(&axes, &points, &figures);
+            let (charts, words) = page::charts(&axes, seen, &figures);
             let troubles = points.iter().filter_map(|point| point.trouble.clone());
-            let table = html::grid(&table(keys.clone(), &points, &figures));
+            let table = html::grid(&table(keys.clone(), seen, &figures));
             let title = "What came of it".to_owned();
             let words = words.into_iter().chain(troubles).collect();
             let results = Section { title, words, table, ..Section::default() }.with(&charts);
@@ -105,8 +110,8 @@ impl Sweep {
                 "broken": failures.told(),
             });
             writeln!(out, "{document}")?;
-        } else if !points.is_empty() {
-            writeln!(out, "{}", table(keys, &points, &figures))?;
+        } else if !seen.is_empty() {
+            writeln!(out, "{}", table(keys, seen, &figures))?;
         }
         points.iter().filter_map(|point| point.trouble.as_ref()).for_each(|why| eprintln!("{why}"));
         sheet.done()?;

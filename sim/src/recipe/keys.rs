@@ -45,6 +45,9 @@ pub(super) struct SwarmKeys {
     pub(super) entries: Vec<String>,
 }
 
+/// The planner that is whoever leads.
+const LIVE: &str = "live";
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlannerKeys {
@@ -58,6 +61,13 @@ pub(super) struct PlannerKeys {
     /// Whether of pipelines that share devices only the first is kept: a swarm runs no others.
     #[serde(default)]
     pub(super) disjoint: bool,
+}
+
+impl PlannerKeys {
+    /// Whether whoever leads plans, as in a live swarm.
+    pub(super) fn is_live(&self) -> bool {
+        self.name.as_deref() == Some(LIVE)
+    }
 }
 
 /// By which sums planners reckon.

@@ -146,14 +146,33 @@ pub(super) fn deadline(key: &'static str, text: &str) -> Result<Deadline, Recipe
     text.parse().map_err(|reason: String| wrong(key, text, reason))
 }
 
+/// Whether nothing is said of what a swarm's leader is asked for: it plans for what it always does.
+fn alone(keys: &PlannerKeys) -> Result<(), RecipeError> {
+    let said = [
+        ("planner.slo", keys.slo.is_some()),
+        ("planner.objective", keys.objective.is_some()),
+        ("planner.seed", keys.seed.is_some()),
+        ("planner.sums", keys.sums.is_some()),
+        ("planner.disjoint", keys.disjoint),
+    ];
+    match said.into_iter().find(|(_, said)| *said) {
+        Some((key, _)) => Err(wrong(key, "something", "a leader is not asked: leave it out")),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn ask(
     keys: &PlannerKeys,
     model: &Model,
     workload: Workload,
 ) -> Result<(Ask, Rules), RecipeError> {
-    let name = keys.name.as_deref().unwrap_or("replicas");
-    let planner: Planner =
-        name.parse().map_err(|reason: String| wrong("planner.name", name, reason))?;
+    if keys.is_live() {
+        alone(keys)?;
+    }
+    let name = keys.name.as_deref().filter(|_| !keys.is_live()).unwrap_or("replicas");
+    let planner: Planner = name.parse().map_err(|reason: String| {
+        wrong("planner.name", name, format!("{reason}; or live, as a swarm's leader plans"))
+    })?;
     let slo = keys.slo.as_deref().unwrap_or("5x");
     let objective = match keys.objective.unwrap_or(Aim::Slo) {
         Aim::Throughput => Objective::Throughput,

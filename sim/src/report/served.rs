@@ -156,10 +156,9 @@ mod tests {
     fn report(latencies_ms: &[Option<u64>]) -> Report {
         let served = latencies_ms.iter().map(|ms| Served {
             asked: Time(0),
-            ttft: None,
             latency: ms.map(Duration::from_millis),
             tokens: 1,
-            refused: None,
+            ..Served::default()
         });
         Report { served: served.collect(), ..Report::default() }
     }

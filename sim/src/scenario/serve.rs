@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_proto::{Plan, Time};
 
-use crate::{Broken, Served, World, recipe::Recipe, script::Script, served::in_time};
+use crate::{Broken, Fault, Served, World, recipe::Recipe, script::Script, served::in_time};
 
 /// How long a swarm may take to have a plan live.
 const PLAN_MAX: Duration = Duration::from_secs(120);
@@ -26,24 +26,39 @@ pub struct Report {
     pub trouble: Option<String>,
 }
 
+/// What a workload comes to, and what goes wrong still.
 pub(super) fn run(
     world: &mut World,
     recipe: &Recipe,
     (seed, script): (u64, &Script),
-) -> Result<Report, Broken> {
+) -> Result<(Report, Vec<Fault>), Broken> {
     if !world.run_until(PLAN_MAX, World::serves)? {
-        let trouble = world.trouble(0).unwrap_or("no plan came to be live").to_owned();
-        return Ok(Report { trouble: Some(trouble), ..Report::default() });
+        let trouble = Some(why_none(world)?);
+        return Ok((Report { trouble, ..Report::default() }, Vec::new()));
     }
     let pipelines = world.live_plan(0).map(shape).unwrap_or_default();
     let begun = world.now();
     let arrivals = recipe.arrivals(seed);
     let faults = script.faults();
-    let served = world.serve(&arrivals, &faults, &recipe.entries, recipe.patience)?;
+    let first = world.asked();
+    let lasting = world.bring(&arrivals, &faults, &recipe.entries, recipe.patience)?;
+    let served = world.served(first);
     let met = |scale: &f64| (*scale, in_time(&served, recipe.unit.mul_f64(*scale)));
     let in_time = recipe.scales.iter().map(met).collect();
     let span = world.now().since(begun);
-    Ok(Report { served, begun, span, in_time, pipelines, trouble: None })
+    Ok((Report { served, begun, span, in_time, pipelines, trouble: None }, lasting))
+}
+
+/// Why no plan came to be live; where nobody knows, something is broken.
+fn why_none(world: &World) -> Result<String, Broken> {
+    let known = world.led_by().and_then(|leader| world.trouble(leader));
+    match known {
+        Some(why) => Ok(why.to_owned()),
+        None if world.has_gaps() => {
+            Ok("there is no way between some machines, which do not agree on one".to_owned())
+        }
+        None => world.check_layers().and(Err(Broken::NoPlan)),
+    }
 }
 
 /// Devices of each stage of every pipeline.
@@ -82,6 +97,16 @@ impl Report {
     /// Answers that are whole.
     pub fn whole(&self) -> usize {
         self.served.iter().filter(|one| one.latency.is_some()).count()
+    }
+
+    /// Requests that were under way when patience ran out.
+    pub fn unfinished(&self) -> usize {
+        self.served.iter().filter(|one| one.unfinished).count()
+    }
+
+    /// Tokens of prompts that were in the KV cache already.
+    pub fn cached_tokens(&self) -> u64 {
+        self.served.iter().filter_map(|one| one.cached_tokens).map(u64::from).sum()
     }
 
     /// Tokens a second, of whatever answers, those that came first left out: they are of prefill.

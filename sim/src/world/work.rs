@@ -11,6 +11,7 @@ use super::{Event, Part};
 use crate::{
     Sabotage, World,
     check::{Broken, fits, known_blocks, meant_blocks, one_piece},
+    keys::node_id,
     model,
     worker::{Job, Running, Work, Worker, times},
 };
@@ -171,6 +172,20 @@ impl World {
         let cv = self.setup.noise;
         let drawn = (cv > 0.0).then(|| LogNormal::from_mean_cv(1.0, cv).ok()).flatten();
         drawn.map_or(1.0, |times| times.sample(&mut self.rng))
+    }
+
+    /// Devices of a machine that stood still go on, and are done with what they had begun.
+    pub(crate) fn wake_machine(&mut self, number: usize) {
+        let (node, now) = (node_id(number), self.now);
+        let Some(host) = self.hosts.get_mut(&node) else { return };
+        let wake = |(device, worker): (&u8, &mut Worker)| {
+            worker.wake(now);
+            (*device, worker.serial)
+        };
+        let awake: Vec<_> = host.workers.iter_mut().map(wake).collect();
+        for (device, serial) in awake {
+            self.push(now, node, Event::Due { device, serial });
+        }
     }
 
     /// A device is done with what it does alone.

@@ -316,6 +316,10 @@ impl Entry {
         Some((route.plan.id, route.pipeline))
     }
 
+    pub(super) fn knows(&self, request: RequestId) -> bool {
+        self.requests.contains_key(&request)
+    }
+
     pub(super) fn deadline(&self) -> Time {
         self.wake
     }

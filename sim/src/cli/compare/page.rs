@@ -28,11 +28,12 @@ pub(super) fn section(comparison: &Comparison) -> Section {
         x: "B - A, % of A (blue: better, orange: worse, grey: may be chance)".to_owned(),
         rows,
     };
+    let pictures = if pairs.is_empty() { Vec::new() } else { vec![forest.svg()] };
     Section {
         title: "What came of it".to_owned(),
         words,
         table: grid(&comparison.table()),
-        pictures: vec![forest.svg()],
+        pictures,
         ..Section::default()
     }
 }

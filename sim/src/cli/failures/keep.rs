@@ -4,14 +4,14 @@ use std::{fs, mem::discriminant, path::PathBuf};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
-use hexswarm_sim::{Broken, Draft, Outcome, Script, Shrunk, Wishes, shrink};
+use hexswarm_sim::{Broken, Draft, Outcome, Sabotage, Script, Shrunk, Wishes, shrink};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 /// Runs that making a script smaller may take.
 const RUNS_MAX: usize = 400;
 
-/// What is to become of failures.
+/// What is to become of failures, and what is planted to see some.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct Keep {
     /// Where the script of a failure is written, and the event log of its run
@@ -20,11 +20,19 @@ pub(in crate::cli) struct Keep {
     /// Do not look for a smaller script that fails alike
     #[arg(long)]
     no_shrink: bool,
+    /// Plant a bug around the nodes, to see it caught
+    #[arg(long, value_name = "BUG", default_value_t, value_enum, hide_default_value = true)]
+    sabotage: Sabotage,
 }
 
 impl Keep {
+    /// How runs are to be that show failures.
+    pub(in crate::cli) fn wishes(&self) -> Wishes {
+        Wishes { sabotage: self.sabotage, ..Wishes::default() }
+    }
+
     /// Itself, if scripts are to be made smaller.
-    pub(in crate::cli) fn wanted(&self) -> Option<Self> {
+    pub(super) fn wanted(&self) -> Option<Self> {
         (!self.no_shrink).then(|| self.clone())
     }
 
@@ -34,7 +42,7 @@ impl Keep {
         &self,
         draft: &Draft,
         seed: u64,
-        (broken, wishes): (&Broken, Wishes),
+        (name, broken, wishes): (&str, &Broken, Wishes),
     ) -> color_eyre::Result<Value> {
         let scenario = draft.scenario()?;
         let whole = scenario.script(seed);
@@ -53,8 +61,8 @@ impl Keep {
         bar.finish_and_clear();
         let Shrunk { script, runs } = shrunk;
         let outcome = play(&script, true);
-        let [file, log] = ["script", "log"]
-            .map(|what| self.failures.join(format!("{}-{seed}.{what}.jsonl", draft.stem())));
+        let [file, log] =
+            ["script", "log"].map(|what| self.failures.join(format!("{name}.{what}.jsonl")));
         let failed = || format!("{} cannot be written to", self.failures.display());
         fs::create_dir_all(&self.failures).wrap_err_with(failed)?;
         fs::write(&file, script.to_string()).wrap_err_with(failed)?;

@@ -28,7 +28,9 @@ pub(super) fn sections(
     let command = format!("hexswarm-sim run {draft} {which}");
     let mut sections = vec![asked(command, scenario.notes(), &[draft])];
     sections.push(results(reports, broken));
-    if let Some(film) = film {
+    let none = !reports.is_empty() && reports.iter().all(|(_, report)| report.trouble.is_some());
+    // Where there was no plan there is nothing to see.
+    if let Some(film) = film.filter(|_| !none) {
         let own = reports.iter().find(|(seed, _)| seed == start).map(|(_, report)| report);
         let own = own.filter(|report| report.trouble.is_none());
         sections.push(meanwhile(*start, own, film));
@@ -48,9 +50,13 @@ fn results(reports: &[(u64, Report)], broken: &[serde_json::Value]) -> Section {
         format!("Seed {}: {}: {}", failure["seed"], text("what"), text("again"))
     });
     words.extend(failures);
-    words.push(match broken.is_empty() {
-        true => "Whatever must hold did hold.".to_owned(),
-        false => format!("In {} runs something did not hold.", broken.len()),
+    let planned = reports.iter().all(|(_, report)| report.trouble.is_none());
+    let unfinished: usize = reports.iter().map(|(_, report)| report.unfinished()).sum();
+    words.extend(match (broken.len(), unfinished) {
+        (0, _) if !planned => None,
+        (0, 0) => Some("Whatever must hold did hold.".to_owned()),
+        (0, many) => Some(format!("Whatever must hold did hold, but {}.", print::unfinished(many))),
+        (many, _) => Some(format!("In {many} runs something did not hold.")),
     });
     let served: Vec<_> = reports.iter().filter(|(_, r)| !r.served.is_empty()).cloned().collect();
     let charts = if served.is_empty() { Vec::new() } else { spreads(&served) };

@@ -20,7 +20,9 @@ pub(super) fn charts(
 ) -> (Vec<Chart>, Vec<String>) {
     let swept: Vec<usize> =
         (0..axes.len()).filter(|axis| axes[*axis].settings().len() > 1).collect();
-    let Some((&first, rest)) = swept.split_first() else { return (Vec::new(), Vec::new()) };
+    let Some((&first, rest)) = swept.split_first().filter(|_| !points.is_empty()) else {
+        return (Vec::new(), Vec::new());
+    };
     let texts: Vec<String> =
         axes[first].settings().iter().map(|setting| setting.text.clone()).collect();
     let numbers: Option<Vec<f64>> = texts.iter().map(|text| text.parse().ok()).collect();
