@@ -103,14 +103,16 @@ fn views_are_bounded_and_the_graph_stays_one_when_a_fifth_dies_at_once() {
 
 #[test]
 fn a_peers_control_traffic_is_bounded_whatever_the_size() {
-    let run = |peers| Scale { peers, span: seconds(20), seed: 4 }.run().unwrap();
+    let run = |peers| Scale { peers, span: seconds(40), seed: 4 }.run().unwrap();
     let (some, many) = (run(120), run(400));
     for seen in [&some, &many] {
         for Among { mean, max, .. } in [seen.sent_bytes_per_s, seen.received_bytes_per_s] {
             assert!(mean < 2.5 * 1024.0 && max < 8.0 * 1024.0, "{seen:?}");
         }
         assert!(seen.noticed_ms.max < 1_000.0 && seen.known_ms.max < 1_500.0, "{seen:?}");
-        assert!(seen.deaths > 0 && seen.noticed + 1 >= seen.deaths, "{seen:?}");
+        // One may have died just before it was counted.
+        assert!(seen.deaths > 3 && seen.noticed + 1 >= seen.deaths, "{seen:?}");
+        assert!(seen.noticed_ms.max > 0.0 && seen.known_ms.max > 0.0, "{seen:?}");
         assert!(seen.agreed_ms.is_some(), "{seen:?}");
     }
     assert!(many.sent_bytes_per_s.mean < 1.3 * some.sent_bytes_per_s.mean);

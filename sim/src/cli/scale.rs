@@ -109,7 +109,11 @@ impl Cli {
                     rows.push((seen, memory));
                 }
                 Err(broken) => {
-                    eprintln!("{peers} peers: {broken}");
+                    let (seconds, seed) = (self.seconds, self.seed);
+                    eprintln!("{peers} peers, seed {seed}: {broken}");
+                    eprintln!(
+                        "again: hexswarm-sim scale --peers {peers} --seconds {seconds} --seed {seed}"
+                    );
                     return Ok(false);
                 }
             }
