@@ -4,6 +4,7 @@ mod compare;
 mod failures;
 mod html;
 mod options;
+mod outputs;
 mod paper;
 mod print;
 mod replay;

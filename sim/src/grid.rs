@@ -66,9 +66,14 @@ impl Grid {
         let twice = axes.iter().enumerate().find_map(|(place, axis)| {
             axes[..place].iter().any(|earlier| earlier.key() == axis.key()).then(|| axis.key())
         });
-        match twice {
-            Some(key) => Err(GridError::Twice(key.to_owned())),
-            None => Ok(Self { drafts, axes, seeds }),
+        if let Some(key) = twice {
+            return Err(GridError::Twice(key.to_owned()));
+        }
+        let grid = Self { drafts, axes, seeds };
+        let (points, seeds) = (grid.points(), grid.seeds());
+        match points.saturating_mul(seeds) > JOBS_MAX {
+            true => Err(GridError::TooMany { points, seeds }),
+            false => Ok(grid),
         }
     }
 
@@ -107,10 +112,7 @@ impl Grid {
 
     /// Looks at all points before any is run: whether they can be, and serve something.
     pub fn foresee(&self, threads: NonZeroUsize) -> Result<Foreseen, GridError> {
-        let (points, seeds) = (self.points(), self.seeds());
-        if points.saturating_mul(seeds) > JOBS_MAX {
-            return Err(GridError::TooMany { points, seeds });
-        }
+        let points = self.points();
         let mut foreseen = Ok(Foreseen::default());
         let look = |point| {
             let draft = self.draft(point)?;

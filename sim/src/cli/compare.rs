@@ -2,7 +2,12 @@
 
 mod page;
 
-use std::{io, io::Write as _, ops::Range, path::PathBuf};
+use std::{
+    io,
+    io::Write as _,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use hexswarm_sim::{Comparison, Draft, Foreseen, Grid, GridError, Ran, Setting};
@@ -12,6 +17,7 @@ use super::{
     failures::{Failures, Keep},
     html,
     options::{Options, progress, seeds},
+    outputs,
     sheet::{Sheet, cells, heads},
 };
 
@@ -61,13 +67,14 @@ impl Compare {
     /// Runs what was asked for. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let [a, b] = self.drafts()?;
+        outputs::apart([&self.a, &self.b].map(Path::new), [&self.csv, &self.html])?;
         let grid = Grid::new(vec![a.clone(), b.clone()], Vec::new(), self.seeds.clone())?;
         let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
         let unlike = unlike(&a, &b, self.seeds.start)?;
         notes.iter().chain(&unlike).for_each(|note| eprintln!("note: {note}"));
         let heads = ["side".to_owned()].into_iter().chain(heads(&figures));
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
-        html::create(self.html.as_deref())?;
+        outputs::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
         let mut failures = Failures::new(self.options.all, self.keep.wishes(), &self.keep);
         let mut comparison = Comparison::of(figures.clone());

@@ -29,13 +29,6 @@ pub(super) fn asked(command: String, notes: &[String], drafts: &[&Draft]) -> Sec
     Section { title: "What was run".to_owned(), words, commands, ..Section::default() }
 }
 
-/// Looks whether a page can be written, before anything is run for it.
-pub(super) fn create(path: Option<&Path>) -> color_eyre::Result<()> {
-    path.map_or(Ok(()), |path| {
-        std::fs::File::create(path).map(drop).wrap_err_with(|| unwritten(path))
-    })
-}
-
 /// Writes a page.
 pub(super) fn write(path: &Path, title: &str, sections: &[Section]) -> color_eyre::Result<()> {
     let about = format!(

@@ -53,7 +53,7 @@ fn figure(text: &str) -> Result<u32, String> {
 impl PaperArgs {
     /// Runs it. Whether all held.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
-        html::create(Some(&self.html))?;
+        super::outputs::create(Some(&self.html))?;
         let extent = if self.quick { Extent::quick() } else { Extent::whole() };
         let bar = ProgressBar::new(0).with_style(
             ProgressStyle::with_template("{bar:40} {pos} of {len} curves, {elapsed}, {eta} left")

@@ -2,7 +2,11 @@
 
 mod page;
 
-use std::{io::Write as _, ops::Range, path::PathBuf};
+use std::{
+    io::Write as _,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use color_eyre::eyre::WrapErr as _;
@@ -13,7 +17,7 @@ use super::{
     failures::{Failures, Keep},
     html,
     options::{Options, progress, seeds},
-    print,
+    outputs, print,
     sheet::{Sheet, cell, ms},
 };
 
@@ -92,6 +96,8 @@ impl Run {
     /// Runs what was asked for. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let mut draft = Draft::named(&self.scenario)?;
+        let read = self.script.as_deref().into_iter().chain([Path::new(&self.scenario)]);
+        outputs::apart(read, [&self.log, &self.csv, &self.html])?;
         self.set.iter().try_for_each(|setting| draft.set(setting))?;
         if let Some(path) = &self.script {
             draft = draft.with_script(path)?;
@@ -104,7 +110,8 @@ impl Run {
         let seeds = self.seeds.clone().unwrap_or(self.seed..self.seed.saturating_add(1));
         let (film, record) = (self.html.is_some(), self.log.is_some());
         let wishes = Wishes { record, film, ..self.keep.wishes() };
-        html::create(self.html.as_deref())?;
+        outputs::create(self.html.as_deref())?;
+        outputs::create(self.log.as_deref())?;
         let mut sheet = Sheet::create(self.csv.as_deref(), HEADS)?;
         let bar = progress(seeds.end - seeds.start);
         let mut failures = Failures::new(self.options.all, wishes, &self.keep);

@@ -10,7 +10,7 @@ use hexswarm_sim::{
 };
 use serde_json::json;
 
-use super::{html, print, sheet::Sheet};
+use super::{html, outputs, print, sheet::Sheet};
 
 /// Peers of a swarm at most: of more than this a node's number does not fit its id's place in a plan.
 const PEERS_MAX: usize = 100_000;
@@ -91,7 +91,8 @@ fn peers(text: &str) -> Result<usize, String> {
 impl Cli {
     /// Lets them live. Whether all was clean.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
-        html::create(self.html.as_deref())?;
+        outputs::apart([], [&self.csv, &self.html])?;
+        outputs::create(self.html.as_deref())?;
         if let Some(folder) = &self.pictures {
             std::fs::create_dir_all(folder)
                 .wrap_err_with(|| format!("there cannot be a folder {}", folder.display()))?;

@@ -3,7 +3,13 @@
 mod page;
 mod point;
 
-use std::{io, io::Write as _, mem, ops::Range, path::PathBuf};
+use std::{
+    io,
+    io::Write as _,
+    mem,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use comfy_table::Table;
@@ -15,7 +21,7 @@ use super::{
     failures::{Failures, Keep},
     html,
     options::{Options, progress, seeds},
-    print,
+    outputs, print,
     sheet::{Sheet, cells, heads},
 };
 
@@ -59,13 +65,14 @@ impl Sweep {
     pub(super) fn play(self) -> color_eyre::Result<bool> {
         let keys: Vec<String> = self.set.iter().map(|axis| axis.key().to_owned()).collect();
         let draft = Draft::named(&self.scenario)?;
+        outputs::apart([Path::new(&self.scenario)], [&self.csv, &self.html])?;
         let axes = self.set.clone();
         let grid = Grid::new(vec![draft.clone()], self.set, self.seeds.clone())?;
         let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
         notes.iter().for_each(|note| eprintln!("note: {note}"));
         let heads = keys.iter().cloned().chain(heads(&figures));
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
-        html::create(self.html.as_deref())?;
+        outputs::create(self.html.as_deref())?;
         let bar = progress(grid.points() * grid.seeds());
         let mut failures = Failures::new(self.options.all, self.keep.wishes(), &self.keep);
         let (mut points, mut runs) = (Vec::new(), Vec::new());
