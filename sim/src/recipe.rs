@@ -190,7 +190,11 @@ fn recipe(keys: &Keys, reads: &Reads<'_>, fleets: &Fleets) -> Result<Recipe, Rec
     scales.iter().try_for_each(|scale| figure("scales", *scale, 1e6).map(drop))?;
     let slo = deadline("run.slo", run.slo.as_deref().unwrap_or("1x"))?;
     let unit_ms = slo.ms(&model, workload).ok_or_else(|| {
-        wrong("run.slo", "x", "eight A100 do not hold the model: give seconds, such as 5s")
+        wrong(
+            "run.slo",
+            "x",
+            "eight A100 do not hold the model with such requests: give seconds, such as 5s",
+        )
     })?;
     let mut notes = pool.notes.clone();
     notes.extend(left_out);

@@ -71,7 +71,7 @@ impl Compare {
         let grid = Grid::new(vec![a.clone(), b.clone()], Vec::new(), self.seeds.clone())?;
         let Foreseen { notes, figures } = grid.foresee(self.options.threads())?;
         let unlike = unlike(&a, &b, self.seeds.start)?;
-        notes.iter().chain(&unlike).for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
         let heads = ["side".to_owned()].into_iter().chain(heads(&figures));
         let mut sheet = Sheet::create(self.csv.as_deref(), heads)?;
         outputs::create(self.html.as_deref())?;
@@ -108,6 +108,8 @@ impl Compare {
             writeln!(out, "{document}")?;
         } else {
             write!(out, "A: {a}\nB: {b}\n{comparison}")?;
+            // A verdict of unlike things is not to be read without this.
+            unlike.iter().try_for_each(|why| writeln!(out, "but: {why}"))?;
         }
         for (draft, side) in [&a, &b].into_iter().zip(sides) {
             let Some((seed, why)) = side.troubles.first() else { continue };

@@ -1,6 +1,9 @@
 //! Tables and documents.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 pub(super) use hexswarm_sim::table;
@@ -38,18 +41,18 @@ pub(super) struct Told {
     pub(super) troubles: Vec<String>,
     /// A row a seed.
     pub(super) table: Table,
-    /// What the plan was, if there is but one run.
-    pub(super) replicas: Option<String>,
+    /// What the plan was, if there is but one run; what deadlines count; why answers are not whole.
+    pub(super) words: Vec<String>,
 }
 
 /// A table with a row a seed, and what the plan was if there is but one.
 pub(super) fn reports(out: &mut impl Write, all: &[(u64, Report)]) -> io::Result<()> {
-    let Told { troubles, table, replicas } = told(all);
+    let Told { troubles, table, words } = told(all);
     troubles.iter().try_for_each(|trouble| writeln!(out, "{trouble}"))?;
     if table.row_count() > 0 {
         writeln!(out, "{table}")?;
     }
-    replicas.map_or(Ok(()), |replicas| writeln!(out, "{replicas}"))
+    words.iter().try_for_each(|words| writeln!(out, "{words}"))
 }
 
 /// What is told of requests whose clients left. It is no failure, for a scenario wants it so.
@@ -77,7 +80,7 @@ const HEADS: [&str; 12] = [
 pub(super) fn told(all: &[(u64, Report)]) -> Told {
     let mut troubles = Vec::new();
     let Some((_, first)) = all.first() else {
-        return Told { troubles, table: Table::new(), replicas: None };
+        return Told { troubles, table: Table::new(), words: Vec::new() };
     };
     let scales = first.in_time.iter().map(|(scale, _)| format!("{scale}x"));
     let mut table = table(HEADS.iter().map(|head| (*head).to_owned()).chain(scales));
@@ -100,14 +103,31 @@ pub(super) fn told(all: &[(u64, Report)]) -> Told {
         row.extend(report.attainment().map(|(_, met)| format!("{:.1} %", 100.0 * met)));
         table.add_row(row);
     }
-    let replicas = match all {
-        [(_, report)] if !report.pipelines.is_empty() => {
-            let pipelines: Vec<String> = report.pipelines.iter().map(|p| stages(p)).collect();
-            Some(format!("replicas, by the devices of their stages: {}", pipelines.join("  ")))
-        }
-        _ => None,
-    };
-    Told { troubles, table, replicas }
+    let mut words = Vec::new();
+    if let [(_, report)] = all
+        && !report.pipelines.is_empty()
+    {
+        let pipelines: Vec<String> = report.pipelines.iter().map(|p| stages(p)).collect();
+        words.push(format!("replicas, by the devices of their stages: {}", pipelines.join("  ")));
+    }
+    if table.row_count() > 0 {
+        words.push(format!("1x is {:.3} s for every request", first.unit.as_secs_f64()));
+    }
+    words.extend(reasons(all));
+    Told { troubles, table, words }
+}
+
+/// Why answers are not whole, the most frequent reasons.
+fn reasons(all: &[(u64, Report)]) -> Vec<String> {
+    const REASONS_MAX: usize = 3;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in all.iter().flat_map(|(_, report)| &report.served).filter(|one| !one.unfinished) {
+        one.refused.iter().for_each(|why| *counts.entry(why).or_default() += 1);
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let told = counts.iter().take(REASONS_MAX);
+    told.map(|(why, count)| format!("{count} without a whole answer: {why}")).collect()
 }
 
 /// What a seed came to, for programs.
@@ -130,6 +150,7 @@ pub(super) fn document((seed, report): &(u64, Report)) -> Value {
         "decode_tokens_per_s": report.decode_tokens_per_s(),
         "attainment": attainment,
         "pipelines": report.pipelines,
+        "deadline_1x_s": report.unit.as_secs_f64(),
     })
 }
 

@@ -70,7 +70,9 @@ pub(super) fn entries(swarm: &SwarmKeys, pool: &PoolFile) -> Result<Vec<usize>, 
     if swarm.entries.is_empty() {
         return Ok((0..pool.machines.len()).collect());
     }
-    let named = swarm.entries.iter().map(|name| numbers(pool, name));
+    let known =
+        |name: &String| pool.named(name).map_err(|e| wrong("swarm.entries", name, e.to_string()));
+    let named = swarm.entries.iter().map(known);
     Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
@@ -110,7 +112,8 @@ pub(super) fn truth(
         layers: keys.layers.as_deref().map(|name| layers(name, model, reads)).transpose()?,
         noise: match keys.noise.unwrap_or(0.0) {
             0.0 => 0.0,
-            noise => figure("noise", noise, 10.0)?,
+            noise => figure("noise", noise, 10.0)
+                .map_err(|_| wrong("noise", noise, "may be 0, or from 0.000001 to 10"))?,
         },
     })
 }
@@ -178,8 +181,13 @@ pub(super) fn ask(
         Aim::Throughput => Objective::Throughput,
         Aim::Latency => Objective::Latency,
         Aim::Slo => {
-            let late =
-                || wrong("planner.slo", slo, "eight A100 do not hold the model: give seconds");
+            let late = || {
+                wrong(
+                    "planner.slo",
+                    slo,
+                    "eight A100 do not hold the model with such requests: give seconds",
+                )
+            };
             let deadline_ms = deadline("planner.slo", slo)?.ms(model, workload).ok_or_else(late)?;
             Objective::Slo { deadline_ms }
         }

@@ -18,6 +18,8 @@ pub struct Report {
     pub begun: Time,
     /// From then to the end of the last.
     pub span: Duration,
+    /// What scales count: the deadline of 1x, for every request the same.
+    pub unit: Duration,
     /// Scales of the deadline, and how many requests are done in time.
     pub in_time: Vec<(f64, usize)>,
     /// Devices of each stage of every pipeline of the plan that was live at first.
@@ -46,7 +48,8 @@ pub(super) fn run(
     let met = |scale: &f64| (*scale, in_time(&served, recipe.unit.mul_f64(*scale)));
     let in_time = recipe.scales.iter().map(met).collect();
     let span = world.now().since(begun);
-    Ok((Report { served, begun, span, in_time, pipelines, trouble: None }, lasting))
+    let unit = recipe.unit;
+    Ok((Report { served, begun, span, unit, in_time, pipelines, trouble: None }, lasting))
 }
 
 /// Why no plan came to be live; where nobody knows, something is broken.

@@ -44,7 +44,7 @@ pub(super) fn sections(
 fn results(reports: &[(u64, Report)], broken: &[serde_json::Value]) -> Section {
     let told = print::told(reports);
     let mut words = told.troubles;
-    words.extend(told.replicas);
+    words.extend(told.words);
     let failures = broken.iter().map(|failure| {
         let text = |key: &str| failure[key].as_str().unwrap_or_default().to_owned();
         format!("Seed {}: {}: {}", failure["seed"], text("what"), text("again"))
