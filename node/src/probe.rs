@@ -1,5 +1,5 @@
 //! Measures the ways to our neighbours: round trips as the network reports them, throughput by
-//! sending a megabyte when a link is new and now and then after that.
+//! sending a megabyte when a link is new and now and then after that: the rarer the more there are.
 
 use std::{
     sync::Arc,
@@ -7,7 +7,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use swarm_core::Input;
+use swarm_core::{Input, PROBE_BYTES, probe_pause};
 use swarm_net::{Duplex, Net};
 use swarm_proto::{LinkReport, NodeId};
 use tokio::{
@@ -20,12 +20,8 @@ use tokio::{
 /// What the stream of a throughput probe says it is for.
 pub const PURPOSE: u8 = 1;
 
-/// Bytes of a probe: long enough to outgrow the start of a stream, short enough to disturb nobody.
-const PROBE_BYTES: usize = 1 << 20;
 /// How long a probe may take: a link slower than this is measured as that slow.
 const PROBE_MAX: Duration = Duration::from_secs(10);
-/// How often a link is measured again.
-const PROBE_EVERY: Duration = Duration::from_secs(120);
 /// Probes answered at once; more are turned away.
 const ANSWERS_MAX: usize = 4;
 /// The weight of a new round trip in the mean, as TCP has it (RFC 6298).
@@ -56,7 +52,7 @@ impl Probe {
         let task = tokio::spawn(async move {
             loop {
                 probe.measure(peer).await;
-                tokio::time::sleep(PROBE_EVERY).await;
+                tokio::time::sleep(probe_pause(probe.tasks.len())).await;
             }
         });
         if let Some(old) = self.tasks.insert(peer, task.abort_handle()) {

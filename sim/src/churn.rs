@@ -1,6 +1,7 @@
 //! Machines that come and go: as it was recorded, or drawn by lot. Each goes as a [`Fault`] that lasts
 //! until it is back.
 
+mod spot;
 mod trace;
 
 use std::{sync::Arc, time::Duration};
@@ -37,9 +38,11 @@ pub enum Times {
         up: Duration,
         /// and is gone.
         down: Duration,
-        /// Of both Weibull distributions: at 1 they are exponential; below it some stay for long and
-        /// many for a moment, as volunteers' machines do.
-        shape: f64,
+        /// Of the Weibull distribution of the one: at 1 it is exponential; below it some stay for long
+        /// and many for a moment, as volunteers' machines do;
+        up_shape: f64,
+        /// and of the other.
+        down_shape: f64,
     },
 }
 
@@ -55,7 +58,9 @@ impl Churn {
     pub fn faults(&self, span: Duration, seed: u64) -> Vec<Fault> {
         let mut gaps = match &self.times {
             Times::Recorded(stays) => self.taken(stays, span).0,
-            Times::Drawn { up, down, shape } => self.drawn([*up, *down], *shape, (span, seed)),
+            Times::Drawn { up, down, up_shape, down_shape } => {
+                self.drawn([(*up, *up_shape), (*down, *down_shape)], (span, seed))
+            }
         };
         gaps.sort_by_key(|gap| gap.from);
         gaps.truncate(GOINGS_MAX);
@@ -101,10 +106,13 @@ impl Churn {
         (gaps, without)
     }
 
-    fn drawn(&self, means: [Duration; 2], shape: f64, (span, seed): (Duration, u64)) -> Vec<Gap> {
-        let mean_of_one = libm::tgamma(1.0 + 1.0 / shape);
-        let weibull = |mean: Duration| Weibull::new(mean.as_secs_f64() / mean_of_one, shape).ok();
-        let [Some(up), Some(down)] = means.map(weibull) else { return Vec::new() };
+    /// Of stays and absences by their means and shapes.
+    fn drawn(&self, of: [(Duration, f64); 2], (span, seed): (Duration, u64)) -> Vec<Gap> {
+        let weibull = |(mean, shape): (Duration, f64)| {
+            let mean_of_one = libm::tgamma(1.0 + 1.0 / shape);
+            Weibull::new(mean.as_secs_f64() / mean_of_one, shape).ok()
+        };
+        let [Some(up), Some(down)] = of.map(weibull) else { return Vec::new() };
         let mut gaps = Vec::new();
         for machine in &self.machines {
             let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngExt;
-use swarm_core::Input;
+use swarm_core::{Input, probe_pause};
 use swarm_proto::{LinkReport, NodeId};
 
 use crate::{
@@ -132,6 +132,25 @@ impl World {
         if !there || std::mem::replace(&mut self.links.get(near, far).up, true) {
             return Ok(());
         }
+        let probe = Event::Probe { peer: far, again: false };
+        self.push_via(self.now + Duration::from_millis(100), near, Some(far), probe);
+        self.feed(near, Input::PeerUp(far))
+    }
+
+    /// A node measures the way to a peer, exactly, and will again.
+    pub(crate) fn probe(&mut self, near: NodeId, far: NodeId, again: bool) -> Result<(), Broken> {
+        let pause = probe_pause(self.connections(number_of(near)));
+        // A connection's second measurement comes at a moment of its own, as in a swarm that has been
+        // there for long; without dice, which others draw from.
+        let part = (number_of(near) * 37 + number_of(far) * 61) % 100;
+        let next = if again { pause } else { pause * (part as u32 + 1) / 100 };
+        let probe = Event::Probe { peer: far, again: true };
+        self.push_via(self.now + next, near, Some(far), probe);
+        let there = self.hosts.get(&far).is_some_and(Host::is_there);
+        if !(there && self.links.open(near, far) && self.links.open(far, near)) {
+            return Ok(());
+        }
+        self.traffic.probed(near);
         let quality = self.links.get(near, far).quality;
         let one_way = quality.latency + quality.jitter / 2;
         let rtt_ms = one_way.as_secs_f64() * 2e3;
@@ -139,8 +158,6 @@ impl World {
             Some(believed) => LinkReport { to: far, ..believed.clone() },
             None => model::link(far, rtt_ms, quality.bytes_per_s),
         };
-        let measured = Event::Input(Input::LinkMeasured(report));
-        self.push_via(self.now + Duration::from_millis(100), near, Some(far), measured);
-        self.feed(near, Input::PeerUp(far))
+        self.feed(near, Input::LinkMeasured(report))
     }
 }

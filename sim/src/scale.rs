@@ -51,6 +51,8 @@ pub struct Scaled {
     pub received_bytes_per_s: Among,
     /// Control bytes a second that a voter sends or receives, whichever is more.
     pub voter_bytes_per_s: Among,
+    /// Bytes a second that a peer sends to measure its ways to others, beside control.
+    pub probe_bytes_per_s: Among,
     /// Connections of a peer.
     pub neighbours: Among,
     /// Peers in the view of one that does not vote.
@@ -131,6 +133,7 @@ impl Scaled {
         self.messages_per_s = Among::of(peers().map(|c| per_s(c.sent + c.received, span)));
         self.sent_bytes_per_s = Among::of(peers().map(|c| per_s(c.sent_bytes, span)));
         self.received_bytes_per_s = Among::of(peers().map(|c| per_s(c.received_bytes, span)));
+        self.probe_bytes_per_s = Among::of(peers().map(|c| per_s(c.probe_bytes, span)));
         let most = |c: &Carried| per_s(c.sent_bytes.max(c.received_bytes), span);
         let voters = all().filter(|(number, _)| is_voter(number)).map(|(_, carried)| most(carried));
         self.voter_bytes_per_s = Among::of(voters);

@@ -1,5 +1,6 @@
 //! What control costs: messages and bytes that nodes send and receive, beside the data plane.
 
+use swarm_core::PROBE_BYTES;
 use swarm_proto::{Message, NodeId, codec};
 
 use crate::keys::number_of;
@@ -19,6 +20,8 @@ pub struct Carried {
     pub received: u64,
     /// Their bytes.
     pub received_bytes: u64,
+    /// Bytes that it sent to measure ways, which are no control.
+    pub probe_bytes: u64,
 }
 
 /// What all nodes did, if anyone counts.
@@ -43,6 +46,13 @@ impl Traffic {
     pub(crate) fn sent(&mut self, from: NodeId, to: NodeId, message: &Message) {
         if !self.nodes.is_empty() {
             self.carried(from, to, codec::sealed_bytes(message));
+        }
+    }
+
+    /// The way to a peer is measured.
+    pub(crate) fn probed(&mut self, from: NodeId) {
+        if let Some(node) = self.nodes.get_mut(number_of(from)) {
+            node.probe_bytes += PROBE_BYTES as u64;
         }
     }
 

@@ -274,6 +274,7 @@ impl World {
             }
             Event::Alarm(_) => Ok(()),
             Event::Connected(peer) => self.connected(to, peer),
+            Event::Probe { peer, again } => self.probe(to, peer, again),
             Event::Seek => {
                 host.seeks = false;
                 self.seek(to);

@@ -61,7 +61,7 @@ fn every_machine_of_bamboo_that_goes_leaves_a_gap_if_there_is_place_for_all() {
 #[test]
 fn drawn_stays_have_the_means_that_they_are_said_to_have() {
     for shape in [0.5, 1.0, 3.0] {
-        let times = Times::Drawn { up: S(300), down: S(100), shape };
+        let times = Times::Drawn { up: S(300), down: S(100), up_shape: shape, down_shape: shape };
         let faults = churn(1, times).faults(S(1_000_000), 5);
         let gone: f64 = faults.iter().filter_map(|f| f.lasts).map(|l| l.as_secs_f64()).sum::<f64>();
         let count = faults.len() as f64;
@@ -72,7 +72,7 @@ fn drawn_stays_have_the_means_that_they_are_said_to_have() {
 
 #[test]
 fn a_seed_draws_the_same_and_machines_draw_for_themselves() {
-    let times = Times::Drawn { up: S(100), down: S(10), shape: 0.6 };
+    let times = Times::Drawn { up: S(100), down: S(10), up_shape: 0.6, down_shape: 0.6 };
     let two = churn(2, times.clone());
     let faults = two.faults(S(1_000), 7);
     assert_eq!(faults, two.faults(S(1_000), 7));
@@ -83,7 +83,8 @@ fn a_seed_draws_the_same_and_machines_draw_for_themselves() {
     assert_ne!(of(10), of(11));
     let only: Vec<_> = churn(1, times).faults(S(1_000), 7).iter().map(|f| f.at).collect();
     assert_eq!(of(10), only, "others change nothing");
-    let moments = Times::Drawn { up: Duration::from_nanos(1), down: S(0), shape: 1.0 };
+    let moments =
+        Times::Drawn { up: Duration::from_nanos(1), down: S(0), up_shape: 1.0, down_shape: 1.0 };
     assert!(churn(3, moments).faults(S(1_000_000), 1).len() <= GOINGS_MAX);
 }
 
@@ -105,4 +106,57 @@ fn what_cannot_be_is_told_with_its_line() {
         assert!(said.contains(words), "{rows}: {said}");
     }
     assert!("a,b\n1,2\n".parse::<ChurnTrace>().unwrap_err().to_string().contains("time_s"));
+}
+
+#[test]
+fn stays_and_absences_have_shapes_of_their_own() {
+    // Of 0.5 the variance is five times the mean's square, of 5 a nineteenth of it.
+    let spread = |up_shape: f64, down_shape: f64| {
+        let times = Times::Drawn { up: S(300), down: S(100), up_shape, down_shape };
+        let faults = churn(1, times).faults(S(2_000_000), 3);
+        let gone: Vec<f64> =
+            faults.iter().filter_map(|f| f.lasts).map(|l| l.as_secs_f64()).collect();
+        let mean = gone.iter().sum::<f64>() / gone.len() as f64;
+        let squares = gone.iter().map(|l| (l - mean) * (l - mean)).sum::<f64>() / gone.len() as f64;
+        squares / mean / mean
+    };
+    let (even, wild) = (spread(0.5, 5.0), spread(5.0, 0.5));
+    assert!((0.03..0.08).contains(&even), "{even}");
+    assert!((3.5..6.5).contains(&wild), "{wild}");
+}
+
+#[test]
+fn machines_that_could_be_had_are_here() {
+    let trace: ChurnTrace = "zone,start_s,end_s,available\na,0,10,2\nb,0,50,1\na,10,30,1\n\
+                             a,30,60,3\nb,70,80,1\na,60,90,0\n"
+        .parse()
+        .unwrap();
+    let stays: Vec<_> =
+        trace.0.iter().map(|s| (s.from.as_secs(), s.to.map(|to| to.as_secs()))).collect();
+    let expected = [
+        (0, Some(60)),  // a's first,
+        (0, Some(10)),  // and its second, of which one is left from 10 s on;
+        (0, Some(50)),  // b's, of which nothing is told from 50 s to 70 s;
+        (30, Some(60)), // two more of a,
+        (30, Some(60)),
+        (70, None), // and b's again, who is here when its series ends.
+    ];
+    assert_eq!(stays, expected);
+}
+
+#[test]
+fn availability_that_cannot_be_is_told_with_its_line() {
+    let said = |rows: &str| {
+        let text = format!("start_s,end_s,available\n{rows}");
+        text.parse::<ChurnTrace>().unwrap_err().to_string()
+    };
+    assert!(said("0,10,1\n5,20,1\n").starts_with("line 3: 5 s before the line before"));
+    assert!(said("0,10,1\n20,15,1\n").starts_with("line 3: 5 s before"));
+    assert!(said("0,10,-1\n").starts_with("line 2: `-1` is no number of machines"));
+    assert!(said("0,ten,1\n").starts_with("line 2: `ten` is no number of seconds"));
+    assert!(said("0,nan,1\n").starts_with("line 2: a time of NaN s"));
+    assert!(said("0,10,9000000\n").starts_with("line 2: `9000000` is no number of machines"));
+    assert!(said("0,1,900000\n1,2,0\n2,3,900000\n").contains("more than 1000000 times"));
+    assert!(said("0,10\n").contains("line 2"));
+    assert_eq!(said("0,10,0\n"), "nobody comes in it");
 }

@@ -1,12 +1,14 @@
 //! Recorded comings and goings: CSV with the header `time_s,event,node`, where an event is `add` or
-//! `remove`.
+//! `remove`, or that of [`spot`].
 
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use serde::Deserialize;
 
+use super::spot;
+
 /// Rows, at most.
-const ROWS_MAX: usize = 1_000_000;
+pub(super) const ROWS_MAX: usize = 1_000_000;
 /// Seconds that a trace may span: a year and more.
 const SECONDS_MAX: f64 = 4e7;
 
@@ -55,6 +57,15 @@ impl FromStr for ChurnTrace {
         let mut last_s = 0.0;
         let mut reader = csv::ReaderBuilder::new();
         let mut reader = reader.trim(csv::Trim::All).from_reader(text.as_bytes());
+        if let Some(columns) = reader.headers().ok().and_then(spot::Columns::of) {
+            let rows = reader.records().zip(2..);
+            return spot::stays(
+                &columns,
+                rows.map(|(row, line)| {
+                    row.map_err(|e| ChurnError::Line { line, reason: plain(&e) })
+                }),
+            );
+        }
         for (count, row) in reader.deserialize().enumerate() {
             let line = count as u64 + 2;
             let wrong = |reason: String| ChurnError::Line { line, reason };
@@ -88,7 +99,7 @@ impl FromStr for ChurnTrace {
     }
 }
 
-fn time(seconds: f64, last_s: f64) -> Result<Duration, String> {
+pub(super) fn time(seconds: f64, last_s: f64) -> Result<Duration, String> {
     if !(0.0..=SECONDS_MAX).contains(&seconds) {
         return Err(format!("a time of {seconds} s; from 0 to {SECONDS_MAX:e} may be"));
     }
@@ -106,7 +117,11 @@ fn plain(error: &csv::Error) -> String {
             format!("{len} cells, where the header has {expected_len}")
         }
         csv::ErrorKind::Deserialize { err, .. } => {
-            format!("{}; a row is `time_s,event,node`, such as `480,add,node1`", err.kind())
+            format!(
+                "{}; a row is `time_s,event,node`, such as `480,add,node1`, or \
+                 `start_s,end_s,available`, such as `0,480,3`",
+                err.kind()
+            )
         }
         _ => error.to_string(),
     }

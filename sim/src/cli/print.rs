@@ -175,6 +175,7 @@ pub(super) fn scale(rows: &[(Scaled, Option<u64>)]) -> Table {
     line("KiB/s sent", &|s, _| kib(s.sent_bytes_per_s));
     line("KiB/s received", &|s, _| kib(s.received_bytes_per_s));
     line("KiB/s of a voter", &|s, _| kib(s.voter_bytes_per_s));
+    line("KiB/s sent to measure ways", &|s, _| kib(s.probe_bytes_per_s));
     line("connections", &|s, _| three(s.neighbours));
     line("peers in view", &|s, _| three(s.entries));
     line("times as fast as recorded", &|s, _| format!("{:.1}", s.churn_speed));

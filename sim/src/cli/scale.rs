@@ -17,7 +17,7 @@ const PEERS_MAX: usize = 100_000;
 const SECONDS_MAX: u64 = 86_400;
 
 /// What is written of each size.
-const HEADS: [&str; 28] = [
+const HEADS: [&str; 30] = [
     "peers",
     "messages_per_s",
     "sent_bytes_per_s",
@@ -27,6 +27,8 @@ const HEADS: [&str; 28] = [
     "received_bytes_per_s_p99",
     "received_bytes_per_s_max",
     "voter_bytes_per_s_max",
+    "probe_bytes_per_s",
+    "probe_bytes_per_s_max",
     "neighbours",
     "neighbours_max",
     "entries_max",
@@ -192,6 +194,7 @@ fn cells(seen: &Scaled, memory: Option<u64>) -> Vec<String> {
     row.extend(among(seen.sent_bytes_per_s));
     row.extend(among(seen.received_bytes_per_s));
     row.push(figure(seen.voter_bytes_per_s.max));
+    row.extend([seen.probe_bytes_per_s.mean, seen.probe_bytes_per_s.max].map(figure));
     row.extend([seen.neighbours.mean, seen.neighbours.max, seen.entries.max].map(figure));
     row.push(figure(seen.churn_speed));
     row.extend([seen.deaths, seen.noticed].map(|count| count.to_string()));

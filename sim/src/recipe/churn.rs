@@ -82,9 +82,16 @@ fn machines(
     Ok(machines)
 }
 
+/// Shapes that it says.
+fn shapes(keys: &ChurnKeys) -> [(&'static str, Option<f64>); 3] {
+    [("shape", keys.shape), ("up_shape", keys.up_shape), ("down_shape", keys.down_shape)]
+}
+
 fn recorded(file: &str, keys: &ChurnKeys, reads: &Reads<'_>) -> Result<Times, RecipeError> {
-    if keys.shape.is_some() {
-        return Err(wrong("shape", "said", "is for up_s and down_s, not for a trace"));
+    for (key, said) in shapes(keys) {
+        if let Some(said) = said {
+            return Err(wrong(key, said, "is for up_s and down_s, not for a trace"));
+        }
     }
     let speed = figure("churn.speed", keys.speed.unwrap_or(1.0), 1e6)?;
     let from = seconds("churn.from_s", keys.from_s.unwrap_or(0.0))?;
@@ -102,11 +109,15 @@ fn drawn(keys: &ChurnKeys, up_s: f64, down_s: f64) -> Result<Times, RecipeError>
             return Err(wrong(key, said, "is for a trace: name one"));
         }
     }
-    let shape = keys.shape.unwrap_or(1.0);
-    if !SHAPES.contains(&shape) {
-        let (least, most) = (SHAPES.start(), SHAPES.end());
-        return Err(wrong("shape", shape, format!("may be from {least} to {most}")));
+    for (key, said) in shapes(keys) {
+        if let Some(shape) = said.filter(|shape| !SHAPES.contains(shape)) {
+            let (least, most) = (SHAPES.start(), SHAPES.end());
+            return Err(wrong(key, shape, format!("may be from {least} to {most}")));
+        }
     }
+    let shape = |own: Option<f64>| own.or(keys.shape).unwrap_or(1.0);
+    let (up_shape, down_shape) = (shape(keys.up_shape), shape(keys.down_shape));
     let span = |key, value| figure(key, value, 1e7).and_then(|value| seconds(key, value));
-    Ok(Times::Drawn { up: span("up_s", up_s)?, down: span("down_s", down_s)?, shape })
+    let (up, down) = (span("up_s", up_s)?, span("down_s", down_s)?);
+    Ok(Times::Drawn { up, down, up_shape, down_shape })
 }

@@ -179,6 +179,9 @@ pub(super) struct ChurnKeys {
     pub(super) up_s: Option<f64>,
     pub(super) down_s: Option<f64>,
     pub(super) shape: Option<f64>,
+    /// Of how long machines stay, and are gone; that of both is `shape`.
+    pub(super) up_shape: Option<f64>,
+    pub(super) down_shape: Option<f64>,
 }
 
 /// What nodes are told before they start; what it does not say is as it is in a live swarm.

@@ -16,6 +16,8 @@ pub(crate) enum Event {
     Alarm(Time),
     /// A connection stands.
     Connected(NodeId),
+    /// It measures the way to a peer.
+    Probe { peer: NodeId, again: bool },
     /// It calls those that it wants to be connected with.
     Seek,
     /// Gossip comes.

@@ -35,3 +35,18 @@ fn what_comes_for_a_stopped_process_waits_and_keeps_its_order() {
     let after: Vec<_> = world.log().lines().skip(before).filter(at_one).collect();
     assert!(after.len() > 15, "beats of three seconds: {}", after.len());
 }
+
+#[test]
+fn ways_are_measured_again_within_a_budget() {
+    const MIB: u64 = 1 << 20;
+    let mut world = World::new(Setup::ample(9), 1);
+    world.run(Duration::from_secs(60)).unwrap();
+    world.count_traffic();
+    // With eight neighbours each way's turn comes every 1024 s.
+    world.run(Duration::from_secs(2048)).unwrap();
+    for (number, carried) in world.carried().iter().enumerate() {
+        let times = carried.probe_bytes / MIB;
+        // A turn just outside of the time counts otherwise; the first one comes at any time.
+        assert!((15..=24).contains(&times), "{number}: {times}");
+    }
+}

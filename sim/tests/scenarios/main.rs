@@ -339,6 +339,14 @@ fn what_cannot_be_is_told_with_its_key() {
             "shape = 0: may be",
         ),
         (
+            &format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 9\ndown_s = 9\nup_shape = 99"),
+            "up_shape = 99: may be",
+        ),
+        (
+            &format!("{work}[churn]\nmachines = [\"left\"]\ntrace = \"churn.csv\"\ndown_shape = 1"),
+            "down_shape = 1: is for up_s and down_s",
+        ),
+        (
             &format!("{work}[churn]\nmachines = [\"left\"]\nup_s = 9\ndown_s = 9\nspeed = 2"),
             "churn.speed = 2: is for a trace",
         ),
