@@ -142,9 +142,10 @@ fn the_case_study_has_its_page() {
 #[test]
 fn layouts_that_are_too_large_are_refused_for_it() {
     let paper = small(1);
-    for what in ["one stage of TP 8", "eight stages of ten layers"] {
-        let claim = claim(&paper, &format!("{what} runs out of memory"));
-        assert!(claim.ours.contains("do not fit 17179869184 bytes"), "{claim:?}");
+    for what in ["one stage of TP 8", "a pipeline of eight stages of ten layers"] {
+        let claim = claim(&paper, &format!("{what} is out of memory"));
+        assert!(claim.ours.starts_with("no plan: 17"), "the node's words: {claim:?}");
+        assert!(claim.ours.ends_with("do not fit 17179869184 bytes"), "{claim:?}");
         let [command] = &claim.commands[..] else { panic!("{claim:?}") };
         let done = played(command, &[]);
         assert_eq!(done.status.code(), Some(1), "{command}");

@@ -27,7 +27,7 @@ pub(super) const TOO_LARGE: [(&str, &str); 2] = [
         "[{machine=[\"a-RTX-A6000\",\"b-RTX-A5000\",\"c-RTX-A4000\"],layers=80}]",
     ),
     (
-        "eight stages of ten layers",
+        "a pipeline of eight stages of ten layers",
         "[{machine=\"a-RTX-A6000\",devices=1,layers=10},{machine=\"a-RTX-A6000\",devices=1,layers=10},\
          {machine=\"a-RTX-A6000\",devices=1,layers=10},{machine=\"a-RTX-A6000\",devices=1,layers=10},\
          {machine=\"b-RTX-A5000\",devices=1,layers=10},{machine=\"b-RTX-A5000\",devices=1,layers=10},\

@@ -67,7 +67,7 @@ fn case(study: &CaseStudy) -> Result<Vec<Claim>, PaperError> {
     for (which, refusal) in study.refusals.iter().enumerate() {
         let refused = refusal.as_ref().is_some_and(|why| why.contains(NO_ROOM));
         claims.push(claim(
-            format!("{} runs out of memory", TOO_LARGE[which].0),
+            format!("{} is out of memory", TOO_LARGE[which].0),
             "out of memory on an A4000".to_owned(),
             refusal.as_ref().map_or("it runs".to_owned(), |why| format!("no plan: {why} bytes")),
             Verdict::of(refused),
@@ -77,7 +77,7 @@ fn case(study: &CaseStudy) -> Result<Vec<Claim>, PaperError> {
     }
     let [own, deep] = study.alone.map(|part| 100.0 * part);
     claims.push(claim(
-        format!("{} are little used", LAYOUTS[1].1),
+        format!("{}: little used", LAYOUTS[1].1),
         "low utilisation: stages work one after another".to_owned(),
         format!("a request alone has a stage compute {deep:.0} % of the time, with {} {own:.0} %", LAYOUTS[0].1),
         Verdict::of(study.alone[1] <= BUSY && study.alone[1] < study.alone[0]),
