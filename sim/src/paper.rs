@@ -16,7 +16,9 @@ mod followups;
 mod ratios;
 mod runs;
 mod search;
+mod spot;
 mod system;
+mod told;
 
 pub use case::CaseStudy;
 pub use claim::{Claim, Verdict};
@@ -31,7 +33,7 @@ pub use system::System;
 
 use runs::Runs;
 
-/// The paper's figures, and what we call what is in none of them.
+/// The paper's figures, and what we call what is in none of them. `paper --help` lists these.
 pub const FIGURES: [(u32, &str); 10] = [
     (1, "the case study: why stages differ"),
     (2, "attainment by rate: pools and planners"),
@@ -40,7 +42,7 @@ pub const FIGURES: [(u32, &str); 10] = [
     (5, "attainment by deadline"),
     (6, "how soon searches get how far"),
     (7, "beside an engine with batches"),
-    (8, "the same with continuous batching (not in the paper)"),
+    (8, "the same systems with continuous batching, beside ours (not in the paper)"),
     (9, "estimated beside simulated attainment"),
     (10, "systems that came after (not in the paper)"),
 ];
@@ -64,30 +66,24 @@ pub fn evaluate(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Paper, PaperError> {
     let wants = |number: u32| figure.is_none_or(|only| only == number);
-    let mut systems = Vec::new();
-    let mut need = |numbers: &[u32], of: &[System]| {
-        if numbers.iter().any(|number| wants(*number)) {
-            systems.extend_from_slice(of);
-        }
-    };
-    need(&[2, 5], &[System::Tp8, System::Tp4, System::Full, System::Half, System::Symmetric]);
-    need(&[3], &[System::Half, System::Petals]);
-    need(&[4], &[System::Full, System::LessA6000, System::Less3090, System::Petals]);
-    need(&[7], &[System::Full, System::Tgi]);
-    need(&[8], &[System::OursHomogeneous, System::OursFull, System::OursHalf]);
-    need(&[8], &[System::Parallax, System::Tgi]);
+    let mut systems: Vec<System> = FIGURES
+        .iter()
+        .filter(|(n, _)| wants(*n))
+        .flat_map(|(n, _)| figures::systems(*n))
+        .copied()
+        .collect();
     systems.sort_unstable();
     systems.dedup();
     let runs = Runs::of(&systems, extent, progress)?;
     let case = wants(1).then(CaseStudy::run).transpose()?;
     let search = wants(6).then(|| Convergence::run(extent.seeds.clone())).transpose()?;
-    let time = figure.is_none().then(SearchTime::run).transpose()?;
+    let time = wants(6).then(SearchTime::run).transpose()?;
     let estimate = wants(9).then(|| Estimate::run(extent)).transpose()?;
     let followups = wants(10).then(|| FollowUps::run(extent)).transpose()?;
     let facts = claims::Facts { extent, runs: &runs, case, search, time, estimate, followups };
     Ok(Paper {
-        claims: claims::all(&facts),
-        figures: figures::all(&facts).into_iter().filter(|f| wants(f.number)).collect(),
+        claims: claims::all(&facts)?,
+        figures: figures::all(&facts)?.into_iter().filter(|f| wants(f.number)).collect(),
         extent: extent.clone(),
     })
 }

@@ -29,18 +29,30 @@ impl fmt::Display for Verdict {
 /// Of a factor that was published, ours reaches at least this part if it is reproduced.
 const NEAR: f64 = 0.8;
 
+/// Whether ours is near a factor that was published, or beyond.
+pub(super) fn near(published: f64, ours: f64) -> bool {
+    ours >= NEAR * published
+}
+
+/// Whether two are on par: neither has more by more than that.
+pub(super) fn par(ours: f64) -> bool {
+    (NEAR..=1.0 / NEAR).contains(&ours)
+}
+
 impl Verdict {
-    /// Of something that is so many times as good: as good, or better.
-    pub(super) fn of_factor(published: f64, ours: f64) -> Self {
-        match ours >= NEAR * published {
-            true => Self::Reproduced,
-            false => Self::NotReproduced,
-        }
+    /// Of something that holds, or does not.
+    pub(super) fn of(holds: bool) -> Self {
+        if holds { Self::Reproduced } else { Self::NotReproduced }
     }
 
-    /// Of something that is on par: no less than that.
-    pub(super) fn of_par(ours: f64) -> Self {
-        Self::of_factor(1.0, ours)
+    /// Of a factor that depends on what is not known: where it is near with all that was tried, or with
+    /// none, that does not matter.
+    pub(super) fn of_all(published: f64, ours: impl Iterator<Item = f64>) -> Self {
+        let near: Vec<bool> = ours.map(|ours| near(published, ours)).collect();
+        match (near.contains(&true), near.contains(&false)) {
+            (true, true) => Self::NotComparable,
+            (near, _) => Self::of(near),
+        }
     }
 }
 
@@ -61,4 +73,27 @@ pub struct Claim {
     pub why: String,
     /// The figure that shows it.
     pub figure: u32,
+    /// Seeds of what was run: the first, and the one after the last.
+    pub seeds: [u64; 2],
+    /// What runs points of it.
+    pub commands: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_par_is_no_better_either() {
+        assert!(par(0.8) && par(1.0) && par(1.25));
+        assert!(!par(0.79) && !par(1.26) && !par(0.0));
+    }
+
+    #[test]
+    fn what_depends_on_the_unknown_is_not_comparable() {
+        let of = |ours: &[f64]| Verdict::of_all(19.0, ours.iter().copied());
+        assert_eq!(of(&[15.3, 30.0]), Verdict::Reproduced);
+        assert_eq!(of(&[1.3, 15.1]), Verdict::NotReproduced);
+        assert_eq!(of(&[1.3, 23.0]), Verdict::NotComparable);
+    }
 }

@@ -39,11 +39,41 @@ impl Curve {
     /// the next, where a straight line says.
     pub fn peak_rate(&self, deadline: Duration) -> f64 {
         let met = |point: &Point| point.attainment(deadline);
-        let Some(last) = self.0.iter().rposition(|point| met(point) >= TARGET) else { return 0.0 };
+        let Some(last) = self.last(deadline) else { return 0.0 };
         let at = &self.0[last];
         let Some(next) = self.0.get(last + 1) else { return at.requests_per_s };
         let part = (met(at) - TARGET) / (met(at) - met(next));
         at.requests_per_s + part * (next.requests_per_s - at.requests_per_s)
+    }
+
+    /// The last rate at which 99 of 100 meet a deadline, by its place.
+    fn last(&self, deadline: Duration) -> Option<usize> {
+        self.0.iter().rposition(|point| point.attainment(deadline) >= TARGET)
+    }
+
+    /// The same, and what it did there.
+    pub fn last_met(&self, deadline: Duration) -> Option<&Point> {
+        self.0.get(self.last(deadline)?)
+    }
+
+    /// In the middle of that rate and the next, by factors, if there is a next.
+    pub(super) fn between(&self, deadline: Duration) -> Option<f64> {
+        let last = self.last(deadline)?;
+        let next = self.0.get(last + 1)?;
+        Some((self.0[last].requests_per_s * next.requests_per_s).sqrt())
+    }
+
+    /// With one point more.
+    pub(super) fn with(mut self, point: Point) -> Self {
+        self.0.push(point);
+        self.0.sort_by(|a, b| a.requests_per_s.total_cmp(&b.requests_per_s));
+        self
+    }
+
+    /// What it did at the tried rate that is nearest, by factors.
+    pub(super) fn near(&self, requests_per_s: f64) -> Option<&Point> {
+        let far = |point: &&Point| (point.requests_per_s / requests_per_s).ln().abs();
+        self.0.iter().min_by(|a, b| far(a).total_cmp(&far(b)))
     }
 
     /// What it did at a rate, if it was tried.
@@ -83,5 +113,11 @@ mod tests {
         assert_eq!(curve.peak_rate(Duration::from_millis(50)), 2.0, "met at all that were tried");
         assert_eq!(curve.peak_rate(Duration::ZERO), 0.0);
         assert!(curve.at(2.0).is_some() && curve.at(3.0).is_none());
+        let between = curve.between(Duration::from_millis(10)).unwrap();
+        assert!((between - 2.0_f64.sqrt()).abs() < 1e-9, "{between}");
+        assert_eq!(curve.between(Duration::from_millis(50)), None);
+        let finer = curve.with(point(between, &all(0), 100));
+        assert_eq!(finer.0[1].requests_per_s, between);
+        assert_eq!(finer.near(1.1).unwrap().requests_per_s, 1.0);
     }
 }

@@ -2,16 +2,18 @@
 
 use super::{
     FIGURES,
-    case::{DELAYS_MS, LAYOUTS},
+    case::{CaseStudy, DELAYS_MS, LAYOUTS, PUBLISHED, TOO_LARGE},
     claims::Facts,
     curve::Point,
     estimate::Estimated,
     extent::DRAWN,
     followups::FollowUps,
     ratios::scale_at,
-    system::System,
+    runs::{Case, PaperError},
+    spot::Spot,
+    system::{BATCHED, System},
 };
-use crate::report::{Chart, Key, Series};
+use crate::report::{Chart, Drawn, Key, Series};
 
 /// Pictures that belong together.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,57 +37,71 @@ const SCALES: [f64; 14] =
 const RATE: f64 = 1.25;
 const NONE: &str = "the published points are not available: the text was read in summaries";
 
-pub(super) fn all(facts: &Facts<'_>) -> Vec<Figure> {
-    let about = |number: u32| FIGURES.iter().find(|(n, _)| *n == number).map_or("", |(_, a)| a);
-    let figure = |number, published, charts, systems: &[System]| Figure {
-        number,
-        about: about(number),
-        published,
-        charts,
-        commands: systems.iter().map(|system| command(*system)).collect(),
-    };
-    let pools = [System::Full, System::Half, System::Symmetric, System::Tp8, System::Tp4];
-    let half = [System::Half, System::Petals];
-    let offline = [System::Full, System::LessA6000, System::Less3090, System::Petals];
-    let batches = [
-        System::OursFull,
-        System::OursHalf,
-        System::OursHomogeneous,
-        System::Parallax,
-        System::Tgi,
-    ];
-    let factors = "published: the paper's layout is up to 2 and 19 times as fast";
-    let mut later = figure(
-        10,
-        "published: what Helix' artifact expects of its own simulator",
-        facts.followups.as_ref().map(FollowUps::charts).unwrap_or_default(),
-        &[],
-    );
-    later.commands = facts.followups.as_ref().map(FollowUps::commands).unwrap_or_default();
-    vec![
-        figure(1, factors, case(facts), &[]),
-        figure(2, NONE, by_rate(facts, &pools), &pools),
-        figure(3, NONE, [by_rate(facts, &half), by_scale(facts, &half)].concat(), &half),
-        figure(4, NONE, by_rate(facts, &offline), &offline),
-        figure(5, NONE, by_scale(facts, &pools), &pools),
-        figure(6, NONE, convergence(facts), &[]),
-        figure(7, NONE, by_rate(facts, &[System::Full, System::Tgi]), &[System::Tgi]),
-        figure(
-            8,
-            "not in the paper, whose engine has no batches",
-            by_rate(facts, &batches),
-            &batches,
-        ),
-        figure(9, "published: 92 % and 94 %, at one point", estimate(facts), &[]),
-        later,
-    ]
+/// Each figure that something was run for.
+pub(super) fn all(facts: &Facts<'_>) -> Result<Vec<Figure>, PaperError> {
+    let drawn = FIGURES.iter().map(|&(number, about)| {
+        let (published, charts) = charts(facts, number);
+        let commands = commands(facts, number)?;
+        Ok(Figure { number, about, published, charts, commands })
+    });
+    drawn.collect()
 }
 
-/// What runs one point of a system.
-fn command(system: System) -> String {
-    let (name, keys) = system.scenario();
-    let set = keys.iter().map(|(key, value)| format!(" --set '{key}={value}'"));
-    format!("hexswarm-sim run {name}{} --seed 1   # {}", set.collect::<String>(), system.label())
+/// What was published of a figure, and its pictures.
+fn charts(facts: &Facts<'_>, number: u32) -> (&'static str, Vec<Chart>) {
+    let systems = systems(number);
+    match number {
+        1 => ("published: the paper's layout is up to 2 and 19 times as fast", case(facts)),
+        3 => (NONE, [by_rate(facts, systems), by_scale(facts, systems)].concat()),
+        5 => (NONE, by_scale(facts, systems)),
+        6 => (NONE, convergence(facts)),
+        8 => ("not in the paper, whose engine has no batches", batched(facts, systems)),
+        9 => ("published: 92 % and 94 %, at one point", estimate(facts)),
+        10 => (
+            "published: what Helix' artifact expects of its own simulator",
+            facts.followups.as_ref().map(FollowUps::charts).unwrap_or_default(),
+        ),
+        _ => (NONE, by_rate(facts, systems)),
+    }
+}
+
+/// What a figure shows, if that is systems at rates.
+pub(super) fn systems(number: u32) -> &'static [System] {
+    use System::{Full, Half, Less3090, LessA6000, Petals, Symmetric, Tgi, Tp4, Tp8};
+    match number {
+        2 | 5 => &[Full, Half, Symmetric, Tp8, Tp4],
+        3 => &[Half, Petals],
+        4 => &[Full, LessA6000, Less3090, Petals],
+        7 => &[Full, Tgi],
+        8 => &BATCHED,
+        _ => &[],
+    }
+}
+
+/// What runs a point of each line.
+fn commands(facts: &Facts<'_>, number: u32) -> Result<Vec<String>, PaperError> {
+    match number {
+        1 if facts.case.is_some() => {
+            let refused = (0..TOO_LARGE.len()).map(CaseStudy::refused);
+            (0..LAYOUTS.len()).map(CaseStudy::command).chain(refused).collect()
+        }
+        6 => match &facts.search {
+            Some(search) => search.commands(facts.extent.seeds.start),
+            None => Ok(Vec::new()),
+        },
+        9 => Ok(facts.estimate.as_ref().map(|e| e.commands.clone()).unwrap_or_default()),
+        10 => Ok(facts.followups.as_ref().map(FollowUps::commands).unwrap_or_default()),
+        _ => {
+            let output = facts.extent.middle();
+            let spots = systems(number).iter().filter_map(|&system| {
+                let requests_per_s =
+                    facts.runs.curve(system, output, DRAWN)?.near(RATE)?.requests_per_s;
+                let deadline = facts.runs.deadline(output, DRAWN);
+                Some(Spot { case: Case::of(system, output, DRAWN), requests_per_s, deadline })
+            });
+            spots.map(|spot| spot.command(facts.extent)).collect()
+        }
+    }
 }
 
 fn line(label: impl Into<String>, points: Vec<(f64, f64)>) -> Series {
@@ -115,6 +131,17 @@ fn by_rate(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
     facts.extent.outputs.iter().map(chart).filter(|chart| !chart.series.is_empty()).collect()
 }
 
+/// Marks of a picture.
+const LINES_MAX: usize = 7;
+
+/// The same of what the paper runs and of what was added beside its best, for a picture tells so many lines
+/// apart.
+fn batched(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
+    let (paper, added) = systems.split_at(systems.len().min(6));
+    let ours: Vec<System> = systems.iter().take(2).chain(added).copied().take(LINES_MAX).collect();
+    [by_rate(facts, paper), by_rate(facts, &ours)].concat()
+}
+
 /// Attainment by deadline at one rate, with the best plan for each deadline.
 fn by_scale(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
     let nearest =
@@ -133,7 +160,7 @@ fn by_scale(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
             };
             let points: Vec<_> = SCALES.iter().filter_map(|scale| best(*scale)).collect();
             let label = match scale_at(facts, system, output, rate) {
-                Some(scale) => format!("{} (99 % at {scale:.1}x)", system.label()),
+                Some((scale, _)) => format!("{} (99 % at {scale:.1}x)", system.label()),
                 None => system.label().to_owned(),
             };
             (!points.is_empty()).then(|| line(label, points))
@@ -155,10 +182,20 @@ fn by_scale(facts: &Facts<'_>, systems: &[System]) -> Vec<Chart> {
 
 fn case(facts: &Facts<'_>) -> Vec<Chart> {
     let Some(study) = &facts.case else { return Vec::new() };
-    let series = LAYOUTS.iter().enumerate().map(|(number, (_, label))| {
+    let own = LAYOUTS.iter().enumerate().map(|(number, (_, label))| {
         let at = |(ms, times): &(f64, [std::time::Duration; 3])| (*ms, times[number].as_secs_f64());
-        line(*label, study.0.iter().map(at).collect())
+        line(*label, study.times.iter().map(at).collect())
     });
+    let published = PUBLISHED.iter().map(|factor| Series {
+        label: format!("published: {factor}x"),
+        points: study
+            .times
+            .iter()
+            .map(|(ms, times)| (*ms, factor * times[0].as_secs_f64()))
+            .collect(),
+        drawn: Drawn::Dots,
+    });
+    let series = own.chain(published);
     vec![Chart {
         title: "a request of 128 and 64 tokens, alone on eight cards of three machines".to_owned(),
         x: "delay between machines, ms".to_owned(),
@@ -175,13 +212,13 @@ fn case(facts: &Facts<'_>) -> Vec<Chart> {
 fn convergence(facts: &Facts<'_>) -> Vec<Chart> {
     let Some(convergence) = &facts.search else { return Vec::new() };
     let searches = convergence.searches.iter().enumerate();
-    let series = searches.map(|(number, (name, _))| line(*name, convergence.middle(number)));
+    let series = searches.map(|(number, (name, _))| line(*name, convergence.line(number)));
     vec![Chart {
         title: "58 cards: rate in time, in parts of the initial assignment's".to_owned(),
         x: "partitions judged".to_owned(),
         y: "part".to_owned(),
         log_x: true,
-        y_range: Some((0.95, 1.2)),
+        y_range: Some((0.9, 1.2)),
         key: Key::LowerRight,
         series: series.collect(),
         ..Chart::default()
@@ -191,7 +228,7 @@ fn convergence(facts: &Facts<'_>) -> Vec<Chart> {
 fn estimate(facts: &Facts<'_>) -> Vec<Chart> {
     let Some(estimate) = &facts.estimate else { return Vec::new() };
     let of = |which: fn(&Estimated) -> f64| {
-        estimate.0.iter().map(|at| (at.requests_per_s, 100.0 * which(at))).collect::<Vec<_>>()
+        estimate.rates.iter().map(|at| (at.requests_per_s, 100.0 * which(at))).collect::<Vec<_>>()
     };
     vec![Chart {
         title: "58 cards by HexGen's search, within 5x".to_owned(),

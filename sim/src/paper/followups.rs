@@ -16,13 +16,14 @@ use crate::{
 
 /// Helix' pools: scenario, name, and what its artifact expects of its own simulator, in tokens of
 /// answers a second, for its placement, Swarm's and separate pipelines.
-const POOLS: [(&str, &str, [f64; 3]); 3] = [
+type Pool = (&'static str, &'static str, [f64; 3]);
+const POOLS: [Pool; 3] = [
     ("helix24", "24 machines", [252.1, 124.7, 124.3]),
     ("helix-geo24", "24 in three places", [98.0, 51.9, 61.9]),
     ("helix42", "42 machines", [645.6, 473.2, 219.3]),
 ];
-/// The first two are drawn: a picture has seven marks.
-const DRAWN: [&str; 2] = ["published: Helix", "published: Swarm"];
+/// What it expects, as it is drawn.
+const LABELS: [&str; 3] = ["published: Helix", "published: Swarm", "published: pipelines apart"];
 /// Planners whose plans a swarm runs, and whether replicas that share a device must be left out for that.
 const PLANNERS: [(&str, &str, bool); 5] = [
     ("ours", "replicas", false),
@@ -40,6 +41,9 @@ const JUDGED: [(&str, Planner); 5] = [
     ("HexGen-2's rule", Planner::Hexgen2),
 ];
 const CARDS: [(System, &str); 2] = [(System::OursFull, "58 cards"), (System::OursHalf, "30 cards")];
+const SEED: u64 = 0;
+/// The figure that shows it.
+const FIGURE: u32 = 10;
 /// How long each pool is asked for more than it can serve.
 const WHOLE_S: u32 = 660;
 const QUICK_S: u32 = 330;
@@ -49,6 +53,8 @@ const QUICK_S: u32 = 330;
 pub struct FollowUps {
     /// Tokens of answers a second, by Helix' pools and planners.
     simulated: Vec<[f64; PLANNERS.len()]>,
+    /// For how many seconds each was asked.
+    seconds: u32,
     /// Requests a second by our sums, by the paper's pools and planners; none without a plan.
     judged: Vec<[Option<f64>; JUDGED.len()]>,
 }
@@ -66,7 +72,7 @@ impl FollowUps {
             simulated[pool][planner] = tokens?;
         }
         let judged = CARDS.iter().map(|(system, _)| judged(*system)).collect::<Result<_, _>>()?;
-        Ok(Self { simulated, judged })
+        Ok(Self { simulated, seconds, judged })
     }
 
     pub(super) fn charts(&self) -> Vec<Chart> {
@@ -75,14 +81,19 @@ impl FollowUps {
             points: (0..).map(f64::from).zip(values).filter_map(|(x, y)| Some((x, y?))).collect(),
             drawn: Drawn::Dots,
         };
-        let pools = POOLS.iter().take(self.simulated.len());
-        let ours = PLANNERS.iter().enumerate().map(|(number, (label, ..))| {
-            let above = |tokens: f64| Some(tokens).filter(|tokens| *tokens > 0.0);
-            dots(label, self.simulated.iter().map(|pool| above(pool[number])).collect())
-        });
-        let published = DRAWN.iter().enumerate();
-        let theirs = published
-            .map(|(number, label)| dots(label, pools.clone().map(|p| Some(p.2[number])).collect()));
+        let pools = || POOLS.iter().take(self.simulated.len());
+        let ours = |shared: bool| {
+            let planners =
+                PLANNERS.iter().enumerate().filter(move |(_, planner)| planner.2 == shared);
+            planners.map(move |(number, (label, ..))| {
+                let above = |tokens: f64| Some(tokens).filter(|tokens| *tokens > 0.0);
+                dots(label, self.simulated.iter().map(|pool| above(pool[number])).collect())
+            })
+        };
+        let theirs = || {
+            let labels = LABELS.iter().enumerate();
+            labels.map(|(number, label)| dots(label, pools().map(|p| Some(p.2[number])).collect()))
+        };
         let chart = |title: &str, y: &str, names: Vec<&str>, series| Chart {
             title: title.to_owned(),
             y: y.to_owned(),
@@ -91,12 +102,19 @@ impl FollowUps {
             series,
             ..Chart::default()
         };
-        let simulated = chart(
-            "Helix' pools, asked for more than they can serve",
-            "tokens of answers a second",
-            pools.clone().map(|pool| pool.1).collect(),
-            ours.chain(theirs).collect(),
-        );
+        // Two pictures, for one tells seven marks apart.
+        let simulated = |title: &str, shared: bool| {
+            let names = pools().map(|pool| pool.1).collect();
+            chart(
+                title,
+                "tokens of answers a second",
+                names,
+                ours(shared).chain(theirs()).collect(),
+            )
+        };
+        let apart = simulated("Helix' pools, asked for more than they can serve", false);
+        let shared =
+            simulated("the same by rules whose replicas share devices: the first is kept", true);
         let judged = JUDGED.iter().enumerate().map(|(number, (label, _))| {
             dots(label, self.judged.iter().map(|pool| pool[number]).collect())
         });
@@ -106,60 +124,77 @@ impl FollowUps {
             CARDS.map(|(_, label)| label).to_vec(),
             judged.collect(),
         );
-        vec![simulated, judged]
+        vec![apart, shared, judged]
     }
 
     pub(super) fn claims(&self) -> Vec<Claim> {
-        let figure = 10;
-        let pools = self.simulated.iter().zip(POOLS).map(|(tokens, (_, name, published))| Claim {
+        let pools = self.simulated.iter().zip(POOLS).map(|(tokens, pool)| self.pool(tokens, pool));
+        let over = [
+            self.over("Parallax", "up to 3.6x, average 1.58x", Planner::Parallax),
+            self.over("HexGen-2", "up to 1.5x, average 1.4x", Planner::Hexgen2),
+        ];
+        pools.chain(over).collect()
+    }
+
+    /// What five planners make of a pool of Helix'.
+    fn pool(&self, tokens: &[f64; PLANNERS.len()], (scenario, name, published): Pool) -> Claim {
+        let [helix, swarm, apart] = published;
+        let ours = PLANNERS.iter().zip(tokens).map(|((label, ..), t)| format!("{label} {t:.0}"));
+        Claim {
             what: format!("Helix' {name}: tokens of answers a second"),
-            published: format!(
-                "Helix {}, Swarm {}, pipelines apart {}",
-                published[0], published[1], published[2]
-            ),
+            published: format!("Helix {helix}, Swarm {swarm}, pipelines apart {apart}"),
             source: "its artifact's table, of its own simulator",
-            ours: PLANNERS.iter().zip(tokens).map(|((label, ..), t)| format!("{label} {t:.0}")).collect::<Vec<_>>().join(", "),
+            ours: ours.collect::<Vec<_>>().join(", "),
             verdict: Verdict::NotComparable,
             why: "cards, mean links, layer times and lengths are the same, the engine is not: ours reads weights once \
-                  for prompts and steps together, and fills the KV cache"
+                  for prompts and steps together, and fills the KV cache. Of Petals' and Parallax' replicas that share \
+                  a device only the first is kept, for no swarm runs the others, which is why they are so low"
                 .to_owned(),
-            figure,
-        });
-        let mut claims: Vec<_> = pools.collect();
-        let hexgen = |pool: &[Option<f64>; JUDGED.len()], of: usize| Some(pool[of]? / pool[1]?);
-        let over = |what: &str, published: &str, of: usize| {
-            let times =
-                self.judged.iter().zip(CARDS).map(|(pool, (_, label))| match hexgen(pool, of) {
-                    Some(times) => format!("{times:.2}x on {label}"),
-                    None => format!("no plan for {label}"),
-                });
-            Claim {
-                what: format!("{what} over HexGen: rate, whatever requests take"),
-                published: published.to_owned(),
-                source: "summaries of its paper",
-                ours: format!("{}, by our sums", times.collect::<Vec<_>>().join(", ")),
-                verdict: Verdict::NotComparable,
-                why: "its rule by our sums on HexGen's pools; its own pools, models and engines are others".to_owned(),
-                figure,
-            }
+            figure: FIGURE,
+            seeds: [SEED, SEED + 1],
+            commands: self.runs(scenario).collect(),
+        }
+    }
+
+    /// What a rule is worth beside HexGen's search.
+    fn over(&self, what: &str, published: &str, planner: Planner) -> Claim {
+        let judged = |pool: &[Option<f64>; JUDGED.len()], wanted: Planner| {
+            pool[JUDGED.iter().position(|(_, planner)| *planner == wanted)?]
         };
-        claims.push(over("Parallax", "up to 3.6x, average 1.58x", 2));
-        claims.push(over("HexGen-2", "up to 1.5x, average 1.4x", 4));
-        claims
+        let times = self.judged.iter().zip(CARDS).map(|(pool, (_, label))| {
+            match (judged(pool, planner), judged(pool, Planner::Hexgen)) {
+                (Some(of), Some(hexgen)) => format!("{:.2}x on {label}", of / hexgen),
+                _ => format!("no plan for {label}"),
+            }
+        });
+        Claim {
+            what: format!("{what} over HexGen: rate, whatever requests take"),
+            published: published.to_owned(),
+            source: "summaries of its paper",
+            ours: format!("{}, by our sums", times.collect::<Vec<_>>().join(", ")),
+            verdict: Verdict::NotComparable,
+            why: "its rule by our sums on HexGen's pools, nothing is run; its own pools, models and engines are others"
+                .to_owned(),
+            figure: FIGURE,
+            seeds: [SEED, SEED + 1],
+            commands: vec![format!("hexswarm-sim paper --figure {FIGURE} --json")],
+        }
     }
 
     /// What runs a point of it.
     pub(super) fn commands(&self) -> Vec<String> {
         let pools = POOLS.iter().take(self.simulated.len());
-        let each = pools.flat_map(|(name, ..)| {
-            PLANNERS.map(|(label, planner, disjoint)| {
-                let disjoint = if disjoint { " --set planner.disjoint=true" } else { "" };
-                format!(
-                    "hexswarm-sim run {name} --set planner.name={planner}{disjoint}   # {label}"
-                )
-            })
-        });
-        each.collect()
+        pools.flat_map(|(scenario, ..)| self.runs(scenario)).collect()
+    }
+
+    fn runs(&self, scenario: &str) -> impl Iterator<Item = String> {
+        let seconds = self.seconds;
+        PLANNERS.iter().map(move |(label, planner, disjoint)| {
+            format!(
+                "hexswarm-sim run {scenario} --set planner.name={planner} --set planner.disjoint={disjoint} \
+                 --set run.seconds={seconds} --seed {SEED}   # {label}"
+            )
+        })
     }
 }
 
@@ -170,7 +205,7 @@ fn simulated(pool: usize, planner: usize, seconds: u32) -> Result<f64, PaperErro
     draft.set(&Setting::new("planner.name", planner))?;
     draft.set(&Setting::new("planner.disjoint", &disjoint.to_string()))?;
     draft.set(&Setting::new("run.seconds", &seconds.to_string()))?;
-    Ok(ran(&draft.scenario()?, 0, system)?.decode_tokens_per_s())
+    Ok(ran(&draft.scenario()?, SEED, system)?.decode_tokens_per_s())
 }
 
 fn judged(system: System) -> Result<[Option<f64>; JUDGED.len()], PaperError> {

@@ -8,13 +8,12 @@ use std::{
 
 use super::{
     curve::{Curve, Point},
-    extent::{DRAWN, Extent},
+    extent::{DRAWN, Extent, round},
+    spot::set,
     system::System,
 };
 use crate::{Broken, Draft, Recipe, Report, Scenario, ScenarioError, Served, Wishes, cores, sweep};
 
-/// Requests at the beginning that do not count, one in so many: the swarm fills.
-const WARM: usize = 20;
 /// Tokens of answers where one length stands for all.
 pub(super) const OUTPUT: u32 = 64;
 /// A rate is the last if fewer than this part of requests is done within the longest deadline.
@@ -62,15 +61,34 @@ impl Case {
         (self.system, self.output_tokens, self.scale.to_bits())
     }
 
-    pub(super) fn recipe(self) -> Result<Recipe, PaperError> {
-        self.read(&self.system.draft(self.output_tokens, self.scale)?)
+    /// Of a system, with the plan for a scale if it makes plans for deadlines.
+    pub(super) fn of(system: System, output_tokens: u32, scale: f64) -> Self {
+        let scale = if system.plans_for_deadline() { scale } else { 0.0 };
+        Self { system, output_tokens, scale }
     }
 
-    pub(super) fn read(self, draft: &Draft) -> Result<Recipe, PaperError> {
-        match draft.scenario()? {
+    pub(super) fn recipe(self) -> Result<Recipe, PaperError> {
+        match self.draft()?.scenario()? {
             Scenario::Serve(recipe) => Ok(Recipe::clone(&recipe)),
             _ => Err(self.no_plan("its scenario serves nothing")),
         }
+    }
+
+    /// Its scenario.
+    pub(super) fn draft(self) -> Result<Draft, PaperError> {
+        Ok(self.system.draft(self.output_tokens, self.scale)?)
+    }
+
+    /// The same, asked at a rate.
+    pub(super) fn at(
+        self,
+        draft: &Draft,
+        requests_per_s: f64,
+        extent: &Extent,
+    ) -> Result<Draft, PaperError> {
+        let seconds = extent.seconds_at(self.system, requests_per_s);
+        let keys = [("workload.requests_per_s", requests_per_s), ("run.seconds", seconds)];
+        set(draft.clone(), &keys.map(|(key, value)| (key, value.to_string())))
     }
 
     fn no_plan(self, why: &str) -> PaperError {
@@ -78,27 +96,26 @@ impl Case {
     }
 
     /// What a request takes that is alone.
-    pub(super) fn alone(self, recipe: &Recipe) -> Result<Duration, PaperError> {
+    pub(super) fn alone(self, draft: &Draft) -> Result<Duration, PaperError> {
         let few = Extent { requests: 3, seeds: 1..2, ..Extent::quick() };
-        let point = self.point(recipe, 0.001, &few)?;
+        let point = self.point(draft, 0.001, &few)?;
         point.latencies.first().copied().ok_or_else(|| self.no_plan("no answer came"))
     }
 
-    /// Times of all requests at a rate, in order, but for those while the swarm fills.
+    /// Times of all requests at a rate, in order. Also the first count, which find nobody before them:
+    /// so a command that runs the scenario says the same.
     pub(super) fn point(
         self,
-        recipe: &Recipe,
+        draft: &Draft,
         requests_per_s: f64,
         extent: &Extent,
     ) -> Result<Point, PaperError> {
-        let span = Duration::from_secs_f64(extent.requests as f64 / requests_per_s);
-        let scenario = Scenario::Serve(recipe.at_rate(requests_per_s, span).into());
+        let scenario = self.at(draft, requests_per_s, extent)?.scenario()?;
         let (mut latencies, mut requests) = (Vec::new(), 0);
-        for seed in extent.seeds.clone() {
+        for seed in extent.seeds_of(self.system) {
             let served = served(&scenario, seed, self.system.label())?;
-            let counted = &served[served.len() / WARM..];
-            requests += counted.len();
-            latencies.extend(counted.iter().filter_map(|served| served.latency));
+            requests += served.len();
+            latencies.extend(served.iter().filter_map(|served| served.latency));
         }
         latencies.sort_unstable();
         Ok(Point { requests_per_s, latencies, requests })
@@ -106,18 +123,26 @@ impl Case {
 
     /// All rates, until most requests are late by any deadline.
     fn curve(self, extent: &Extent, unit: Duration) -> Result<Curve, PaperError> {
-        let recipe = self.recipe()?;
-        let longest = unit.mul_f64(extent.scales.iter().copied().fold(1.0, f64::max));
+        let draft = self.draft()?;
+        let batched = self.system.is_batched();
+        let scales = extent.scales.iter().copied().filter(|scale| !batched || *scale == DRAWN);
+        let longest = unit.mul_f64(scales.fold(1.0, f64::max));
         let mut points = Vec::new();
-        for &rate in &extent.rates {
-            let point = self.point(&recipe, rate, extent)?;
+        for &rate in extent.rates_of(self.system) {
+            let point = self.point(&draft, rate, extent)?;
             let lost = point.attainment(longest) < LOST;
             points.push(point);
             if lost {
                 break;
             }
         }
-        Ok(Curve(points))
+        let curve = Curve(points);
+        // Their rates are further apart.
+        let finer = curve.between(longest).filter(|_| batched);
+        match finer {
+            Some(rate) => Ok(curve.with(self.point(&draft, round(rate), extent)?)),
+            None => Ok(curve),
+        }
     }
 }
 
@@ -179,8 +204,7 @@ impl Runs {
 
     /// A system's curve, with the plan for that scale if it makes plans for deadlines.
     pub(super) fn curve(&self, system: System, output_tokens: u32, scale: f64) -> Option<&Curve> {
-        let scale = if system.plans_for_deadline() { scale } else { 0.0 };
-        self.curves.get(&Case { system, output_tokens, scale }.key())
+        self.curves.get(&Case::of(system, output_tokens, scale).key())
     }
 
     /// The deadline of a scale.
@@ -202,8 +226,8 @@ fn cases(systems: &[System], extent: &Extent) -> Vec<Case> {
 
 /// What a request takes that is alone on eight A100.
 pub(super) fn reference(output_tokens: u32) -> Result<Duration, PaperError> {
-    let case = Case { system: System::Tp8, output_tokens, scale: 0.0 };
-    case.alone(&case.recipe()?)
+    let case = Case::of(System::Tp8, output_tokens, DRAWN);
+    case.alone(&case.draft()?)
 }
 
 /// What comes of each, on all cores, in their order.
