@@ -19,7 +19,7 @@ use crate::{
     keys::{node_id, number_of},
     layout::Layout,
     memo::Memo,
-    rig::{Layers, Measured, Pace, Rig, Roofline},
+    rig::{Efficiency, Layers, Measured, Pace, Reach, Rig, Roofline},
 };
 
 /// How fast devices are in truth.
@@ -27,6 +27,8 @@ use crate::{
 pub struct Truth {
     /// What layers were measured to take; cards that were not reach parts of what their makers say.
     pub layers: Option<Arc<Layers>>,
+    /// Which parts of it cards reach each; all of them the two below, if it is not told.
+    pub efficiency: Option<Arc<Efficiency>>,
     /// Which part of their memory's bandwidth,
     pub bandwidth: f64,
     /// and which of their arithmetic.
@@ -120,8 +122,11 @@ impl Fleet {
     fn rigs(&self, machine: &PoolMachine, truth: &Truth) -> Vec<Rig> {
         let spec = &self.model.spec;
         let rig = |(index, device): (usize, &swarm_scheduler::PoolDevice)| {
-            let bytes_per_s = device.bytes_per_s * truth.bandwidth;
-            let flops_per_s = device.flops_per_s * truth.arithmetic;
+            let own = truth.efficiency.as_ref().map(|all| all.of(&machine.device));
+            let reach =
+                own.unwrap_or(Reach { bandwidth: truth.bandwidth, arithmetic: truth.arithmetic });
+            let bytes_per_s = device.bytes_per_s * reach.bandwidth;
+            let flops_per_s = device.flops_per_s * reach.arithmetic;
             let roofline = Roofline {
                 bytes_per_s,
                 flops_per_s,

@@ -67,7 +67,10 @@ pub use link::{Quality, Weather};
 pub use paired::{Paired, Verdict};
 pub use planner::{Planner, Plans};
 pub use recipe::{Fault, Reads, Recipe, RecipeError, What};
-pub use rig::{Layers, LayersError, Measured, Pace, Rig, Roofline, Timed};
+pub use rig::{
+    Efficiency, FitError, Layers, LayersError, Measured, Pace, Reach, Rig, Roofline, Timed,
+    efficiency_table,
+};
 pub use routers::Routers;
 pub use sabotage::Sabotage;
 pub use scale::{Among, Scale, Scaled};

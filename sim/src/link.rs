@@ -275,7 +275,7 @@ impl Links {
             return fate;
         }
         let written = link.busy;
-        let waits = self.port(number_of(to)).take(written, bytes, rate);
+        let waits = self.port(number_of(to)).take(now, written, bytes, rate);
         self.get(from, to).wait(lane, waits)
     }
 
@@ -427,6 +427,13 @@ mod tests {
             arrives(&mut links, (2, 1), Lane::Data, 1_000),
             at(60),
             "nobody else sends it any"
+        );
+        // It is long under way, and takes the port for ten of its last milliseconds only.
+        assert_eq!(arrives(&mut links, (2, 0), Lane::Data, 10_000), at(1 + 100 + 50));
+        assert_eq!(
+            arrives(&mut links, (1, 0), Lane::Data, 10_000),
+            at(21),
+            "as its own port has it"
         );
     }
 

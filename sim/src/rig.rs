@@ -1,6 +1,7 @@
 //! What machines are made of: what a node measures of its devices and tells others, and how fast they
 //! are in truth. Planners see the one, clocks the other.
 
+mod efficiency;
 mod layers;
 mod load;
 mod measured;
@@ -14,6 +15,7 @@ use swarm_proto::{Batch, Device, ModelSpec};
 
 use self::load::Load;
 pub use self::{
+    efficiency::{Efficiency, FitError, Reach, efficiency_table},
     layers::{Layers, LayersError},
     measured::Measured,
     roofline::Roofline,

@@ -50,6 +50,9 @@ pub(crate) const TRACES: &Texts = &[
 /// How long layers were measured to take.
 pub(crate) const LAYERS: &Texts = &[("helix", include_str!("../data/helix_layer_ms.csv"))];
 
+/// Which parts of their makers' figures cards reach, fitted to those layers.
+pub(crate) const EFFICIENCY: &str = include_str!("../data/efficiency.csv");
+
 /// Machines that come and go.
 pub(crate) const CHURNS: &Texts = &[("bamboo", include_str!("../data/bamboo.csv"))];
 

@@ -1,19 +1,20 @@
 //! A machine's port to the network, which all its ways share.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use swarm_proto::Time;
 
 /// Frames leave it one after the other, and come in one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Port {
     /// Either way.
     bytes_per_s: f64,
-    /// Until when it sends,
+    /// Until when it sends.
     sends: Time,
-    /// and until when it takes, as senders' clocks would have it: without latencies, so that a frame
-    /// from afar does not keep one from nearby waiting that comes sooner.
-    takes: Time,
+    /// When it takes what comes, in order and apart, as senders' clocks would have it: without
+    /// latencies, which are the same for all that is between two machines. A frame may find room
+    /// before others that were sent sooner and are long under way.
+    takes: VecDeque<(Time, Time)>,
 }
 
 /// How long so many bytes take.
@@ -24,7 +25,7 @@ pub(super) fn writing(bytes: u64, bytes_per_s: f64) -> Duration {
 impl Port {
     /// A port that nothing goes through.
     pub(super) fn new(bytes_per_s: f64) -> Self {
-        Self { bytes_per_s, sends: Time::ZERO, takes: Time::ZERO }
+        Self { bytes_per_s, sends: Time::ZERO, takes: VecDeque::new() }
     }
 
     /// When a frame begins to leave that is handed over now, to a way of so many bytes a second. A way
@@ -35,9 +36,19 @@ impl Port {
         begins
     }
 
-    /// How long a frame that was written then waits for others that come in.
-    pub(super) fn take(&mut self, written: Time, bytes: u64, way: f64) -> Duration {
-        self.takes = (self.takes + writing(bytes, self.bytes_per_s.max(way))).max(written);
-        self.takes.since(written)
+    /// How long a frame that was written then waits for others that come in; now it is not later.
+    pub(super) fn take(&mut self, now: Time, written: Time, bytes: u64, way: f64) -> Duration {
+        let span = writing(bytes, self.bytes_per_s.max(way));
+        while self.takes.front().is_some_and(|(_, end)| *end <= now) {
+            self.takes.pop_front();
+        }
+        let mut begin = Time(written.0.saturating_sub(span.as_nanos() as u64));
+        let mut place = self.takes.partition_point(|(_, end)| *end <= begin);
+        while let Some((_, end)) = self.takes.get(place).filter(|(next, _)| *next < begin + span) {
+            begin = *end;
+            place += 1;
+        }
+        self.takes.insert(place, (begin, begin + span));
+        (begin + span).since(written)
     }
 }

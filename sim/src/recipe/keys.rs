@@ -93,6 +93,8 @@ pub(super) enum Aim {
 pub(super) struct TruthKeys {
     pub(super) bandwidth: Option<f64>,
     pub(super) arithmetic: Option<f64>,
+    /// In place of the two.
+    pub(super) efficiency: Option<Reached>,
     pub(super) layer_us: Option<f64>,
     /// What the ways between machines are in truth, if not what the pool says.
     pub(super) between_ms: Option<f64>,
@@ -102,6 +104,14 @@ pub(super) struct TruthKeys {
     pub(super) layers: Option<String>,
     pub(super) noise: Option<f64>,
     pub(super) skew_ppm: Option<u32>,
+}
+
+/// Which parts of their makers' figures cards reach.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Reached {
+    /// Each its own, fitted to layers that were measured.
+    Fitted,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,9 +9,14 @@ use swarm_scheduler::{
 use super::{
     Reads, RecipeError,
     figure::{data, figure, part, read, wrong},
-    keys::{Aim, BeliefKeys, PlannerKeys, Sums, SwarmKeys, TruthKeys},
+    keys::{Aim, BeliefKeys, PlannerKeys, Reached, Sums, SwarmKeys, TruthKeys},
 };
-use crate::{Belief, Truth, Weather, rig::Layers, shipped, world::SKEW_MAX_PPM};
+use crate::{
+    Belief, Truth, Weather,
+    rig::{Efficiency, Layers},
+    shipped,
+    world::SKEW_MAX_PPM,
+};
 
 /// Times as fast as they are that devices may be believed to be, at most.
 const BIAS_MAX: f64 = 1e3;
@@ -105,6 +110,7 @@ pub(super) fn truth(
     Ok(Truth {
         between,
         weather,
+        efficiency: keys.efficiency.map(|Reached::Fitted| efficiency(keys)).transpose()?,
         skew_ppm,
         bandwidth: figure("bandwidth", keys.bandwidth.unwrap_or(1.0), 10.0)?,
         arithmetic: figure("arithmetic", keys.arithmetic.unwrap_or(1.0), 10.0)?,
@@ -116,6 +122,18 @@ pub(super) fn truth(
                 .map_err(|_| wrong("noise", noise, "may be 0, or from 0.000001 to 10"))?,
         },
     })
+}
+
+/// What each card was fitted to reach.
+fn efficiency(keys: &TruthKeys) -> Result<Arc<Efficiency>, RecipeError> {
+    for (key, said) in [("bandwidth", keys.bandwidth), ("arithmetic", keys.arithmetic)] {
+        if let Some(said) = said {
+            let reason = "efficiency = \"fitted\" says it of each card: leave out one or the other";
+            return Err(wrong(key, said, reason));
+        }
+    }
+    let shipped = Efficiency::shipped().map(Arc::new);
+    shipped.map_err(|e| wrong("efficiency", "fitted", e.to_string()))
 }
 
 /// What planners believe: that devices are as fast as they are, unless a scenario says otherwise.

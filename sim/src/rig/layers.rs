@@ -24,6 +24,12 @@ pub(super) struct Times {
     prefill: Curve,
 }
 
+/// Rows of a batch, and milliseconds.
+pub(super) struct Points {
+    pub(super) decode: Vec<(f64, f64)>,
+    pub(super) prefill: Vec<(f64, f64)>,
+}
+
 /// Milliseconds by rows of a batch, in the order of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Curve(Vec<(f64, f64)>);
@@ -118,6 +124,14 @@ impl Layers {
             }
         }
         Ok(Self(cards.into_iter().map(|(gpu, card)| (gpu, Arc::new(card))).collect()))
+    }
+
+    /// What was measured of cards alone, by their names.
+    pub(super) fn alone(&self) -> impl Iterator<Item = (&String, Points)> {
+        self.0.iter().filter_map(|(gpu, card)| {
+            let Times { decode, prefill } = card.get(&1)?;
+            Some((gpu, Points { decode: decode.0.clone(), prefill: prefill.0.clone() }))
+        })
     }
 
     /// Those of a card, if it was measured.

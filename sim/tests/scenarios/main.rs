@@ -145,6 +145,22 @@ fn layers_take_as_long_as_they_were_measured_to_whatever_the_factors_say() {
 }
 
 #[test]
+fn cards_reach_what_was_fitted_to_each() {
+    let work = "[workload]\nrequests_per_s = 0.5\n[run]\nseconds = 30\n[truth]\n";
+    let report = |truth: &str| run(&format!("{work}{truth}"), 1).report.unwrap();
+    // As sim/data/efficiency.csv has it of the pool's A100.
+    let (fitted, said) =
+        (report("efficiency = \"fitted\""), report("bandwidth = 0.615\narithmetic = 0.78"));
+    assert_eq!(fitted, said);
+    assert_ne!(fitted, report(""));
+    refused(
+        &format!("{work}efficiency = \"fitted\"\nbandwidth = 0.5"),
+        "bandwidth = 0.5: efficiency = \"fitted\" says it of each card",
+    );
+    refused(&format!("{work}efficiency = \"fited\""), "did you mean `fitted`?");
+}
+
+#[test]
 fn a_recorded_workload_comes_at_its_times_and_lengths() {
     let outcome = run("[workload]\ntrace = \"some.csv\"\nspeed = 0.5\n", 1);
     let served = outcome.report.unwrap().served;
