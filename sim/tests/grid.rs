@@ -82,7 +82,8 @@ fn what_cannot_be_is_told_before_anything_runs() {
     assert!(said.contains("hexgen30") && said.contains("mean `requests_per_s`?"), "{said}");
     let said = refused(grid(&["run.seconds=1,2,-3"], 0..1));
     assert!(said.contains("seconds = -3"), "{said}");
-    let said = refused(grid(&["run.seconds=1,2"], 0..JOBS_MAX));
+    let two = vec!["run.seconds=1,2".parse().unwrap()];
+    let said = Grid::new(vec![draft(&[])], two, 0..JOBS_MAX).unwrap_err().to_string();
     assert!(said.contains("2 points with 100000 seeds each are 200000 runs"), "{said}");
     let said = refused(Grid::new(vec![Draft::named("storm").unwrap()], vec![], 0..1).unwrap());
     assert!(said.contains("storm serves no workload"), "{said}");
