@@ -17,6 +17,9 @@ const PLANS_MAX: usize = 256;
 /// Requests that are kept, at most.
 const REQUESTS_MAX: usize = 100_000;
 
+/// Ways of one request that are kept, at most.
+const WAYS_MAX: usize = 8;
+
 /// A run, as far as it can be looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Film {
@@ -160,7 +163,7 @@ impl Shape {
 }
 
 /// A request, and what became of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
     /// The machine that was asked.
     pub entry: usize,
@@ -170,8 +173,21 @@ pub struct Asked {
     pub first: Option<Time>,
     /// When it ended, and how.
     pub end: Option<(Time, Ending)>,
+    /// Plans and pipelines that it went through, and from when on; of very many the first and the last.
+    pub ways: Vec<(Time, (usize, u16))>,
+}
+
+impl Asked {
     /// The last plan and pipeline that it went through.
-    pub way: Option<(usize, u16)>,
+    pub fn way(&self) -> Option<(usize, u16)> {
+        self.ways.last().map(|(_, way)| *way)
+    }
+
+    fn goes(&mut self, at: Time, way: Option<(usize, u16)>) {
+        let Some(way) = way.filter(|way| self.way() != Some(*way)) else { return };
+        self.ways.truncate(WAYS_MAX - 1);
+        self.ways.push((at, way));
+    }
 }
 
 /// How a request ended.
@@ -241,7 +257,7 @@ impl Film {
     /// A client asked.
     pub(crate) fn asked(&mut self, at: Time, entry: usize) {
         if self.requests.len() < REQUESTS_MAX {
-            self.requests.push(Asked { entry, at, first: None, end: None, way: None });
+            self.requests.push(Asked { entry, at, first: None, end: None, ways: Vec::new() });
         } else {
             self.left_out += 1;
         }
@@ -257,17 +273,17 @@ impl Film {
     ) {
         let place = |id: PlanId| self.plans.iter().rposition(|plan| plan.id == id);
         let way = way.and_then(|(id, pipeline)| Some((place(id)?, pipeline)));
-        let mut none = Asked { entry, at, first: None, end: None, way: None };
+        let mut none = Asked { entry, at, first: None, end: None, ways: Vec::new() };
         let asked = self.requests.get_mut(request.0 as usize).unwrap_or(&mut none);
         if asked.end.is_some() {
             return;
         }
-        asked.way = way.or(asked.way);
+        asked.goes(at, way);
         match event {
             Answer::Started { .. } => {}
             Answer::Token(_) => {
                 asked.first.get_or_insert(at);
-                self.tokens.add(at, Source { way: asked.way, entry });
+                self.tokens.add(at, Source { way: asked.way(), entry });
             }
             Answer::Finished(_) => asked.end = Some((at, Ending::Whole)),
             Answer::Failed(_) => asked.end = Some((at, Ending::Refused)),

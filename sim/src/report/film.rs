@@ -2,12 +2,16 @@
 //! its main moments stand below each other.
 
 mod frame;
+mod paths;
 mod place;
 
 use minijinja::{Environment, context, value::Serde};
 
-use self::{frame::Frame, place::Place};
-use super::steps::{Steps, is_main};
+use self::{frame::Frame, paths::paths, place::Place};
+use super::{
+    Grid,
+    steps::{Steps, is_main},
+};
 use crate::film::Film;
 
 /// Its marks.
@@ -24,6 +28,8 @@ pub struct Shown {
     pub html: String,
     /// What it shows, and what is left out.
     pub words: Vec<String>,
+    /// Where requests went.
+    pub paths: Grid,
 }
 
 /// The film, with machines called by these names.
@@ -52,10 +58,13 @@ pub fn show(film: &Film, names: &[String]) -> Result<Shown, minijinja::Error> {
         main => Serde(main),
         start,
     })?;
-    Ok(Shown { html, words: words(film, &steps, all_main.len(), place.unseen()) })
+    let name = |machine: usize| names.get(machine).cloned().unwrap_or(machine.to_string());
+    let (paths, untold) = paths(film, &name);
+    let words = words(film, &steps, all_main.len(), (place.unseen(), untold));
+    Ok(Shown { html, words, paths })
 }
 
-fn words(film: &Film, steps: &Steps, main: usize, unseen: usize) -> Vec<String> {
+fn words(film: &Film, steps: &Steps, main: usize, (unseen, untold): (usize, usize)) -> Vec<String> {
     let mut words = vec![
         format!(
             "{} requests, {} plans, {} faults, {} tokens in {:.1} s.",
@@ -90,6 +99,7 @@ fn words(film: &Film, steps: &Steps, main: usize, unseen: usize) -> Vec<String> 
         "main moments after the first twelve have no small picture",
     );
     cut(unseen, "machines have no row");
+    cut(untold, "requests have no row in the table; those that went on elsewhere come first");
     cut(film.left_out as usize, "moments, plans and requests, for which there was no room");
     words
 }
@@ -115,7 +125,8 @@ mod tests {
             end: Time(2_000_000_000),
             ..Film::default()
         };
-        let Shown { html, words } = show(&film, &["<script>alert(1)</script>".to_owned()]).unwrap();
+        let Shown { html, words, .. } =
+            show(&film, &["<script>alert(1)</script>".to_owned()]).unwrap();
         assert!(words.iter().any(|words| words.contains("30 machines have no row")), "{words:?}");
         assert!(!html.contains("<script>alert") && html.contains("&lt;script&gt;"));
         assert!(!html.contains("<card>") && html.contains("plan 1 is live"), "{html}");

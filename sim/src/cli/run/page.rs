@@ -34,9 +34,15 @@ pub(super) fn sections(
         let own = reports.iter().find(|(seed, _)| seed == start).map(|(_, report)| report);
         let own = own.filter(|report| report.trouble.is_none());
         sections.push(meanwhile(*start, own, film));
-        let Shown { html, words } = show(film, &scenario.names())?;
+        let Shown { html, words, paths } = show(film, &scenario.names())?;
         let title = format!("Seed {start}, step by step");
-        sections.push(Section { title, words, pictures: vec![html], ..Section::default() });
+        sections.push(Section {
+            title,
+            words,
+            table: paths,
+            pictures: vec![html],
+            ..Section::default()
+        });
     }
     Ok(sections)
 }
