@@ -4,12 +4,12 @@ mod told;
 
 use std::{collections::BTreeMap, num::NonZeroUsize, ops::Range};
 
-use crate::{Broken, Figure, Paired, Recipe, Report, Scenario, Wishes, sweep};
+use crate::{Broken, Metric, Paired, Recipe, Report, Scenario, Wishes, sweep};
 
 /// What runs of A and of B came to. It is told as a table, and in words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    figures: Vec<Figure>,
+    figures: Vec<Metric>,
     sides: [Side; 2],
 }
 
@@ -24,7 +24,7 @@ pub struct Side {
 
 impl Comparison {
     /// Of these figures; no runs yet.
-    pub fn of(figures: Vec<Figure>) -> Self {
+    pub fn of(figures: Vec<Metric>) -> Self {
         Self { figures, sides: Default::default() }
     }
 
@@ -35,7 +35,7 @@ impl Comparison {
         seeds: Range<u64>,
         threads: NonZeroUsize,
     ) -> Result<Self, Broken> {
-        let scales = scenarios[0].recipe().map(|recipe| Figure::all(&recipe.scales));
+        let scales = scenarios[0].recipe().map(|recipe| Metric::all(&recipe.scales));
         let mut comparison = Self::of(scales.unwrap_or_default());
         let each = seeds.end.saturating_sub(seeds.start);
         let of = |job| ((job / each) as usize, seeds.start + job % each);
@@ -69,7 +69,7 @@ impl Comparison {
     }
 
     /// The figures that both have, of the seeds in which both have them.
-    pub fn paired(&self) -> Vec<(Figure, Paired)> {
+    pub fn paired(&self) -> Vec<(Metric, Paired)> {
         let [a, b] = &self.sides;
         let pairs = self.figures.iter().enumerate().filter_map(|(place, figure)| {
             let of = |(seed, own): (&u64, &Vec<Option<f64>>)| {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, num::NonZeroUsize, ops::Range};
 
-use crate::{Axis, Draft, Figure, Outcome, ScenarioError, Setting, Wishes, sweep};
+use crate::{Axis, Draft, Metric, Outcome, ScenarioError, Setting, Wishes, sweep};
 
 /// More runs than this are not begun.
 pub const JOBS_MAX: u64 = 100_000;
@@ -35,7 +35,7 @@ pub struct Foreseen {
     /// What was assumed or left out.
     pub notes: Vec<String>,
     /// What all points can tell, or some.
-    pub figures: Vec<Figure>,
+    pub figures: Vec<Metric>,
 }
 
 /// A run of a grid.
@@ -125,7 +125,7 @@ impl Grid {
             match (seen, &mut foreseen) {
                 (Ok((notes, scales)), Ok(Foreseen { notes: all, figures })) => {
                     add(all, notes);
-                    add(figures, Figure::all(&scales));
+                    add(figures, Metric::all(&scales));
                 }
                 (Err(error), _) => foreseen = Err(error),
                 (_, Err(_)) => {}
@@ -170,10 +170,10 @@ impl Grid {
 }
 
 /// Where a figure stands among others: figures of a scale in the order of scales, after all others.
-fn place(figure: Figure) -> (u8, f64) {
+fn place(figure: Metric) -> (u8, f64) {
     match figure {
-        Figure::Attainment(scale) => (2, scale),
-        Figure::Goodput(scale) => (1, scale),
+        Metric::Attainment(scale) => (2, scale),
+        Metric::Goodput(scale) => (1, scale),
         _ => (0, 0.0),
     }
 }

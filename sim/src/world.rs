@@ -1,122 +1,41 @@
 //! The swarm: nodes, a clock, a queue.
 
 mod carry;
+mod effects;
 mod event;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod work;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use swarm_core::{Body, Config, Effect, Input, Notice};
-use swarm_proto::{LinkReport, ModelSpec, NodeId, Pool, Time};
-use swarm_scheduler::Ways;
+use swarm_core::{Effect, Input};
+use swarm_proto::{NodeId, Time};
 
 use crate::{
-    Planner, Routers, Sabotage,
+    Sabotage,
     check::{Broken, Watch},
     client::Clients,
     clock::Clock,
     film::{Film, Seen},
-    host::{Host, State, usual},
+    host::{Host, State},
     hosts::Hosts,
     keys::number_of,
-    link::{Links, Weather},
+    link::Links,
     log::Log,
-    model,
     obituary::Obituary,
     queue::Queue,
-    rig::Rig,
-    stopwatch::Stopwatch,
     traffic::Traffic,
 };
 
 pub(crate) use event::{Entry, Event, Part, Via};
+pub use setup::Setup;
 
 /// Whoever hears what a node is handed, and what it wants done.
 type Ear = Box<dyn FnMut(Time, usize, &Input, &[Effect])>;
-
-/// What a swarm is made of.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The model that is served.
-    pub model: ModelSpec,
-    /// The devices of every node. The first node founds the swarm.
-    pub machines: Vec<Vec<Rig>>,
-    /// The ways between them; a LAN on a busy day between any two if it does not say.
-    pub ways: Option<Arc<Ways>>,
-    /// What those ways are like beside.
-    pub weather: Weather,
-    /// What nodes measure of ways, by the numbers of the near and the far end, where they take them
-    /// for other than they are.
-    pub believed: BTreeMap<(usize, usize), LinkReport>,
-    /// Bytes of a row of activations on its way.
-    pub row_bytes: u64,
-    /// Nodes that are there only once they are started.
-    pub late: Vec<usize>,
-    /// What nodes are told, but for their model, which is that of above, and what is each one's own.
-    pub told: Config,
-    /// How much the times of one batch differ: their standard deviation over their mean.
-    pub noise: f64,
-    /// By how many millionths nodes' clocks are fast or slow, at most.
-    pub skew_ppm: u32,
-    /// Who plans.
-    pub planner: Planner,
-    /// Who decides which pipelines sessions take.
-    pub routers: Routers,
-    /// What goes wrong that must not.
-    pub sabotage: Sabotage,
-    /// Whether everything that happens is written down.
-    pub record: bool,
-    /// Whether what a viewer needs is kept.
-    pub film: bool,
-    /// Whether a run goes on after a property did not hold.
-    pub lenient: bool,
-}
-
-impl Default for Setup {
-    /// Nobody, to serve a small model.
-    fn default() -> Self {
-        Self {
-            model: model::spec(),
-            machines: Vec::new(),
-            ways: None,
-            weather: Weather::default(),
-            believed: BTreeMap::new(),
-            row_bytes: model::ROW_WIRE_BYTES,
-            late: Vec::new(),
-            // Sessions whose end was lost are to be let go of while a story still looks.
-            told: Config { idle_max: Duration::from_secs(30), ..usual() },
-            noise: 0.0,
-            skew_ppm: 0,
-            planner: Planner::default(),
-            routers: Routers::default(),
-            sabotage: Sabotage::default(),
-            record: false,
-            film: false,
-            lenient: false,
-        }
-    }
-}
-
-impl Setup {
-    /// Nodes whose devices have so much memory each, to serve a small model.
-    pub fn of(memory_bytes: &[Vec<u64>]) -> Self {
-        let machines = memory_bytes.iter().map(|machine| Rig::machine(machine)).collect();
-        Self { machines, ..Self::default() }
-    }
-
-    /// A swarm with memory to spare, of nodes that differ: the founder holds no layer, and any two
-    /// of the rest hold all of them.
-    pub fn ample(nodes: usize) -> Self {
-        const MIB: u64 = 1 << 20;
-        let rest = (1..nodes).map(|number| vec![(92 + 4 * number as u64) * MIB]);
-        let memory_bytes: Vec<_> = std::iter::once(vec![4 * MIB]).chain(rest).collect();
-        Self::of(&memory_bytes)
-    }
-}
 
 /// Something that is done beside what nodes do.
 type Act = Box<dyn FnOnce(&mut World)>;
@@ -337,97 +256,6 @@ impl World {
             self.push(self.now + Duration::from_secs(1), to, Event::Seek);
         }
         if quiet { outcome } else { outcome.and(self.poll(to)) }
-    }
-
-    fn perform(&mut self, from: NodeId, effect: Effect) -> Result<(), Broken> {
-        let Some(host) = self.hosts.get(&from) else { return Ok(()) };
-        let known = (host.disk.durable(), self.clients.open());
-        let seen = self.watch.effect(self.now, from, known, &effect);
-        let done = match effect {
-            Effect::Send { to, message } => {
-                self.send(from, to, message);
-                Ok(())
-            }
-            Effect::Forward { to, header, body: Body(body) } => {
-                self.forward(from, to, header, body);
-                Ok(())
-            }
-            Effect::Publish(advert) => {
-                self.gossip(from, *advert);
-                Ok(())
-            }
-            Effect::Wish { peers, .. } => {
-                self.wished(from, peers);
-                Ok(())
-            }
-            Effect::Part(peer) => {
-                self.disconnect(from, peer);
-                Ok(())
-            }
-            Effect::Persist(ballot) => {
-                let delay = self.between(1.0, 8.0);
-                if self.setup.sabotage == Sabotage::HastyDisk {
-                    let early = Event::Input(Input::Persisted(ballot.clone()));
-                    self.push(self.now + delay / 4, from, early);
-                }
-                self.push(self.now + delay, from, Event::Written(ballot));
-                Ok(())
-            }
-            Effect::Plan { .. } if self.setup.sabotage == Sabotage::MutePlanner => Ok(()),
-            Effect::Plan { request, pool } => {
-                // Simulated rows are short, but planners see the true model.
-                let pool = Pool { model: self.setup.model.clone(), ..*pool };
-                let watch = Stopwatch::start();
-                let outcome = self.setup.planner.plan(&pool);
-                self.planning += watch.busy();
-                let delay = self.between(1.0, 30.0);
-                let input = Input::Planned { request, outcome };
-                self.push(self.now + delay, from, Event::Input(input));
-                Ok(())
-            }
-            Effect::Load { load, plan, device, shard } => {
-                self.load(from, load, plan, device, shard)
-            }
-            Effect::Unload { device } => self.unload(from, device),
-            Effect::Compute { device, job, batch, input, group } => {
-                self.compute(from, device, crate::worker::Work { job, batch, input, group })
-            }
-            Effect::Answer { request, event } => self.answer(request, &event),
-            Effect::Absent(peer) => {
-                if let Some(host) = self.hosts.get_mut(&from) {
-                    host.meetings().break_up_with(peer);
-                }
-                Ok(())
-            }
-            Effect::Notice(notice) => self.noticed(from, notice),
-        };
-        seen.and(done)
-    }
-
-    fn noticed(&mut self, node: NodeId, notice: Notice) -> Result<(), Broken> {
-        self.log.note(self.now, node, "notice", &notice);
-        if let Notice::Lost(peer) = notice {
-            self.obituary.missed(peer, self.now);
-        }
-        let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
-        match notice {
-            Notice::Lost(peer) => host.meetings().break_up_with(peer),
-            Notice::Stranded { .. } => host.stranded = true,
-            Notice::Live(_) => {
-                let Some(plan) = host.node.live_plan() else { return Ok(()) };
-                if let Some(film) = &mut self.film {
-                    film.live(self.now, plan);
-                }
-                return self.watch.live(node, plan);
-            }
-            Notice::Leader { leader, term } => {
-                if let Some(film) = &mut self.film {
-                    film.led(self.now, number_of(leader), term);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     /// Something happened that a viewer wants to see.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use hexswarm_sim::{Draft, Figure, Grid, JOBS_MAX, Paired, Ran, Report, Verdict, Wishes};
+use hexswarm_sim::{Draft, Grid, JOBS_MAX, Metric, Paired, Ran, Report, Verdict, Wishes};
 
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 const SOME: NonZeroUsize = NonZeroUsize::new(3).unwrap();
@@ -70,8 +70,8 @@ fn one_thread_or_many_bring_the_same_in_the_same_order() {
 #[test]
 fn what_is_foreseen_is_of_all_points() {
     let seen = grid(&["run.scales=[5,3],[4]"], 0..1).foresee(SOME).unwrap();
-    let tail = [Figure::Goodput(4.0), Figure::Goodput(5.0)];
-    let parts = [3.0, 4.0, 5.0].map(Figure::Attainment);
+    let tail = [Metric::Goodput(4.0), Metric::Goodput(5.0)];
+    let parts = [3.0, 4.0, 5.0].map(Metric::Attainment);
     assert_eq!(seen.figures[8..], [&tail[..], &parts].concat());
 }
 
@@ -117,7 +117,7 @@ fn points_that_are_planned_alike_share_their_fleet() {
 }
 
 /// A figure of A and B over some seeds.
-fn paired(a: Draft, b: Draft, figure: Figure) -> Paired {
+fn paired(a: Draft, b: Draft, figure: Metric) -> Paired {
     let grid = Grid::new(vec![a, b], Vec::new(), 0..4).unwrap();
     let all = reports(&grid, SOME);
     let (of_a, of_b) = all.split_at(4);
@@ -128,10 +128,10 @@ fn paired(a: Draft, b: Draft, figure: Figure) -> Paired {
 
 #[test]
 fn a_scenario_does_not_differ_from_itself_and_a_slower_one_does_in_all_seeds() {
-    let same = paired(draft(&[]), draft(&[]), Figure::LatencyP99);
+    let same = paired(draft(&[]), draft(&[]), Metric::LatencyP99);
     assert_eq!((same.difference, same.interval), (0.0, Some((0.0, 0.0))));
     assert_eq!(same.verdict(), Verdict::Same);
-    let slower = paired(draft(&[]), draft(&["truth.bandwidth=0.5"]), Figure::TpotP50);
+    let slower = paired(draft(&[]), draft(&["truth.bandwidth=0.5"]), Metric::TpotP50);
     assert_eq!((slower.more, slower.less, slower.verdict()), (4, 0, Verdict::More));
     assert!((1.5..2.05).contains(&slower.ratio().unwrap()), "{slower:?}");
 }

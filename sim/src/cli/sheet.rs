@@ -8,7 +8,7 @@ use std::{
 
 use color_eyre::eyre::WrapErr as _;
 use csv::Writer;
-use hexswarm_sim::{Figure, Report};
+use hexswarm_sim::{Metric, Report};
 
 /// A file that is written row by row, if it is wanted. Runs that took long are not lost because
 /// there is no room for it: that is told at the end.
@@ -44,7 +44,7 @@ impl Sheet {
 }
 
 /// What is written of a run after what tells it from others.
-pub(super) fn heads(figures: &[Figure]) -> impl Iterator<Item = String> {
+pub(super) fn heads(figures: &[Metric]) -> impl Iterator<Item = String> {
     let names = figures.iter().map(|figure| figure.name());
     ["seed", "requests"].map(str::to_owned).into_iter().chain(names).chain(["trouble".to_owned()])
 }
@@ -53,7 +53,7 @@ pub(super) fn heads(figures: &[Figure]) -> impl Iterator<Item = String> {
 pub(super) fn cells(
     seed: u64,
     report: &Report,
-    figures: &[Figure],
+    figures: &[Metric],
 ) -> impl Iterator<Item = String> {
     let values = figures.iter().map(|figure| cell(figure.of(&[report])));
     let first = [seed.to_string(), report.served.len().to_string()];

@@ -13,7 +13,7 @@ use std::{
 
 use clap::Args;
 use comfy_table::Table;
-use hexswarm_sim::{Axis, Draft, Figure, Foreseen, Grid, Ran, report::Section};
+use hexswarm_sim::{Axis, Draft, Foreseen, Grid, Metric, Ran, report::Section};
 use serde_json::{Value, json};
 
 use self::point::Point;
@@ -126,7 +126,7 @@ impl Sweep {
     }
 }
 
-fn table(keys: Vec<String>, points: &[Point], figures: &[Figure]) -> Table {
+fn table(keys: Vec<String>, points: &[Point], figures: &[Metric]) -> Table {
     let own = figures.iter().map(|figure| figure.head());
     let mut table = print::table(keys.into_iter().chain(["requests".to_owned()]).chain(own));
     table.add_rows(points.iter().map(|point| point.row(figures)));

@@ -6,7 +6,7 @@ use comfy_table::Table;
 use serde_json::{Value, json};
 
 use super::{Comparison, Side};
-use crate::{Figure, Paired, Verdict, table as of_figures};
+use crate::{Metric, Paired, Verdict, table as of_figures};
 
 /// A table, and which of its differences are told from chance; nothing if nothing was measured.
 impl fmt::Display for Comparison {
@@ -45,7 +45,7 @@ impl Side {
     }
 }
 
-impl Figure {
+impl Metric {
     /// Whether B is better, if that is not by chance.
     pub fn better(self, paired: &Paired) -> Option<bool> {
         match paired.verdict() {
@@ -57,12 +57,12 @@ impl Figure {
 }
 
 /// Seeds in which B is better.
-fn better_in(figure: Figure, paired: &Paired) -> usize {
+fn better_in(figure: Metric, paired: &Paired) -> usize {
     if figure.is_cost() { paired.less } else { paired.more }
 }
 
 /// For people.
-fn table(pairs: &[(Figure, Paired)]) -> Table {
+fn table(pairs: &[(Metric, Paired)]) -> Table {
     let heads = ["figure", "A", "B", "B - A", "95 % interval", "B / A", "B better in"];
     let mut table = of_figures(heads);
     for (figure, paired) in pairs {
@@ -85,14 +85,14 @@ fn table(pairs: &[(Figure, Paired)]) -> Table {
 }
 
 /// Which differences are told from chance.
-fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
-    let say = |what: &str, which: &dyn Fn(&Figure, &Paired) -> bool| {
+fn words(pairs: &[(Metric, Paired)]) -> Vec<String> {
+    let say = |what: &str, which: &dyn Fn(&Metric, &Paired) -> bool| {
         let named = pairs.iter().filter(|(figure, paired)| which(figure, paired));
         let named: Vec<String> = named.map(|(figure, _)| figure.name()).collect();
         (!named.is_empty()).then(|| format!("{what}: {}", named.join(", ")))
     };
-    let is = |verdict| move |_: &Figure, paired: &Paired| paired.verdict() == verdict;
-    let is_better = |wanted| move |f: &Figure, paired: &Paired| f.better(paired) == Some(wanted);
+    let is = |verdict| move |_: &Metric, paired: &Paired| paired.verdict() == verdict;
+    let is_better = |wanted| move |f: &Metric, paired: &Paired| f.better(paired) == Some(wanted);
     let all = [
         say("B is better, and not by chance", &is_better(true)),
         say("B is worse, and not by chance", &is_better(false)),
@@ -104,7 +104,7 @@ fn words(pairs: &[(Figure, Paired)]) -> Vec<String> {
 }
 
 /// For programs.
-fn document((figure, paired): &(Figure, Paired)) -> Value {
+fn document((figure, paired): &(Metric, Paired)) -> Value {
     let Paired { seeds, a, b, difference, interval, .. } = *paired;
     let verdict = match (figure.better(paired), paired.verdict()) {
         (Some(true), _) => "better",

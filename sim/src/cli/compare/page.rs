@@ -1,7 +1,7 @@
 //! What a comparison's page shows.
 
 use hexswarm_sim::{
-    Comparison, Figure, Paired,
+    Comparison, Metric, Paired,
     report::{Forest, Interval, Section},
 };
 
@@ -39,7 +39,7 @@ pub(super) fn section(comparison: &Comparison) -> Section {
 }
 
 /// A difference in hundredths of what A has.
-fn interval((figure, paired): &(Figure, Paired)) -> Option<Interval> {
+fn interval((figure, paired): &(Metric, Paired)) -> Option<Interval> {
     let part = |value: f64| 100.0 * value / paired.a.abs();
     (paired.a != 0.0).then(|| Interval {
         label: figure.name(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hexswarm_sim::{
-    Axis, Figure,
+    Axis, Metric,
     report::{Chart, Key, Series},
 };
 
@@ -16,7 +16,7 @@ const LINES_MAX: usize = 14;
 pub(super) fn charts(
     axes: &[Axis],
     points: &[Point],
-    figures: &[Figure],
+    figures: &[Metric],
 ) -> (Vec<Chart>, Vec<String>) {
     let swept: Vec<usize> =
         (0..axes.len()).filter(|axis| axes[*axis].settings().len() > 1).collect();
@@ -50,7 +50,7 @@ pub(super) fn charts(
     }
     let left_out = order.len().saturating_sub(LINES_MAX);
     order.truncate(LINES_MAX);
-    let chart = |(number, figure): (usize, &Figure)| {
+    let chart = |(number, figure): (usize, &Metric)| {
         let mut lines: BTreeMap<usize, Vec<(f64, f64)>> = BTreeMap::new();
         for point in points {
             let line = order.iter().position(|known| *known == label(point));
@@ -67,7 +67,7 @@ pub(super) fn charts(
         let series: Vec<Series> = series.collect();
         let most = series.iter().flat_map(|line| &line.points).map(|(_, y)| *y).fold(0.0, f64::max);
         let (key, y_range) = match figure {
-            Figure::Attainment(_) => (Key::LowerLeft, Some((0.0, 105.0))),
+            Metric::Attainment(_) => (Key::LowerLeft, Some((0.0, 105.0))),
             figure if figure.is_cost() => {
                 (Key::UpperLeft, (most > 0.0).then_some((0.0, 1.4 * most)))
             }

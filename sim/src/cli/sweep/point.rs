@@ -1,6 +1,6 @@
 //! A point of a sweep: what its runs came to together.
 
-use hexswarm_sim::{Figure, Report, Setting};
+use hexswarm_sim::{Metric, Report, Setting};
 use serde_json::{Map, Value, json};
 
 /// What a point's runs came to together.
@@ -16,9 +16,9 @@ pub(super) struct Point {
 
 impl Point {
     /// What all runs of it came to.
-    pub(super) fn of(set: &[&Setting], runs: &[(String, Report)], figures: &[Figure]) -> Self {
+    pub(super) fn of(set: &[&Setting], runs: &[(String, Report)], figures: &[Metric]) -> Self {
         let reports: Vec<&Report> = runs.iter().map(|(_, report)| report).collect();
-        let figure = |figure: &Figure| {
+        let figure = |figure: &Metric| {
             let each = || reports.iter().filter_map(|report| figure.of(&[report]));
             let all = figure.of(&reports)?;
             Some([all, each().fold(f64::MAX, f64::min), each().fold(f64::MIN, f64::max)])
@@ -46,8 +46,8 @@ impl Point {
     }
 
     /// For people: below what all seeds came to, from where to where a seed alone is.
-    pub(super) fn row(&self, figures: &[Figure]) -> Vec<String> {
-        let cell = |(figure, value): (&Figure, &Option<[f64; 3]>)| match value.as_ref() {
+    pub(super) fn row(&self, figures: &[Metric]) -> Vec<String> {
+        let cell = |(figure, value): (&Metric, &Option<[f64; 3]>)| match value.as_ref() {
             None => "-".to_owned(),
             Some([all, _, _]) if self.seeds < 2 => figure.told(*all),
             Some(values) => {
@@ -61,7 +61,7 @@ impl Point {
     }
 
     /// For programs.
-    pub(super) fn document(&self, figures: &[Figure]) -> Value {
+    pub(super) fn document(&self, figures: &[Metric]) -> Value {
         let set = self.set.iter().map(|Setting { key, value, .. }| {
             (key.clone(), serde_json::to_value(value).unwrap_or_default())
         });

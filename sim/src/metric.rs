@@ -4,7 +4,7 @@ use crate::{Report, Spread};
 
 /// A figure of a run, or of runs together.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Figure {
+pub enum Metric {
     /// Time to the first token, the middle.
     TtftP50,
     /// What 99 of 100 are not above.
@@ -30,10 +30,10 @@ pub enum Figure {
 /// The scale that goodput is told at, if the scenario has it; else the first that it has.
 const GOOD: f64 = 5.0;
 
-impl Figure {
+impl Metric {
     /// All figures of a scenario with these scales.
     pub fn all(scales: &[f64]) -> Vec<Self> {
-        use Figure::*;
+        use Metric::*;
         let mut all =
             vec![Whole, TtftP50, TtftP99, TpotP50, TpotP99, LatencyP50, LatencyP99, Tokens];
         let good = scales.iter().find(|scale| **scale == GOOD).or(scales.first());
@@ -177,21 +177,21 @@ mod tests {
     #[test]
     fn runs_together_count_by_their_requests_and_their_time() {
         let (few, many) = (report(&[100], 0, 10), report(&[200, 300, 400], 2, 30));
-        let of = |figure: Figure| figure.of(&[&few, &many]);
-        assert_eq!(of(Figure::LatencyP50), Some(200.0));
-        assert_eq!(of(Figure::TtftP99), Some(200.0));
-        assert_eq!(of(Figure::TpotP50), Some(10.0));
-        assert_eq!(of(Figure::Tokens), Some(44.0 / 40.0));
-        assert_eq!(of(Figure::Whole), Some(4.0));
-        assert_eq!(of(Figure::Attainment(2.0)), Some(0.5));
-        assert_eq!(of(Figure::Goodput(2.0)), Some(2.0 / 40.0));
-        assert_eq!(of(Figure::Attainment(3.0)), None, "nobody counted it");
+        let of = |figure: Metric| figure.of(&[&few, &many]);
+        assert_eq!(of(Metric::LatencyP50), Some(200.0));
+        assert_eq!(of(Metric::TtftP99), Some(200.0));
+        assert_eq!(of(Metric::TpotP50), Some(10.0));
+        assert_eq!(of(Metric::Tokens), Some(44.0 / 40.0));
+        assert_eq!(of(Metric::Whole), Some(4.0));
+        assert_eq!(of(Metric::Attainment(2.0)), Some(0.5));
+        assert_eq!(of(Metric::Goodput(2.0)), Some(2.0 / 40.0));
+        assert_eq!(of(Metric::Attainment(3.0)), None, "nobody counted it");
     }
 
     #[test]
     fn what_was_not_measured_is_not_nothing() {
         let none = Report { trouble: Some("no plan".to_owned()), ..Report::default() };
-        for figure in Figure::all(&[2.0]) {
+        for figure in Metric::all(&[2.0]) {
             assert_eq!(figure.of(&[&none]), None, "{figure:?}");
             assert_eq!(figure.of(&[]), None, "{figure:?}");
         }
@@ -199,18 +199,18 @@ mod tests {
 
     #[test]
     fn goodput_is_told_at_five_times_the_deadline_if_that_is_counted() {
-        assert!(Figure::all(&[2.0, 5.0]).contains(&Figure::Goodput(5.0)));
-        assert!(Figure::all(&[3.0, 2.0]).contains(&Figure::Goodput(3.0)));
-        assert_eq!(Figure::all(&[]).last(), Some(&Figure::Tokens));
-        assert_eq!(Figure::Goodput(2.5).name(), "goodput_2.5x_per_s");
+        assert!(Metric::all(&[2.0, 5.0]).contains(&Metric::Goodput(5.0)));
+        assert!(Metric::all(&[3.0, 2.0]).contains(&Metric::Goodput(3.0)));
+        assert_eq!(Metric::all(&[]).last(), Some(&Metric::Tokens));
+        assert_eq!(Metric::Goodput(2.5).name(), "goodput_2.5x_per_s");
     }
 
     #[test]
     fn figures_are_told_to_as_many_places_as_say_something() {
-        assert_eq!(Figure::TtftP50.told(59.0), "59.0");
-        assert_eq!(Figure::Tokens.told(-0.04), "0.0");
-        assert_eq!(Figure::Whole.told(151.94), "151.9");
-        assert_eq!(Figure::Whole.told(29.0), "29");
-        assert_eq!(Figure::Attainment(5.0).told(0.9876), "98.8 %");
+        assert_eq!(Metric::TtftP50.told(59.0), "59.0");
+        assert_eq!(Metric::Tokens.told(-0.04), "0.0");
+        assert_eq!(Metric::Whole.told(151.94), "151.9");
+        assert_eq!(Metric::Whole.told(29.0), "29");
+        assert_eq!(Metric::Attainment(5.0).told(0.9876), "98.8 %");
     }
 }
