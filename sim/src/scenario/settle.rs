@@ -7,8 +7,8 @@ use crate::{Broken, Fault, World};
 
 /// How long a swarm may take to be one again.
 const CALM_MAX: Duration = Duration::from_secs(90);
-/// How long after that anything may be held for a session: where things went wrong, and its end may have
-/// been lost, beside what nodes are told.
+/// How long after that anything may be held for a session: beside what nodes are told where things went
+/// wrong, and its end may have been lost, or more was asked than was served, and ways are still full of it.
 const HELD_MAX: Duration = Duration::from_secs(5);
 /// How often that is looked at: what is left over takes a while to be seen.
 const LOOK: Duration = Duration::from_millis(100);
@@ -19,6 +19,7 @@ const PERSONS_MAX: usize = 4;
 /// wrong still.
 pub(super) fn settle(world: &mut World, faults: &[Fault], lasting: &[Fault]) -> Result<(), Broken> {
     world.check_waits()?;
+    let served = world.answered();
     world.cancel_all();
     lasting.iter().for_each(|fault| world.mend(fault));
     // Of who was asked to leave, and is not to come back, the process ends.
@@ -32,8 +33,8 @@ pub(super) fn settle(world: &mut World, faults: &[Fault], lasting: &[Fault]) -> 
             break;
         }
     }
-    let idle_max = if faults.is_empty() { Duration::ZERO } else { world.setup.told.idle_max };
-    let held_max = idle_max + HELD_MAX;
+    let soon = served && faults.is_empty();
+    let held_max = HELD_MAX + if soon { Duration::ZERO } else { world.setup.told.idle_max };
     within(world, held_max, |world| world.check_leftover().is_ok())?;
     world.check_answers_from(world.asked())?;
     world.check_leftover()?;
