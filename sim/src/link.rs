@@ -67,6 +67,9 @@ pub(crate) enum Lane {
     Data,
 }
 
+/// Bytes of frames that wait to be written to a peer, at most, as nodes have it.
+const QUEUE_BYTES_MAX: u64 = 64 << 20;
+
 /// One direction between two nodes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
@@ -123,6 +126,11 @@ impl Link {
             return if silent { Fate::Vanishes } else { Fate::Undeliverable };
         }
         let writing = writing(bytes, bytes_per_s);
+        // A node refuses what its queue for a peer has no room for.
+        let queued = self.busy.since(now).as_secs_f64() * bytes_per_s;
+        if lane == Lane::Data && queued + bytes as f64 > QUEUE_BYTES_MAX.max(bytes) as f64 {
+            return Fate::Undeliverable;
+        }
         let written = match lane {
             Lane::Control => now + writing,
             Lane::Data => self.busy.max(now) + writing,
@@ -370,6 +378,23 @@ mod tests {
         let (latency, jitter) = (Duration::from_millis(latency_ms), Duration::ZERO);
         let quality = Quality { latency, jitter, bytes_per_s, ..Quality::default() };
         Link { quality, ..Link::default() }
+    }
+
+    #[test]
+    fn a_queue_that_is_full_takes_no_more_frames() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let quality = Quality { bytes_per_s: 1e6, jitter: Duration::ZERO, ..Quality::default() };
+        let mut link = Link { quality, ..Link::default() };
+        let mut carry = |seconds: u64, lane, bytes| {
+            link.carry(Time(seconds * 1_000_000_000), lane, bytes, &mut rng)
+        };
+        // A frame that is larger than the queue is taken alone.
+        assert!(matches!(carry(0, Lane::Data, QUEUE_BYTES_MAX + 1), Fate::Arrives(_)));
+        assert_eq!(carry(0, Lane::Data, 1), Fate::Undeliverable);
+        assert!(matches!(carry(0, Lane::Control, 1_000), Fate::Arrives(_)));
+        // A second later there is room for what has left.
+        assert!(matches!(carry(1, Lane::Data, 900_000), Fate::Arrives(_)));
+        assert_eq!(carry(1, Lane::Data, 200_000), Fate::Undeliverable);
     }
 
     #[test]
