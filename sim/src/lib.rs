@@ -33,6 +33,7 @@ mod paired;
 pub mod paper;
 mod planner;
 mod queue;
+mod rank;
 mod recipe;
 pub mod replay;
 pub mod report;

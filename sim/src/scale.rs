@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Broken, Carried, Setup, World};
+use crate::{Broken, Carried, Setup, World, rank};
 
 /// Devices that hold layers, at most: the rest of the peers have too little memory for one.
 const HOLDERS_MAX: usize = 24;
@@ -95,9 +95,8 @@ impl Among {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let Some(max) = values.last().copied() else { return Self::default() };
-        let place = (values.len() * 99).div_ceil(100).saturating_sub(1);
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        Self { mean, p99: values[place], max }
+        Self { mean, p99: values[rank::nearest(values.len(), 0.99)], max }
     }
 }
 

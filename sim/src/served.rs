@@ -150,7 +150,7 @@ impl World {
             What::Pause => self.pause(fault.machine, fault.lasts.unwrap_or_default(), false),
             What::Slow(factor) => self.slow_machine(fault.machine, factor),
             What::Stall => self.stall_machine(fault.machine, fault.lasts.unwrap_or_default()),
-            ref does => drop(self.spoil(fault.machine, does)),
+            ref does => self.spoil(fault.machine, does),
         }
     }
 
@@ -165,8 +165,8 @@ impl World {
                 self.kill(fault.machine);
                 self.restart(fault.machine);
             }
-            ref does if self.unspoil(fault.machine, does) => {}
-            _ => self.restart(fault.machine),
+            What::Die | What::Vanish => self.restart(fault.machine),
+            ref does => self.unspoil(fault.machine, does),
         }
     }
 

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use color_eyre::eyre::WrapErr as _;
 use comfy_table::Table;
 use hexswarm_sim::{
     Draft,
     report::{Grid, Section, page},
 };
+
+use super::outputs;
 
 /// A table as it is printed.
 pub(super) fn grid(table: &Table) -> Grid {
@@ -46,9 +47,5 @@ pub(super) fn write_about(
     about: &str,
     sections: &[Section],
 ) -> color_eyre::Result<()> {
-    std::fs::write(path, page(title, about, sections)?).wrap_err_with(|| unwritten(path))
-}
-
-fn unwritten(path: &Path) -> String {
-    format!("the page was not written to {}: is its folder there?", path.display())
+    outputs::write(path, page(title, about, sections)?)
 }

@@ -1,7 +1,7 @@
 //! Files that are written.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf, absolute},
 };
 
@@ -33,6 +33,13 @@ pub(super) fn create(path: Option<&Path>) -> color_eyre::Result<()> {
         File::create(path).map(drop).wrap_err_with(|| {
             format!("{} cannot be written: is its folder there, and yours?", path.display())
         })
+    })
+}
+
+/// Writes a file that was tried before.
+pub(super) fn write(path: &Path, text: impl AsRef<[u8]>) -> color_eyre::Result<()> {
+    fs::write(path, text).wrap_err_with(|| {
+        format!("{} was not written: is its folder there, and room?", path.display())
     })
 }
 

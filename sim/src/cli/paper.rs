@@ -13,7 +13,7 @@ use hexswarm_sim::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{html, print};
+use super::{html, outputs, print};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -58,7 +58,7 @@ fn figure(text: &str) -> Result<u32, String> {
 impl PaperArgs {
     /// Runs it. Whether all held.
     pub(super) fn play(self) -> color_eyre::Result<bool> {
-        super::outputs::create(Some(&self.html))?;
+        outputs::create(Some(&self.html))?;
         let extent = if self.quick { Extent::quick() } else { Extent::whole() };
         let bar = ProgressBar::new(0).with_style(
             ProgressStyle::with_template("{bar:40} {pos} of {len} curves, {elapsed}, {eta} left")

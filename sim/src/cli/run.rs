@@ -9,7 +9,6 @@ use std::{
 };
 
 use clap::Args;
-use color_eyre::eyre::WrapErr as _;
 use hexswarm_sim::{Draft, Film, Grid, GridError, Outcome, Ran, Report, Served, Setting, Wishes};
 use serde_json::{Value, json};
 
@@ -135,9 +134,7 @@ impl Run {
         })?;
         bar.finish_and_clear();
         if let Some(path) = &self.log {
-            std::fs::write(path, &all.log).wrap_err_with(|| {
-                format!("the log was not written to {}: is its folder there?", path.display())
-            })?;
+            outputs::write(path, &all.log)?;
         }
         if let Some(path) = &self.html {
             let (film, broken) = (all.film.as_ref(), failures.told());

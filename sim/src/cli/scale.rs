@@ -124,9 +124,7 @@ impl Cli {
         let seen: Vec<_> = rows.iter().map(|(seen, _)| seen.clone()).collect();
         if let Some(folder) = &self.pictures {
             for (name, chart) in sizes(&seen) {
-                let path = folder.join(format!("{name}.svg"));
-                std::fs::write(&path, chart.svg())
-                    .wrap_err_with(|| format!("{} was not written", path.display()))?;
+                outputs::write(&folder.join(format!("{name}.svg")), chart.svg())?;
             }
         }
         if let Some(path) = &self.html {

@@ -95,20 +95,19 @@ impl World {
         self.links.gossip_loss = share;
     }
 
-    /// A machine's ways go wrong as a scenario says; whether it is of ways.
-    pub(crate) fn spoil(&mut self, machine: usize, does: &What) -> bool {
+    /// A machine's ways go wrong as a scenario says.
+    pub(crate) fn spoil(&mut self, machine: usize, does: &What) {
         match does {
             What::Cut { other, told } => self.cut(machine, *other, *told),
             What::CutOneWay { other } => self.cut_one_way(machine, *other),
             What::Partition { with, told } => self.partition(&side(machine, with), *told),
             What::Lossy { loss, silent } => self.lose(machine, *loss, *silent),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
-    /// They are as before; whether it is of ways. A way that something else cuts, too, stays so.
-    pub(crate) fn unspoil(&mut self, machine: usize, does: &What) -> bool {
+    /// They are as before. A way that something else cuts, too, stays so.
+    pub(crate) fn unspoil(&mut self, machine: usize, does: &What) {
         match does {
             What::Cut { other, .. } => self.open(&[(machine, *other), (*other, machine)]),
             What::CutOneWay { other } => self.open(&[(machine, *other)]),
@@ -120,9 +119,8 @@ impl World {
                 ways.into_iter().for_each(|(a, b)| self.open(&[(a, b), (b, a)]));
             }
             What::Lossy { .. } => self.keep(machine),
-            _ => return false,
+            _ => {}
         }
-        true
     }
 
     /// A part of what a node sends and is sent is lost.

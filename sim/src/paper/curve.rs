@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::rank;
+
 /// What counts as met: the paper reads its curves at 99 %.
 pub(super) const TARGET: f64 = 0.99;
 
@@ -29,8 +31,7 @@ impl Point {
 
     /// The deadline that 99 of 100 meet, if so many are answered at all.
     pub fn deadline(&self) -> Option<Duration> {
-        let at = (self.requests as f64 * TARGET).ceil() as usize;
-        self.latencies.get(at.max(1) - 1).copied()
+        self.latencies.get(rank::nearest(self.requests, TARGET)).copied()
     }
 }
 

@@ -28,8 +28,7 @@ pub(super) const DRAWN: f64 = 5.0;
 /// The paper's rates.
 const RATE_LEAST: f64 = 0.125;
 const RATE_MOST: f64 = 10.0;
-/// The most that engines with batches are asked: at more, the messages of 128 tokens a request between two
-/// machines come to what a run takes for a storm.
+/// The most that engines with batches are asked.
 const BATCHED_MOST: f64 = 32.0;
 
 impl Extent {

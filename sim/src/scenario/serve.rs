@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use swarm_proto::{Plan, Time};
 
-use crate::{Broken, Fault, Served, World, recipe::Recipe, script::Script, served::in_time};
+use crate::{Broken, Fault, Served, World, rank, recipe::Recipe, script::Script, served::in_time};
 
 /// How long a swarm may take to have a plan live.
 const PLAN_MAX: Duration = Duration::from_secs(120);
@@ -85,7 +85,7 @@ impl Spread {
     pub fn of(times: impl Iterator<Item = Duration>) -> Option<Self> {
         let mut all: Vec<f64> = times.map(|time| time.as_secs_f64() * 1e3).collect();
         all.sort_by(f64::total_cmp);
-        let at = |part: f64| all.get(((all.len() as f64 * part).ceil() as usize).max(1) - 1);
+        let at = |part: f64| all.get(rank::nearest(all.len(), part));
         Some(Self { p50: *at(0.5)?, p99: *at(0.99)? })
     }
 }
